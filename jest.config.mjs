@@ -1,0 +1,22 @@
+// One project per suite; a spec's suffix says what it needs: *.unit needs nothing, *.int a PostgreSQL (and Kafka where it says so),
+// *.e2e a running platform. Jest runs ESM only with `--experimental-vm-modules`: use `npm test`, or scripts/jest.mjs for one suite.
+const suite = (name, match, more = {}) => ({
+  displayName: name,
+  testMatch: match.map((pattern) => `<rootDir>/${pattern}`),
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': '@swc/jest' },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
+  ...more,
+})
+
+export default {
+  projects: [
+    suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts']),
+    suite('integration', ['{apps,libs,test}/**/*.int.spec.ts']),
+    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts']),
+    suite('e2e', ['test/**/*.e2e.spec.ts']),
+    suite('simulation', ['test/**/*.simulation.spec.ts']),
+    suite('chaos', ['test/**/*.chaos.spec.ts']),
+  ],
+}

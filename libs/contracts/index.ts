@@ -1,0 +1,59 @@
+import { CATALOGUE_EVENTS, ProductChanged } from './catalogue-events.js'
+import * as commands from './commands.js'
+import { FRAUD_COMMANDS, ORDERS_COMMANDS, STOCK_COMMANDS, WALLET_COMMANDS } from './commands.js'
+import type { MessageContract } from './define.js'
+import { AlertDecided, FRAUD_EVENTS, TransactionScored } from './fraud-events.js'
+import { OrderCancelled, OrderConfirmed, OrderPlaced, OrderReviewStarted, ORDERS_EVENTS } from './orders-events.js'
+import { PaymentChanged, PAYMENTS_EVENTS } from './payments-events.js'
+import { CommandAnswered, REPLIES } from './replies.js'
+import { STOCK_EVENTS, StockChanged } from './stock-events.js'
+import { WALLET_EVENTS, WalletChanged } from './wallet-events.js'
+
+export * from './catalogue-events.js'
+export * from './commands.js'
+export * from './define.js'
+export * from './fraud-events.js'
+export * from './orders-events.js'
+export * from './payments-events.js'
+export * from './replies.js'
+export * from './stock-events.js'
+export * from './wallet-events.js'
+
+export const TOPICS = [
+  ORDERS_EVENTS,
+  CATALOGUE_EVENTS,
+  STOCK_EVENTS,
+  WALLET_EVENTS,
+  PAYMENTS_EVENTS,
+  FRAUD_EVENTS,
+  STOCK_COMMANDS,
+  ORDERS_COMMANDS,
+  WALLET_COMMANDS,
+  FRAUD_COMMANDS,
+  REPLIES,
+] as const
+
+/** Every message there is. */
+export const CONTRACTS: readonly MessageContract<never>[] = [
+  OrderPlaced,
+  OrderReviewStarted,
+  OrderConfirmed,
+  OrderCancelled,
+  ProductChanged,
+  StockChanged,
+  WalletChanged,
+  PaymentChanged,
+  TransactionScored,
+  AlertDecided,
+  commands.ReserveStock,
+  commands.ReleaseStock,
+  commands.ConfirmOrder,
+  commands.StartReview,
+  commands.CancelOrder,
+  commands.HoldFunds,
+  commands.CaptureHold,
+  commands.ReleaseHold,
+  commands.RefundToWallet,
+  commands.ScoreTransaction,
+  CommandAnswered,
+] as unknown as readonly MessageContract<never>[]

@@ -1,0 +1,45 @@
+import Type, { type Static } from 'typebox'
+import { Amount, defineMessage, Id, Timestamp, Version } from './define.js'
+import { PaymentMethod } from './orders-events.js'
+
+export const PAYMENTS_EVENTS = 'payments.events'
+
+const changed = Type.Object({
+  paymentId: Id,
+  sagaId: Id,
+  orderId: Id,
+  customerId: Id,
+  /** Of the saga's stream. A later saga of the same order (its cancellation) speaks of the same payment under its own `sagaId`. */
+  version: Version,
+  status: Type.Union([
+    Type.Literal('RUNNING'),
+    Type.Literal('WAITING'),
+    Type.Literal('COMPENSATING'),
+    Type.Literal('COMPLETED'),
+    Type.Literal('COMPENSATED'),
+    Type.Literal('NEEDS_ATTENTION'),
+  ]),
+  method: PaymentMethod,
+  amount: Amount,
+  authorised: Amount,
+  captured: Amount,
+  refunded: Amount,
+  at: Timestamp,
+})
+
+/** The payment of an order as it now is. Keyed by order. */
+export const PaymentChanged = defineMessage(PAYMENTS_EVENTS, 'PaymentChanged', 1, changed, {
+  paymentId: '0190a000-0000-7000-8000-0000000000d1',
+  sagaId: '0190a000-0000-7000-8000-0000000000f1',
+  orderId: '0190a000-0000-7000-8000-000000000001',
+  customerId: 'c-1',
+  version: 9,
+  status: 'COMPLETED',
+  method: 'wallet',
+  amount: '299800',
+  authorised: '299800',
+  captured: '299800',
+  refunded: '0',
+  at: '2026-11-01T10:00:01.000Z',
+})
+export type PaymentChangedData = Static<typeof changed>

@@ -1,0 +1,142 @@
+import type { JsonObject, MessageContext, Outbox, OutgoingMessage, Transaction } from '#kernel'
+
+/** Versions count a stream's events from 1; 0 is a stream that is not there. */
+export type StreamVersion = number
+
+/**
+ * A kind of stream: how its events become state. Pure; what a domain lib's decider gives, plus the names under which it is stored.
+ * The stream of an aggregate is `<category>-<id>`.
+ */
+export interface StreamType<State = unknown, Event extends DomainEvent = DomainEvent> {
+  readonly category: string
+  readonly initialState: State
+  evolve(state: State, event: Event): State
+  /** How many events after the last snapshot another is taken, off the request path. 0: never. */
+  readonly snapshotEvery: number
+  /** State to JSON and back: needed where the state holds bigint, Map or Set; without it the state must be plain JSON. */
+  readonly snapshot?: { write(state: State): JsonObject; read(json: JsonObject): State }
+}
+
+/** A domain event as deciders write it: plain JSON data under a type name; money as decimal strings of paise. */
+export interface DomainEvent {
+  readonly type: string
+  readonly data: JsonObject
+}
+
+export interface StreamRef<State = unknown> {
+  readonly type: StreamType<State, never>
+  readonly id: string
+}
+
+/** Who did it, why and from where: kept with each event, covered by its hash. */
+export interface EventMetadata extends MessageContext {
+  /** `sub` of the caller, or `app:payment-saga` for a machine. */
+  readonly actor: string
+  readonly reason?: string
+  /** The command that made the event. */
+  readonly commandId: string
+}
+
+export interface RecordedEvent {
+  /** Commit order over the whole store. Positions grow, with gaps where a transaction was rolled back. */
+  readonly position: bigint
+  readonly stream: string
+  readonly version: StreamVersion
+  readonly type: string
+  readonly data: JsonObject
+  readonly metadata: EventMetadata
+  /** Milliseconds since the epoch. */
+  readonly recordedAt: number
+  /** SHA-256 over stream, version, type, payload, metadata and the hash before it. */
+  readonly hash: Uint8Array
+}
+
+export interface StreamState<State = unknown> {
+  readonly version: StreamVersion
+  readonly state: State
+}
+
+/** What a command wants written, all or nothing. */
+export interface Decision {
+  /** Only of streams that the command read. */
+  readonly appends: readonly { readonly stream: StreamRef<never>; readonly events: readonly DomainEvent[] }[]
+  /** Messages that no event carries: answers to command messages, a saga's outgoing commands. */
+  readonly messages?: readonly OutgoingMessage[]
+  /** Kept under the command's id and given again, byte for byte, when it is repeated. */
+  readonly answer: string
+}
+
+/**
+ * A command: which streams it reads, and a pure function from their states to what is to be written. `decide` may run more than once (after
+ * a conflict it runs again on fresh state), so it must not have effects. When it throws, that command alone is rejected with the error and
+ * nothing is kept: its id may be used again.
+ */
+export interface Command {
+  /** The idempotency key: one id, one effect, one answer. */
+  readonly id: string
+  /** Of what was asked: the same id with another fingerprint is `CommandIdReused`. */
+  readonly fingerprint: string
+  readonly streams: readonly StreamRef<never>[]
+  readonly metadata: Omit<EventMetadata, 'commandId'>
+  decide(states: StatesOf): Decision
+}
+
+/** The states a command asked for; asking for another stream throws. */
+export interface StatesOf {
+  of<State>(stream: StreamRef<State>): StreamState<State>
+}
+
+export interface Answered {
+  readonly answer: string
+  /** True when the command had been answered before and this is that answer. */
+  readonly replayed: boolean
+}
+
+/** The same command id with another fingerprint. */
+export class CommandIdReused extends Error {
+  constructor(readonly commandId: string) {
+    super('the command id was used before for another command')
+  }
+}
+
+/**
+ * The write side that apps use. Concurrent calls are coalesced: one round trip and one commit for up to a few hundred of them; commands
+ * for the same stream are decided one after another on cached state. Expected versions guard every stream read, also where nothing is
+ * appended, so a refusal too is a decision on the newest state.
+ */
+export interface Commands {
+  /**
+   * Resolves when the command is durable. Rejects with `CommandIdReused`, with what `decide` threw, with `StoreUnavailable`
+   * (nothing was written, or a repeat with the same id will tell), or with `StoreOverloaded` when the bounded queue is full.
+   */
+  execute(command: Command): Promise<Answered>
+  /**
+   * For consumers: executes in order inside the consumer's transaction, all or nothing with it. A conflict is decided again
+   * within the transaction. The store's lock is taken here, so call it last.
+   */
+  executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]>
+}
+
+export class StoreUnavailable extends Error {}
+export class StoreOverloaded extends Error {}
+
+/** The read side. */
+export interface Events {
+  load<State>(stream: StreamRef<State>): Promise<StreamState<State>>
+  loadAt<State>(stream: StreamRef<State>, at: { readonly version: StreamVersion } | { readonly time: number }): Promise<StreamState<State>>
+  readStream(stream: string, options?: { readonly from?: StreamVersion; readonly limit?: number }): AsyncIterable<RecordedEvent>
+  readAll(options?: { readonly after?: bigint; readonly category?: string; readonly limit?: number }): AsyncIterable<RecordedEvent>
+  /** Recomputes the hash chain of a stream. */
+  verify(stream: string): Promise<{ ok: boolean; version: StreamVersion; checkedEvents: number; head: string; brokenAt?: StreamVersion }>
+}
+
+/** Turns a recorded event into the contracts it is published as. Pure. An event that nobody outside should see gives none. */
+export type Publisher = (event: RecordedEvent) => readonly OutgoingMessage[]
+
+/** A store of one app: one incarnation, one sequence of positions. */
+export interface EventStore extends Commands, Events {
+  readonly incarnation: string
+  readonly outbox: Outbox
+  /** Waits for what is under way, then closes. */
+  close(): Promise<void>
+}

@@ -1,0 +1,7 @@
+export * from './decider.js'
+export * from './message.js'
+export * from './money.js'
+export * from './outbox.js'
+export * from './ports.js'
+export * from './refusal.js'
+export * from './system.js'

@@ -1,0 +1,61 @@
+import type { Clock, Ids, Random } from '../ports.js'
+
+/** A clock that stands until it is moved. Sleepers wake, in order of their time, as it passes them. */
+export class FakeClock implements Clock {
+  #sleepers: { at: number; wake: () => void }[] = []
+
+  constructor(private time_ms: number = Date.UTC(2026, 0, 1)) {}
+
+  now(): number {
+    return this.time_ms
+  }
+
+  sleep(delay_ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error)
+      const sleeper = { at: this.time_ms + delay_ms, wake: resolve }
+      this.#sleepers.push(sleeper)
+      signal?.addEventListener('abort', () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper)
+        reject(signal.reason as Error)
+      })
+    })
+  }
+
+  advance(by_ms: number): void {
+    const until = this.time_ms + by_ms
+    for (;;) {
+      const next = this.#sleepers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0]
+      if (!next) break
+      this.#sleepers = this.#sleepers.filter((other) => other !== next)
+      this.time_ms = Math.max(this.time_ms, next.at)
+      next.wake()
+    }
+    this.time_ms = until
+  }
+
+  /** When the next sleeper is due, or undefined when none sleeps. */
+  nextWake(): number | undefined {
+    return this.#sleepers.reduce<number | undefined>((least, { at }) => (least === undefined || at < least ? at : least), undefined)
+  }
+}
+
+/** mulberry32: small, seeded, good enough to choose test paths. Not for secrets. */
+export const seededRandom = (seed: number): Random => {
+  let state = seed >>> 0
+  return {
+    next() {
+      state = (state + 0x6d2b79f5) >>> 0
+      let t = state
+      t = Math.imul(t ^ (t >>> 15), t | 1)
+      t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+      return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+    },
+  }
+}
+
+/** Ids that count up, shaped as UUIDs: `00000000-0000-7000-8000-000000000001`. */
+export const countingIds = (): Ids => {
+  let count = 0
+  return { next: () => `00000000-0000-7000-8000-${(++count).toString(16).padStart(12, '0')}` }
+}

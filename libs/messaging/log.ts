@@ -1,0 +1,80 @@
+import type { IncomingMessage, Transaction } from '#kernel'
+
+/**
+ * The log port: topics of partitions, consumer groups that share them. Two drivers, PostgreSQL and Kafka (and the simulator's), pass one
+ * contract suite. A driver moves bytes and owns assignment; everything else (offsets, retries, dead letters) is above it.
+ */
+export interface LogDriver {
+  /** Creates what is missing; never shrinks. */
+  ensureTopics(topics: readonly TopicSpec[]): Promise<void>
+  producer(): Promise<LogProducer>
+  /** Joins the group and calls back until closed. */
+  consume(options: ConsumeOptions): Promise<LogConsumer>
+  /** First offset still there and the next to be written, per partition. */
+  offsets(topic: string): Promise<readonly { partition: number; first: bigint; next: bigint }[]>
+  close(): Promise<void>
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  readonly retention_ms: number
+  readonly compacted?: boolean
+}
+
+export interface LogRecord {
+  readonly topic: string
+  readonly key: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly value: Uint8Array
+}
+
+export interface StoredRecord extends LogRecord {
+  readonly partition: number
+  readonly offset: bigint
+  readonly timestamp_ms: number
+}
+
+export interface LogProducer {
+  /** Resolves when all are durable, in order per partition. Rejects when it is not known that they are: send again. */
+  send(records: readonly LogRecord[]): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ConsumeOptions {
+  readonly group: string
+  readonly topics: readonly string[]
+  /** Where to go on for a partition that was just assigned. */
+  startOffset(partition: TopicPartition): Promise<bigint>
+  /**
+   * Handles a batch of one partition, in offset order. The driver delivers the partition's next batch only after it resolves, and batches of
+   * different partitions concurrently. Rejecting makes the driver deliver again from `startOffset`, after a pause with jitter.
+   */
+  onBatch(partition: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal): Promise<void>
+  /** At most this many records a batch. */
+  readonly maxBatch: number
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface LogConsumer {
+  /** Whether it is alive: it has polled or handled within its session time-out. */
+  healthy(): boolean
+  assignment(): readonly TopicPartition[]
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  /** Finishes the batches under way, commits, leaves the group; past `timeout_ms` it leaves anyway. */
+  close(timeout_ms?: number): Promise<void>
+}
+
+/** The second phase of a handler: what is written, in one transaction with the offset. */
+export type Effect = (tx: Transaction) => Promise<void>
+
+/**
+ * A handler in two phases. The call itself prepares: it may read and do I/O, concurrently for different keys, and writes nothing. What it
+ * returns is applied in one transaction with the offset. Both may run again for the same messages.
+ */
+export type BatchHandler = (messages: readonly IncomingMessage[]) => Promise<Effect>
