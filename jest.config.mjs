@@ -10,11 +10,16 @@ const suite = (name, match, more = {}) => ({
   ...more,
 })
 
+const postgres = {
+  globalSetup: '<rootDir>/test/support/postgres.setup.mjs',
+  globalTeardown: '<rootDir>/test/support/postgres.teardown.mjs',
+}
+
 export default {
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts']),
-    suite('integration', ['{apps,libs,test}/**/*.int.spec.ts']),
-    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts']),
+    suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], postgres),
+    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], postgres),
     suite('e2e', ['test/**/*.e2e.spec.ts']),
     suite('simulation', ['test/**/*.simulation.spec.ts']),
     suite('chaos', ['test/**/*.chaos.spec.ts']),

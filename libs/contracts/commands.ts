@@ -46,14 +46,20 @@ export const CancelOrder = defineMessage(ORDERS_COMMANDS, 'CancelOrder', 1, comm
 
 const hold = { walletId: Id, holdId: Id }
 /** A saga's hold has no expiry of its own. Refused: `unknown-wallet`, `not-owner`, `insufficient-funds`, `wallet-frozen`, `wallet-closed`. Keyed by wallet. */
-export const HoldFunds = defineMessage(WALLET_COMMANDS, 'HoldFunds', 1, command({ ...hold, customerId: Id, amount: Amount, reference: Id }), {
-  replyTo: SAGA,
-  walletId: WALLET,
-  holdId: SAGA,
-  customerId: 'c-1',
-  amount: '299800',
-  reference: ORDER,
-})
+export const HoldFunds = defineMessage(
+  WALLET_COMMANDS,
+  'HoldFunds',
+  1,
+  command({ ...hold, customerId: Id, amount: Amount, reference: Id }),
+  {
+    replyTo: SAGA,
+    walletId: WALLET,
+    holdId: SAGA,
+    customerId: 'c-1',
+    amount: '299800',
+    reference: ORDER,
+  },
+)
 /** Refused: `hold-not-open` when it was released. Keyed by wallet. */
 export const CaptureHold = defineMessage(WALLET_COMMANDS, 'CaptureHold', 1, command({ ...hold, reference: Id }), {
   replyTo: SAGA,
@@ -69,12 +75,18 @@ export const ReleaseHold = defineMessage(WALLET_COMMANDS, 'ReleaseHold', 1, comm
   reference: ORDER,
 })
 /** Money back into a wallet: never refused by a limit or a freeze. Keyed by wallet. */
-export const RefundToWallet = defineMessage(WALLET_COMMANDS, 'RefundToWallet', 1, command({ walletId: Id, amount: Amount, reference: Id }), {
-  replyTo: SAGA,
-  walletId: WALLET,
-  amount: '299800',
-  reference: ORDER,
-})
+export const RefundToWallet = defineMessage(
+  WALLET_COMMANDS,
+  'RefundToWallet',
+  1,
+  command({ walletId: Id, amount: Amount, reference: Id }),
+  {
+    replyTo: SAGA,
+    walletId: WALLET,
+    amount: '299800',
+    reference: ORDER,
+  },
+)
 
 /** Answered by `CommandAnswered` with `result: {decision, score, alertId?}`. Keyed by order. */
 export const ScoreTransaction = defineMessage(
@@ -100,4 +112,3 @@ export const ScoreTransaction = defineMessage(
     placedAt: '2026-11-01T10:00:00.000Z',
   },
 )
-

@@ -24,7 +24,13 @@ export class ContractViolation extends Error {
   }
 }
 
-export const defineMessage = <S extends TSchema>(topic: string, type: string, version: number, schema: S, example: Static<S>): MessageContract<Static<S>> => {
+export const defineMessage = <S extends TSchema>(
+  topic: string,
+  type: string,
+  version: number,
+  schema: S,
+  example: Static<S>,
+): MessageContract<Static<S>> => {
   const validator = Compile(schema)
   const parse = (data: unknown): Static<S> => {
     if (validator.Check(data)) return data as Static<S>

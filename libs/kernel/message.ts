@@ -40,6 +40,11 @@ export interface IncomingMessage {
   readonly schemaVersion: number
   /** The app that published it. */
   readonly source: string
+  /**
+   * Where in its publisher's store it comes from. Per partition and source these only grow, so what is not above the last one seen is a
+   * repeat of the relay's; another incarnation is a store that was restored.
+   */
+  readonly origin: { readonly incarnation: string; readonly position: bigint; readonly ordinal: number }
   /** When its event was recorded, milliseconds since the epoch. */
   readonly time: number
   readonly data: JsonObject

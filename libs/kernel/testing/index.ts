@@ -1,4 +1,4 @@
-import type { Clock, Ids, Random } from '../ports.js'
+import type { Clock, Ids, Random, Transaction, Transactions } from '../ports.js'
 
 /** A clock that stands until it is moved. Sleepers wake, in order of their time, as it passes them. */
 export class FakeClock implements Clock {
@@ -58,4 +58,35 @@ export const seededRandom = (seed: number): Random => {
 export const countingIds = (): Ids => {
   let count = 0
   return { next: () => `00000000-0000-7000-8000-${(++count).toString(16).padStart(12, '0')}` }
+}
+
+/** A transaction of the in-memory stores: what they write takes effect, together, at commit. */
+export interface MemoryTransaction extends Transaction {
+  readonly kind: 'memory'
+  /** Done at commit, in order. What a store needs to read back before that, it keeps per transaction itself. */
+  onCommit(write: () => void): void
+}
+
+export const asMemory = (tx: Transaction): MemoryTransaction => {
+  if (tx.kind !== 'memory') throw new TypeError(`an in-memory store was given a ${tx.kind} transaction`)
+  return tx as MemoryTransaction
+}
+
+/** One in-memory database: transactions run one after another, and one that rejects leaves nothing behind. */
+export const memoryTransactions = (): Transactions => {
+  let last: Promise<unknown> = Promise.resolve()
+  const once = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T> => {
+    const writes: (() => void)[] = []
+    const tx: MemoryTransaction = { kind: 'memory', onCommit: (write) => void writes.push(write) }
+    const result = await work(tx)
+    for (const write of writes) write()
+    return result
+  }
+  return {
+    run: (work) => {
+      const mine = last.then(() => once(work))
+      last = mine.catch(() => undefined)
+      return mine
+    },
+  }
 }

@@ -1,0 +1,5 @@
+export * from './doorbell.js'
+export * from './errors.js'
+export * from './migrate.js'
+export * from './pool.js'
+export * from './transaction.js'
