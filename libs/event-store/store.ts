@@ -13,6 +13,8 @@ export interface StreamType<State = unknown, Event extends DomainEvent = DomainE
   evolve(state: State, event: Event): State
   /** How many events after the last snapshot another is taken, off the request path. 0: never. */
   readonly snapshotEvery: number
+  /** Raise it when `evolve` changes in a way that its own source does not show (a function it calls): older snapshots are then ignored. */
+  readonly revision?: number
   /** State to JSON and back: needed where the state holds bigint, Map or Set; without it the state must be plain JSON. */
   readonly snapshot?: { write(state: State): JsonObject; read(json: JsonObject): State }
 }
@@ -26,6 +28,8 @@ export interface DomainEvent {
 export interface StreamRef<State = unknown> {
   readonly type: StreamType<State, never>
   readonly id: string
+  /** A hint that the caller has just made this id up: nothing is loaded before deciding. Wrong, it costs a second decision, no more. */
+  readonly fresh?: boolean
 }
 
 /** Who did it, why and from where: kept with each event, covered by its hash. */
@@ -38,7 +42,7 @@ export interface EventMetadata extends MessageContext {
 }
 
 export interface RecordedEvent {
-  /** Commit order over the whole store. Positions grow, with gaps where a transaction was rolled back. */
+  /** Commit order over the whole store. Positions grow; some are never used. */
   readonly position: bigint
   readonly stream: string
   readonly version: StreamVersion
@@ -47,7 +51,7 @@ export interface RecordedEvent {
   readonly metadata: EventMetadata
   /** Milliseconds since the epoch. */
   readonly recordedAt: number
-  /** SHA-256 over stream, version, type, payload, metadata and the hash before it. */
+  /** SHA-256 over stream, version, type, time, payload, metadata and the hash before it. */
   readonly hash: Uint8Array
 }
 
@@ -59,7 +63,7 @@ export interface StreamState<State = unknown> {
 /** What a command wants written, all or nothing. */
 export interface Decision {
   /** Only of streams that the command read. */
-  readonly appends: readonly { readonly stream: StreamRef<never>; readonly events: readonly DomainEvent[] }[]
+  readonly appends: readonly { readonly stream: StreamRef; readonly events: readonly DomainEvent[] }[]
   /** Messages that no event carries: answers to command messages, a saga's outgoing commands. */
   readonly messages?: readonly OutgoingMessage[]
   /** Kept under the command's id and given again, byte for byte, when it is repeated. */
@@ -69,14 +73,14 @@ export interface Decision {
 /**
  * A command: which streams it reads, and a pure function from their states to what is to be written. `decide` may run more than once (after
  * a conflict it runs again on fresh state), so it must not have effects. When it throws, that command alone is rejected with the error and
- * nothing is kept: its id may be used again.
+ * nothing is kept: its id may be used again. Such an error too is of the newest state, and a repeated command gets its first answer instead.
  */
 export interface Command {
   /** The idempotency key: one id, one effect, one answer. */
   readonly id: string
   /** Of what was asked: the same id with another fingerprint is `CommandIdReused`. */
   readonly fingerprint: string
-  readonly streams: readonly StreamRef<never>[]
+  readonly streams: readonly StreamRef[]
   readonly metadata: Omit<EventMetadata, 'commandId'>
   decide(states: StatesOf): Decision
 }
