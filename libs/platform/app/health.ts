@@ -1,0 +1,47 @@
+import { systemClock, type Clock } from '#kernel'
+
+/** Rejects, or answers false, when the dependency cannot be used. The signal is aborted when its time is over. */
+export type ReadinessCheck = (signal: AbortSignal) => Promise<unknown>
+
+export interface Health {
+  readonly status: 'ok' | 'unavailable'
+  readonly checks: Readonly<Record<string, 'ok' | 'failing' | 'timed-out'>>
+}
+
+/** What must work for this app to take requests. Inject it and register checks; names are shown to anyone. */
+export class Readiness {
+  readonly #checks = new Map<string, { check: ReadinessCheck; timeout_ms: number }>()
+
+  constructor(private readonly clock: Clock = systemClock) {}
+
+  register(name: string, check: ReadinessCheck, timeout_ms = 1_000): void {
+    this.#checks.set(name, { check, timeout_ms })
+  }
+
+  /** All at once, each within its own time. */
+  async look(): Promise<Health> {
+    const entries = await Promise.all(
+      [...this.#checks].map(async ([name, { check, timeout_ms }]) => [name, await this.#one(check, timeout_ms)] as const),
+    )
+    return { status: entries.every(([, result]) => result === 'ok') ? 'ok' : 'unavailable', checks: Object.fromEntries(entries) }
+  }
+
+  async #one(check: ReadinessCheck, timeout_ms: number): Promise<'ok' | 'failing' | 'timed-out'> {
+    const over = new AbortController()
+    const done = new AbortController()
+    const late = this.clock.sleep(timeout_ms, done.signal).then(
+      () => 'timed-out' as const,
+      () => 'timed-out' as const,
+    )
+    const result = Promise.resolve()
+      .then(() => check(over.signal))
+      .then(
+        (answer) => (answer === false ? ('failing' as const) : ('ok' as const)),
+        () => 'failing' as const,
+      )
+    const first = await Promise.race([result, late])
+    done.abort()
+    over.abort()
+    return first
+  }
+}

@@ -1,0 +1,21 @@
+import type { Clock } from '#kernel'
+import type { JWTVerifyGetKey } from 'jose'
+import type { BaseConfig } from '../config.js'
+
+export type PlatformConfig = Pick<
+  BaseConfig,
+  'NODE_ENV' | 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'RATE_LIMIT_PER_SECOND' | 'RATE_LIMIT_BURST' | 'LOG_LEVEL' | 'REDIS_URL'
+>
+
+export interface AppOptions {
+  /** `order-command`: the label in logs and metrics. */
+  readonly name: string
+  readonly config: PlatformConfig
+  /** One line for OpenAPI. */
+  readonly description?: string
+  readonly clock?: Clock
+  /** Instead of the keys behind `JWKS_URL`: for tests, and for an app that has them at hand. */
+  readonly keys?: JWTVerifyGetKey
+  /** Where log lines go; standard output unless given. */
+  readonly logTo?: { write(line: string): void }
+}

@@ -1,0 +1,89 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import type { Clock } from '#kernel'
+import type { FastifyRequest } from 'fastify'
+import { Problem } from '../errors/problem.js'
+
+/** Names of streams as stored, `order-0190…`, and the version each had after the command. */
+export interface ConsistencyToken {
+  readonly incarnation: string
+  readonly streams: Readonly<Record<string, number>>
+}
+
+/** Longer is nobody's token. */
+const MAX_LENGTH = 8_192
+const MAX_STREAMS = 256
+
+const malformed = () => new Problem(400, 'invalid-consistency-token', 'The Consistency-Token is not one that this service gave.')
+
+const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 256
+const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 1
+
+export const ConsistencyToken = {
+  encode: ({ incarnation, streams }: ConsistencyToken): string =>
+    Buffer.from(JSON.stringify([incarnation, ...Object.entries(streams).flat()])).toString('base64url'),
+
+  /** Throws a 400 problem for what `encode` cannot have made. */
+  parse(text: string): ConsistencyToken {
+    if (text.length > MAX_LENGTH || !/^[A-Za-z0-9_-]+$/.test(text)) throw malformed()
+    const [incarnation, ...rest] = parseArray(text)
+    if (!isName(incarnation) || rest.length % 2 !== 0 || rest.length > 2 * MAX_STREAMS) throw malformed()
+    const streams: [string, number][] = []
+    for (let i = 0; i < rest.length; i += 2) {
+      const [name, version] = [rest[i], rest[i + 1]]
+      if (!isName(name) || !isVersion(version)) throw malformed()
+      streams.push([name, version])
+    }
+    return { incarnation, streams: Object.fromEntries(streams) }
+  },
+}
+
+const parseArray = (text: string): unknown[] => {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'))
+    if (Array.isArray(value)) return value
+  } catch {
+    // Said below.
+  }
+  throw malformed()
+}
+
+/** `@ConsistencyTokenHeader() token: ConsistencyToken | undefined`; malformed is 400. */
+export const ConsistencyTokenHeader = createParamDecorator((_: unknown, context: ExecutionContext): ConsistencyToken | undefined => {
+  const header = context.switchToHttp().getRequest<FastifyRequest>().headers['consistency-token']
+  if (header === undefined) return undefined
+  if (typeof header !== 'string') throw malformed()
+  return ConsistencyToken.parse(header)
+})
+
+/** Where a read model stands for the streams asked about: the incarnation it follows, and the versions it has applied (absent: none). */
+export type Applied = (
+  streams: readonly string[],
+) => Promise<{ readonly incarnation: string | undefined; readonly streams: Readonly<Record<string, number>> }>
+
+/**
+ * Waits until `applied` is at least as new as the token, or throws 503 `not-yet-consistent`. A token of another incarnation is never
+ * fulfilled by waiting: what it speaks of may have been lost with a restore, so it too ends in 503, never in a stale answer.
+ */
+export const waitForToken = async (
+  token: ConsistencyToken | undefined,
+  applied: Applied,
+  clock: Clock,
+  wait: { readonly limit_ms?: number; readonly poll_ms?: number } = {},
+): Promise<void> => {
+  if (token === undefined) return
+  const names = Object.keys(token.streams)
+  const until = clock.now() + (wait.limit_ms ?? 2_000)
+  let poll_ms = wait.poll_ms ?? 5
+  for (;;) {
+    const at = await applied(names)
+    const sameStore = at.incarnation === undefined || at.incarnation === token.incarnation
+    if (sameStore && names.every((name) => (at.streams[name] ?? 0) >= (token.streams[name] ?? 0))) return
+    const left_ms = until - clock.now()
+    if (left_ms <= 0) break
+    await clock.sleep(Math.min(poll_ms, left_ms))
+    poll_ms = Math.min(poll_ms * 1.5, 100)
+  }
+  throw new Problem(503, 'not-yet-consistent', 'What the Consistency-Token speaks of has not arrived here yet.', {
+    headers: { 'retry-after': '1' },
+  })
+}

@@ -1,0 +1,28 @@
+import { createHash, createHmac } from 'node:crypto'
+
+/**
+ * SHA-256 over the canonical form of parsed JSON, so that bodies that are equal as JSON have one fingerprint whatever their spacing and
+ * order of names. (RFC 8785 in short: names sorted by UTF-16 units, numbers and strings as ECMAScript writes them.)
+ */
+export const fingerprint = (body: unknown): string => createHash('sha256').update(canonical(body)).digest('base64url')
+
+export const canonical = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`
+  }
+  return JSON.stringify(value) ?? 'null'
+}
+
+/** HMAC-SHA-256: lets another app recognise an address or a device without learning it. */
+export const keyedHash = (key: string, text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+
+/** One id per caller, method, path and key. Lengths are hashed too, so that no two quadruples run together. */
+export const commandIdOf = (sub: string, method: string, path: string, key: string): string => {
+  const hash = createHash('sha256')
+  for (const part of [sub, method, path, key]) hash.update(`${Buffer.byteLength(part)}:${part}`)
+  return hash.digest('base64url')
+}

@@ -1,0 +1,80 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
+import { systemIds, type MessageContext } from '#kernel'
+import type { FastifyRequest } from 'fastify'
+import { setImmediate as laterTurn } from 'node:timers/promises'
+import { IDEMPOTENT } from '../auth/access.js'
+import { callerOf, type CallerIdentity } from '../auth/caller.js'
+import { Problem } from '../errors/problem.js'
+import { traceOf } from '../observability/trace.js'
+import { commandIdOf, fingerprint } from './fingerprint.js'
+
+/** A changing request as the write side needs it. */
+export interface CommandRequest {
+  readonly caller: CallerIdentity
+  readonly method: string
+  /** Without query. */
+  readonly path: string
+  /** Of caller, method, path and key; random where no key was sent. */
+  readonly commandId: string
+  readonly idempotencyKey?: string
+  /** Of the body as parsed JSON. */
+  readonly fingerprint: string
+  /** The version that the caller believes in, or `*`: any that exists. */
+  readonly ifMatch?: number | '*'
+  /** `causationId` is the command's id; `correlationId` is the same until the app knows the business transaction's. */
+  readonly context: MessageContext
+  readonly traceId: string
+}
+
+/**
+ * `@HttpCommand() request: CommandRequest`. Answers 400 for a missing or malformed `Idempotency-Key` or `If-Match`, after the fields:
+ * parameters are resolved side by side and the first to fail is what the client sees, so this one fails a turn later.
+ */
+export const HttpCommand = createParamDecorator((_: unknown, context: ExecutionContext): CommandRequest | Promise<never> => {
+  const request = context.switchToHttp().getRequest<FastifyRequest>()
+  const need: unknown = Reflect.getMetadata(IDEMPOTENT, context.getHandler())
+  try {
+    return commandRequest(request, need === 'required')
+  } catch (problem) {
+    return laterTurn().then(() => Promise.reject(problem as Error))
+  }
+})
+
+export const commandRequest = (request: FastifyRequest, keyRequired: boolean): CommandRequest => {
+  const caller = callerOf(request)
+  const path = request.url.split('?', 1)[0] ?? ''
+  const key = idempotencyKey(request.headers['idempotency-key'], keyRequired)
+  const ifMatch = expectedVersion(request.headers['if-match'])
+  const commandId = key === undefined ? systemIds.next() : commandIdOf(caller.sub, request.method, path, key)
+  const { traceId, traceparent } = traceOf(request)
+  return {
+    caller,
+    method: request.method,
+    path,
+    commandId,
+    ...(key !== undefined && { idempotencyKey: key }),
+    fingerprint: fingerprint(request.body ?? null),
+    ...(ifMatch !== undefined && { ifMatch }),
+    context: { correlationId: commandId, causationId: commandId, traceparent },
+    traceId,
+  }
+}
+
+type Header = string | readonly string[] | undefined
+
+const idempotencyKey = (header: Header, required: boolean): string | undefined => {
+  if (header === undefined) {
+    if (!required) return undefined
+    throw new Problem(400, 'idempotency-key-missing', 'This call needs an Idempotency-Key header.')
+  }
+  if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header
+  throw new Problem(400, 'idempotency-key-invalid', 'An Idempotency-Key is 1 to 255 visible ASCII characters.')
+}
+
+const expectedVersion = (header: Header): number | '*' | undefined => {
+  if (header === undefined) return undefined
+  if (header === '*') return '*'
+  const version = typeof header === 'string' ? /^"(0|[1-9][0-9]{0,14})"$/.exec(header)?.[1] : undefined
+  if (version === undefined) throw new Problem(400, 'if-match-invalid', 'If-Match is one ETag of this resource, such as "7".')
+  return Number(version)
+}

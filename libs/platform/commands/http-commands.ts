@@ -1,0 +1,158 @@
+import { isRefusal, systemClock, type Clock, type Json, type OutgoingMessage, type Refusal } from '#kernel'
+import { CommandIdReused, type Commands, type Decision, type StatesOf, type StreamRef } from '#event-store'
+import { Problem, PROBLEM_JSON, problemBody, problemOfRefusal } from '../errors/problem.js'
+import { ConsistencyToken } from './consistency-token.js'
+import type { CommandRequest } from './http-command.js'
+
+/** What an HTTP command decided. A refusal may be answered as it is. */
+export interface HttpDecision {
+  readonly appends?: Decision['appends']
+  readonly messages?: readonly OutgoingMessage[]
+  /** Instead of the spec's, where it depends (201 for a new one, 200 for a change). */
+  readonly status?: number
+  readonly body?: Json
+  readonly location?: string
+  readonly refused?: Refusal
+}
+
+export interface HttpCommandSpec {
+  readonly streams: readonly StreamRef<never>[]
+  /** The resource's own aggregate: its version is the ETag, and what `If-Match` is held against. One of `streams`. */
+  readonly target?: StreamRef<never>
+  /** When it is accepted. */
+  readonly status: number
+  /** Kept with the events. */
+  readonly reason?: string
+  /** The business transaction, where the app knows it: the order's id. */
+  readonly correlationId?: string
+  /** Pure; may run more than once. It may throw a `Problem` (404): then nothing is kept. */
+  decide(states: StatesOf): HttpDecision | Refusal
+}
+
+/** An answer as it is kept and given again; the platform's interceptor writes it to the reply as it stands. */
+export class RecordedAnswer {
+  constructor(
+    readonly status: number,
+    readonly headers: Readonly<Record<string, string>>,
+    readonly body: Json,
+    readonly replayed: boolean,
+  ) {}
+}
+
+/** How long a repeat waits for the first to be answered. */
+const IN_FLIGHT_LIMIT_MS = 5_000
+
+/** The write side as HTTP sees it: idempotency, `If-Match`, ETag, consistency token and refusals over an event store's `Commands`. */
+export class HttpCommands {
+  readonly #inFlight = new Map<string, Promise<unknown>>()
+
+  constructor(
+    private readonly store: Commands & { readonly incarnation: string },
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  /** Rejects with a `Problem` for what is not kept (409 in flight, 412, 422 key reused, what `decide` threw), or with the store's errors. */
+  async execute(request: CommandRequest, spec: HttpCommandSpec): Promise<RecordedAnswer> {
+    if (request.idempotencyKey === undefined) return this.#run(request, spec)
+    const { commandId } = request
+    await this.#settled(commandId)
+    const running = this.#run(request, spec)
+    this.#inFlight.set(commandId, running)
+    try {
+      return await running
+    } finally {
+      if (this.#inFlight.get(commandId) === running) this.#inFlight.delete(commandId)
+    }
+  }
+
+  /** Waits for the command under way with this id, if there is one, to end either way. */
+  async #settled(commandId: string): Promise<void> {
+    const first = this.#inFlight.get(commandId)
+    if (first === undefined) return
+    const limit = new AbortController()
+    const tooLong = this.clock.sleep(IN_FLIGHT_LIMIT_MS, limit.signal).then(
+      () => true,
+      () => false,
+    )
+    const ended = first.then(
+      () => false,
+      () => false,
+    )
+    const timedOut = await Promise.race([ended, tooLong])
+    limit.abort()
+    if (!timedOut) return
+    throw new Problem(409, 'idempotency-key-in-flight', 'The first call with this Idempotency-Key is still running.', {
+      headers: { 'retry-after': '1' },
+    })
+  }
+
+  async #run(request: CommandRequest, spec: HttpCommandSpec): Promise<RecordedAnswer> {
+    try {
+      const { answer, replayed } = await this.store.execute({
+        id: request.commandId,
+        fingerprint: request.fingerprint,
+        streams: spec.streams,
+        metadata: {
+          ...request.context,
+          ...(spec.correlationId !== undefined && { correlationId: spec.correlationId }),
+          actor: request.caller.sub,
+          ...(spec.reason !== undefined && { reason: spec.reason }),
+        },
+        decide: (states) => this.#decision(request, spec, states),
+      })
+      const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
+      return new RecordedAnswer(status, headers, body, replayed)
+    } catch (error) {
+      if (error instanceof CommandIdReused) {
+        throw new Problem(422, 'idempotency-key-reused', 'This Idempotency-Key was used before with another body.')
+      }
+      throw error
+    }
+  }
+
+  #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decision {
+    if (spec.target) checkVersion(request.ifMatch, states.of(spec.target).version)
+    const decided = spec.decide(states)
+    const refusal = isRefusal(decided) ? decided : decided.refused
+    const decision: HttpDecision = isRefusal(decided) ? {} : decided
+    const messages = decision.messages
+    if (refusal) {
+      const problem = problemOfRefusal(refusal)
+      const body = problemBody(problem, request.path, request.traceId)
+      const answer = { status: problem.status, headers: { 'content-type': PROBLEM_JSON }, body }
+      return { appends: decision.appends ?? [], ...(messages && { messages }), answer: JSON.stringify(answer) }
+    }
+    const appends = decision.appends ?? []
+    const answer = {
+      status: decision.status ?? spec.status,
+      headers: this.#headers(spec, decision, appends, states),
+      body: decision.body ?? null,
+    }
+    return { appends, ...(messages && { messages }), answer: JSON.stringify(answer) }
+  }
+
+  #headers(spec: HttpCommandSpec, decision: HttpDecision, appends: Decision['appends'], states: StatesOf): Record<string, string> {
+    const versions = new Map<string, number>()
+    const touch = (stream: StreamRef<never>, events: number) => {
+      const name = streamName(stream)
+      versions.set(name, (versions.get(name) ?? states.of(stream).version) + events)
+    }
+    if (spec.target) touch(spec.target, 0)
+    for (const { stream, events } of appends) touch(stream, events.length)
+    const changed = [...versions].filter(([, version]) => version > 0)
+    const target = spec.target && versions.get(streamName(spec.target))
+    return {
+      'content-type': 'application/json; charset=utf-8',
+      ...(decision.location !== undefined && { location: decision.location }),
+      ...(target !== undefined && { etag: `"${target}"` }),
+      'consistency-token': ConsistencyToken.encode({ incarnation: this.store.incarnation, streams: Object.fromEntries(changed) }),
+    }
+  }
+}
+
+const streamName = ({ type, id }: StreamRef<never>): string => `${type.category}-${id}`
+
+const checkVersion = (expected: CommandRequest['ifMatch'], actual: number): void => {
+  if (expected === undefined || (expected === '*' ? actual > 0 : expected === actual)) return
+  throw new Problem(412, 'version-mismatch', 'The resource has moved on from the version in If-Match.')
+}

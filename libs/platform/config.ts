@@ -1,0 +1,89 @@
+import envSchema from 'env-schema'
+import Type, { type Static, type TObject, type TProperties } from 'typebox'
+
+const Url = (schemes: string) => Type.String({ pattern: `^(${schemes})://[^\\s]+$` })
+
+/** What every app is told. Spread it into the app's own schema. */
+export const baseConfig = {
+  NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
+  DATABASE_URL: Url('postgres|postgresql'),
+  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$' }),
+  /** The log's transport. */
+  LOG: Type.Enum(['postgres', 'kafka'], { default: 'postgres' }),
+  LOG_DATABASE_URL: Type.Optional(Url('postgres|postgresql')),
+  /** `host:port`, separated by commas. */
+  KAFKA_BROKERS: Type.Optional(Type.String({ pattern: '^[^\\s,:]+:[0-9]+(,[^\\s,:]+:[0-9]+)*$' })),
+  REDIS_URL: Type.Optional(Url('redis|rediss')),
+  JWKS_URL: Url('http|https'),
+  JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512 }),
+  JWT_AUDIENCE: Type.String({ minLength: 1, maxLength: 512, default: 'bahi' }),
+  /** The development issuer gives a token to whoever asks. Never in production. */
+  DEV_ISSUER: Type.Boolean({ default: false }),
+  /** Wraps the data keys of persons: 32 bytes, base64 or base64url. */
+  MASTER_KEY: Type.String({ pattern: '^[A-Za-z0-9+/_-]{43}=?$' }),
+  /** Keys the hashes by which fraud recognises addresses and devices. */
+  FRAUD_HASH_KEY: Type.String({ minLength: 32, maxLength: 512 }),
+  RATE_LIMIT_PER_SECOND: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 500 }),
+  RATE_LIMIT_BURST: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1_000 }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
+} satisfies TProperties
+
+const BaseConfigSchema = Type.Object(baseConfig)
+export type BaseConfig = Static<typeof BaseConfigSchema>
+
+/** One line that names the variable, never its value: values hold secrets. */
+export class InvalidConfig extends Error {}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** As `readConfig`, but throws `InvalidConfig`. */
+export const parseConfig = <P extends TProperties>(schema: TObject<P>, env: Environment): Static<TObject<P>> => {
+  // An empty variable is as none: that is how Compose and Kubernetes write "unset".
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name in schema.properties && value !== undefined && value !== ''),
+  )
+  // env-schema adds to the schema that it is given, so it gets its own. JSON drops what only TypeBox reads.
+  const copy = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
+  try {
+    const config = envSchema<Static<TObject<P>>>({ schema: copy, data: given, env: false })
+    refuseDevIssuerInProduction(config)
+    return config
+  } catch (error) {
+    if (error instanceof InvalidConfig) throw error
+    throw new InvalidConfig(describe(error))
+  }
+}
+
+/** Reads an app's configuration once; a wrong value stops the process with exit code 1 and one line naming the variable. */
+export const readConfig = <P extends TProperties>(schema: TObject<P>, env: Environment = process.env): Static<TObject<P>> => {
+  try {
+    return parseConfig(schema, env)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  }
+}
+
+/** Also called where the issuer is mounted, so that no other way of composing an app can get around it. */
+export const refuseDevIssuerInProduction = (config: object): void => {
+  const { DEV_ISSUER, NODE_ENV } = config as Partial<BaseConfig>
+  if (DEV_ISSUER === true && NODE_ENV === 'production') {
+    throw new InvalidConfig('DEV_ISSUER: the development issuer gives tokens to anyone and cannot be enabled with NODE_ENV=production')
+  }
+}
+
+interface SchemaError {
+  readonly instancePath?: string
+  readonly keyword?: string
+  readonly message?: string
+  readonly params?: { readonly missingProperty?: string; readonly allowedValues?: readonly unknown[] }
+}
+
+const describe = (error: unknown): string => {
+  const [first] = (error as { errors?: readonly SchemaError[] }).errors ?? []
+  if (!first) return 'configuration: cannot be read'
+  if (first.keyword === 'required') return `${first.params?.missingProperty ?? 'configuration'}: must be set`
+  const allowed = first.params?.allowedValues ? `: ${first.params.allowedValues.join(', ')}` : ''
+  return `${first.instancePath?.slice(1) || 'configuration'}: ${first.message ?? 'is invalid'}${allowed}`
+}

@@ -1,0 +1,74 @@
+import { field, rule, Text, type FieldOptions } from './fields.js'
+
+/** ISO 3166-2:IN, the part after `IN-`: 28 states and 8 union territories (as of the 2023-11-23 newsletter: `CG`, `OD`, `TS`, `UK`). */
+export const INDIAN_STATES = [
+  'AP', 'AR', 'AS', 'BR', 'CG', 'GA', 'GJ', 'HR', 'HP', 'JH', 'KA', 'KL', 'MP', 'MH', 'MN', 'ML', 'MZ', 'NL', 'OD', 'PB', 'RJ', 'SK', 'TN',
+  'TS', 'TR', 'UP', 'UK', 'WB', 'AN', 'CH', 'DH', 'DL', 'JK', 'LA', 'LD', 'PY',
+] as const // prettier-ignore
+export type IndianState = (typeof INDIAN_STATES)[number]
+
+/** Whole-string patterns, as OpenAPI shows them. */
+export const PATTERNS = {
+  uuid: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+  pincode: '^[1-9][0-9]{5}$',
+  phone: '^\\+91[6-9][0-9]{9}$',
+  vpa: '^[a-zA-Z0-9._-]{2,256}@[a-zA-Z][a-zA-Z0-9]{1,63}$',
+  visibleAscii: '^[\\x21-\\x7e]+$',
+  sku: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+} as const
+
+const uuid = new RegExp(PATTERNS.uuid)
+
+/** Lower-case hex with hyphens: the form in which ids are stored and compared. */
+export const isUuid = (value: unknown): value is string => typeof value === 'string' && uuid.test(value)
+
+const text = (pattern: string, words: string, length: { min: number; max: number }, options: FieldOptions): PropertyDecorator =>
+  Text({ ...options, ...length, pattern: { source: pattern, rule: words } })
+
+export const Uuid = (options: FieldOptions = {}): PropertyDecorator =>
+  field(options, { type: 'string', format: 'uuid', pattern: PATTERNS.uuid }, rule('uuid', 'must be a UUID in lower case', isUuid))
+
+/** PIN code of India Post. */
+export const Pincode = (options: FieldOptions = {}): PropertyDecorator =>
+  text(PATTERNS.pincode, 'must be a PIN code: 6 digits, the first 1 to 9', { min: 6, max: 6 }, { example: '560001', ...options })
+
+/** Indian mobile number, E.164. */
+export const IndianPhone = (options: FieldOptions = {}): PropertyDecorator =>
+  text(PATTERNS.phone, 'must be +91 and 10 digits, the first 6 to 9', { min: 13, max: 13 }, { example: '+919876543210', ...options })
+
+/** UPI id. */
+export const Vpa = (options: FieldOptions = {}): PropertyDecorator =>
+  text(PATTERNS.vpa, 'must be a UPI id such as name@bank', { min: 5, max: 321 }, { example: 'success@upi', ...options })
+
+export const Sku = (options: FieldOptions = {}): PropertyDecorator =>
+  text(PATTERNS.sku, 'must be letters, digits, dots, hyphens and underscores', { min: 1, max: 64 }, { example: 'BOAT-141', ...options })
+
+/** A reference, token or other id that the client chose. */
+export const VisibleAscii = (max: number, options: FieldOptions = {}): PropertyDecorator =>
+  text(PATTERNS.visibleAscii, 'must be visible ASCII characters', { min: 1, max }, options)
+
+const states: readonly string[] = INDIAN_STATES
+
+export const IndianStateCode = (options: FieldOptions = {}): PropertyDecorator =>
+  field(
+    { example: 'KA', ...options },
+    { type: 'string', enum: [...states] },
+    rule('state', 'must be a state code of ISO 3166-2:IN such as KA', (value) => typeof value === 'string' && states.includes(value)),
+  )
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/
+
+/** Whether a text is an instant of RFC 3339 that exists. */
+export const isInstant = (value: unknown): value is string => {
+  if (typeof value !== 'string' || value.length > 40 || !rfc3339.test(value)) return false
+  const day = Date.parse(`${value.slice(0, 10)}T00:00:00Z`)
+  // Date.parse takes 30 February for 2 March.
+  return !Number.isNaN(Date.parse(value)) && !Number.isNaN(day) && new Date(day).toISOString().startsWith(value.slice(0, 10))
+}
+
+export const Instant = (options: FieldOptions = {}): PropertyDecorator =>
+  field(
+    { example: '2026-11-01T00:00:00.000Z', ...options },
+    { type: 'string', format: 'date-time' },
+    rule('instant', 'must be a time of RFC 3339 such as 2026-11-01T00:00:00.000Z', isInstant),
+  )

@@ -1,0 +1,50 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+
+/** W3C Trace Context, level 1. */
+export interface Trace {
+  /** 32 hex digits. */
+  readonly traceId: string
+  /** 16 hex digits: this hop. */
+  readonly spanId: string
+  /** What goes on to others. */
+  readonly traceparent: string
+}
+
+const traceparent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+
+/** Goes on with the trace that the caller began, or begins one. A header that breaks the rules is as none. */
+export const continueTrace = (header: string | undefined): Trace => {
+  const [, version, traceId, parentId, flags, more] = (header !== undefined && traceparent.exec(header)) || []
+  const valid =
+    version !== undefined &&
+    version !== 'ff' &&
+    !(version === '00' && more) &&
+    !/^0+$/.test(traceId ?? '0') &&
+    !/^0+$/.test(parentId ?? '0')
+  return trace(valid && traceId ? traceId : randomBytes(16).toString('hex'), valid && flags ? flags : '01')
+}
+
+const trace = (traceId: string, flags: string): Trace => {
+  const spanId = randomBytes(8).toString('hex')
+  return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}` }
+}
+
+const current = new AsyncLocalStorage<Trace>()
+const traces = new WeakMap<FastifyRequest, Trace>()
+
+/** The trace of the request or message being handled, if any. */
+export const currentTrace = (): Trace | undefined => current.getStore()
+
+/** Runs `work` so that `currentTrace()` within it answers `trace`. */
+export const withTrace = <T>(trace: Trace, work: () => T): T => current.run(trace, work)
+
+export const traceOf = (request: FastifyRequest): Trace => {
+  const known = traces.get(request)
+  if (known) return known
+  const header = request.headers?.traceparent
+  const begun = continueTrace(typeof header === 'string' ? header : undefined)
+  traces.set(request, begun)
+  return begun
+}
