@@ -1,0 +1,102 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { isRefusal, type Clock, type Paise } from '#kernel'
+import { Books, KEY_REUSED, UNKNOWN_PAYMENT } from '../books.js'
+import { outcomeOf } from '../outcome.js'
+import type { Operation, Payment } from '../payment.js'
+import { CLOCK, SETTINGS, type SandboxSettings } from '../settings.js'
+import { NoAnswer, Problem } from './problem.filter.js'
+import { readAmount, readOpening, readOperation, readQuery, readVoiding } from './requests.js'
+
+@Controller('v1/payments')
+export class PaymentsController {
+  constructor(
+    @Inject(Books) private readonly books: Books,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(SETTINGS) private readonly settings: SandboxSettings,
+  ) {}
+
+  @Post()
+  async open(@Body() body: unknown): Promise<unknown> {
+    const { amount, ...request } = readOpening(body)
+    const paise = readAmount(amount)
+    const outcome = outcomeOf(request.method, request.instrument)
+    if (outcome === 'timeout') return this.#noAnswer()
+    const payment = await this.books.open({ ...request, amount: paise })
+    if (payment === KEY_REUSED) throw keyReused()
+    // Also a repeat gets no answer, so that only asking for the status tells.
+    if (outcome === 'lost') return this.#noAnswer()
+    return view(payment)
+  }
+
+  /** The status query: what became of a payment of which one knows the key only. */
+  @Get()
+  async byKey(@Query() query: unknown): Promise<unknown> {
+    return view(found(await this.books.byKey(readQuery(query).idempotencyKey)))
+  }
+
+  @Get(':id')
+  async byId(@Param('id') id: string): Promise<unknown> {
+    return view(found(await this.books.byId(paymentId(id))))
+  }
+
+  @Post(':id/capture')
+  @HttpCode(200)
+  capture(@Param('id') id: string, @Body() body: unknown): Promise<unknown> {
+    const { idempotencyKey, amount } = readOperation(body)
+    return this.#operate(id, 'capture', idempotencyKey, amount)
+  }
+
+  @Post(':id/void')
+  @HttpCode(200)
+  void(@Param('id') id: string, @Body() body: unknown): Promise<unknown> {
+    return this.#operate(id, 'void', readVoiding(body).idempotencyKey)
+  }
+
+  @Post(':id/refunds')
+  refund(@Param('id') id: string, @Body() body: unknown): Promise<unknown> {
+    const { idempotencyKey, amount } = readOperation(body)
+    return this.#operate(id, 'refund', idempotencyKey, amount)
+  }
+
+  async #operate(id: string, operation: Operation, key: string, amount?: string): Promise<unknown> {
+    const paise: Paise | undefined = amount === undefined ? undefined : readAmount(amount)
+    const result = await this.books.operate(paymentId(id), operation, key, paise)
+    if (result === UNKNOWN_PAYMENT) throw notFound()
+    if (result === KEY_REUSED) throw keyReused()
+    if (isRefusal(result)) throw new Problem(409, result.slug, result.detail)
+    return view(result)
+  }
+
+  async #noAnswer(): Promise<never> {
+    await this.clock.sleep(this.settings.hang_ms)
+    throw new NoAnswer()
+  }
+}
+
+/** A payment as a merchant sees it; amounts are paise in decimal strings. */
+const view = (payment: Payment) => ({
+  paymentId: payment.paymentId,
+  idempotencyKey: payment.idempotencyKey,
+  orderId: payment.orderId,
+  method: payment.method,
+  status: payment.status,
+  amount: payment.amount.toString(),
+  captured: payment.captured.toString(),
+  refunded: payment.refunded.toString(),
+  ...(payment.declineReason === undefined ? {} : { reason: payment.declineReason }),
+})
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+const paymentId = (id: string): string => {
+  if (!UUID.test(id)) throw notFound()
+  return id
+}
+
+const found = (payment: Payment | undefined): Payment => {
+  if (!payment) throw notFound()
+  return payment
+}
+
+const notFound = () => new Problem(404, 'not-found', 'no such payment')
+const keyReused = () => new Problem(422, 'idempotency-key-reused', 'the idempotency key was used for another request')
