@@ -7,12 +7,12 @@ const RECONNECT_MOST_MS = 5_000
 
 /**
  * Calls `ring` for each NOTIFY on `channel`, over a connection of its own. A lost connection is made again with backoff and jitter,
- * and rings once when it is back: something may have been missed. The caller polls slowly behind it all the same.
+ * and rings once (without a payload) when it is back: something may have been missed. The caller polls slowly behind it all the same.
  */
 export const listen = async (
   config: PostgresConfig,
   channel: string,
-  ring: () => void,
+  ring: (payload?: string) => void,
   random: Random = systemRandom,
 ): Promise<{ close(): Promise<void> }> => {
   let closed = false
@@ -33,7 +33,7 @@ export const listen = async (
     }
     next.on('error', onLost)
     next.on('end', onLost)
-    next.on('notification', ring)
+    next.on('notification', ({ payload }) => ring(payload))
     try {
       await next.connect()
       await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`)

@@ -28,7 +28,9 @@ export const migrate = async ({ url, schema, migrations }: MigrateOptions): Prom
   const lock = source.createQueryRunner()
   try {
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
-    await lock.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+    // Looked up first: a role that owns its schema need not be allowed to create others.
+    const [found] = (await lock.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])) as unknown[]
+    if (!found) await lock.query(`CREATE SCHEMA ${schema}`)
     const ran = await source.runMigrations({ transaction: 'each' })
     return ran.map(({ name }) => name)
   } finally {

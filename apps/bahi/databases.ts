@@ -1,0 +1,61 @@
+import pg from 'pg'
+import { logGrants, logMigrations } from '#messaging'
+import { checkedIdentifier, migrate, type Migration } from '#postgres'
+
+/** One database, a schema and a role per app, one schema for the log: an app can reach its own tables and the log, and nothing else. */
+export interface AppDatabase {
+  readonly schema: string
+  readonly migrations: readonly Migration[]
+}
+
+const DATABASE = 'bahi'
+const LOG = 'log'
+
+export const appUrl = (superuserUrl: string, schema: string, password: string): string => {
+  const url = new URL(superuserUrl)
+  url.username = roleOf(schema)
+  url.password = password
+  url.pathname = `/${DATABASE}`
+  return url.href
+}
+
+/** Makes what is missing, and brings every schema to today's shape. Answers how many migrations ran. */
+export const prepareDatabases = async (superuserUrl: string, password: string, apps: readonly AppDatabase[]): Promise<number> => {
+  await query(superuserUrl, async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
+    if (!rowCount) await client.query(`CREATE DATABASE ${DATABASE}`)
+  })
+  const url = new URL(superuserUrl)
+  url.pathname = `/${DATABASE}`
+  await query(url.href, async (client) => {
+    await client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC`)
+    for (const schema of [LOG, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, password)
+  })
+
+  let ran = (await migrate({ url: appUrl(superuserUrl, LOG, password), schema: LOG, migrations: logMigrations })).length
+  await query(url.href, async (client) => {
+    for (const app of apps) await client.query(logGrants(roleOf(app.schema)))
+  })
+  for (const { schema, migrations } of apps)
+    ran += (await migrate({ url: appUrl(superuserUrl, schema, password), schema, migrations })).length
+  return ran
+}
+
+const roleOf = (schema: string): string => `bahi_${checkedIdentifier(schema)}`
+
+const ownSchema = async (client: pg.Client, schema: string, password: string): Promise<void> => {
+  const role = roleOf(schema)
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [role])
+  await client.query(`${rowCount ? 'ALTER' : 'CREATE'} ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
+  await client.query(`CREATE SCHEMA IF NOT EXISTS ${checkedIdentifier(schema)} AUTHORIZATION ${role}`)
+}
+
+const query = async (url: string, work: (client: pg.Client) => Promise<void>): Promise<void> => {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 60_000 })
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}

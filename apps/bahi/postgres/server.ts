@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chownSync, existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import type { Placement } from './placement.js'
+
+const run = promisify(execFile)
+
+const SUPERUSER = 'postgres'
+const START_TIMEOUT_S = 60
+const STOP_TIMEOUT_S = 30
+
+/** What a laptop's server is told. Durability stays as PostgreSQL ships it: fsync and synchronous commit are on. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+  random_page_cost: '1.1',
+  log_min_messages: 'warning',
+}
+
+export interface RunningPostgres {
+  /** Of the superuser and the database `postgres`. */
+  readonly url: string
+  /** `adopted`: a server that an earlier run left behind was found alive and is used on. */
+  readonly how: 'started' | 'adopted'
+  stop(): Promise<void>
+}
+
+/** Starts the server of this folder, makes it first where it is new, or adopts the one that an earlier, killed run left behind. */
+export const startPostgres = async (placement: Placement): Promise<RunningPostgres> => {
+  const data = join(placement.folder, 'data')
+  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(placement, data)
+  const password = readFileSync(join(placement.folder, 'password'), 'utf8').trim()
+  const stop = async () => void (await pgCtl(placement, ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(STOP_TIMEOUT_S)]))
+
+  const left = await findLeftOver(data, password)
+  if (left) return { url: left, how: 'adopted', stop }
+
+  const port = await freePort(rememberedPort(placement))
+  const options = Object.entries({ ...SETTINGS, port: String(port) }).map(([name, value]) => `-c ${name}='${value}'`)
+  const log = join(placement.folder, 'server.log')
+  try {
+    await pgCtl(placement, ['start', '-D', data, '-w', '-t', String(START_TIMEOUT_S), '-l', log, '-o', options.join(' ')])
+  } catch (error) {
+    const tail = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ') : ''
+    throw new Error(`PostgreSQL did not start; its log ${log} ends with:\n  ${tail}`, { cause: error })
+  }
+  writeFileSync(join(placement.folder, 'port'), String(port))
+  return { url: urlOf(password, port), how: 'started', stop }
+}
+
+/** Ends the server of this folder, if one runs, and removes all data. */
+export const removePostgres = async (placement: Placement): Promise<void> => {
+  const data = join(placement.folder, 'data')
+  if (existsSync(join(data, 'postmaster.pid'))) {
+    await pgCtl(placement, ['stop', '-D', data, '-m', 'immediate', '-w', '-t', String(STOP_TIMEOUT_S)]).catch(() => undefined)
+  }
+  rmSync(placement.folder, { recursive: true, force: true })
+}
+
+/** Into a folder beside, renamed when whole: a start that was killed halfway leaves nothing that looks like a cluster. */
+const initialise = async (placement: Placement, data: string): Promise<void> => {
+  const unfinished = `${data}.unfinished`
+  rmSync(unfinished, { recursive: true, force: true })
+  const passwordFile = join(placement.folder, 'password')
+  writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
+  if (placement.user) chownSync(passwordFile, placement.user.uid, placement.user.gid)
+  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+  const auth = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`]
+  await run(placement.initdb, ['-D', unfinished, ...auth, ...locale], spawnOptions(placement, 120_000))
+  renameSync(unfinished, data)
+}
+
+/**
+ * The url of a server that already runs on exactly this folder. The pid file says where it would be; that it is ours is shown by logging in
+ * with this folder's password and asking for its data folder, so a reused pid or port fools nobody. A server still recovering is waited for.
+ */
+const findLeftOver = async (data: string, password: string): Promise<string | undefined> => {
+  const pidFile = join(data, 'postmaster.pid')
+  if (!existsSync(pidFile)) return undefined
+  const [pid, , , port] = readFileSync(pidFile, 'utf8').split('\n')
+  if (!pid || !port) return undefined
+  for (let attempt = 0; attempt < START_TIMEOUT_S * 4 && isAlive(Number(pid)); attempt++) {
+    const client = new pg.Client({ connectionString: urlOf(password, Number(port)), connectionTimeoutMillis: 2_000 })
+    try {
+      await client.connect()
+      const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory')
+      return rows[0] && realpathSync(rows[0].data_directory) === realpathSync(data) ? urlOf(password, Number(port)) : undefined
+    } catch (error) {
+      // 57P03: starting up or recovering. Anything else is not our server.
+      if ((error as { code?: string }).code !== '57P03') return undefined
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    } finally {
+      await client.end().catch(() => undefined)
+    }
+  }
+  return undefined
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+const rememberedPort = (placement: Placement): number => {
+  const file = join(placement.folder, 'port')
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+}
+
+/** The wanted port if nobody has it, else any. */
+const freePort = (wanted: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.on('error', (error) => (wanted ? resolve(freePort(0)) : reject(error)))
+    probe.listen(wanted, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : wanted))
+    })
+  })
+
+const urlOf = (password: string, port: number): string => `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`
+
+const pgCtl = (placement: Placement, args: readonly string[]): Promise<{ stdout: string; stderr: string }> =>
+  run(placement.pgCtl, [...args], spawnOptions(placement, (START_TIMEOUT_S + 5) * 1_000))
+
+/** The work folder must be one that `nobody` may be in. */
+const spawnOptions = ({ user }: Placement, timeout: number) => ({
+  cwd: '/',
+  timeout,
+  env: { ...process.env, LC_ALL: 'C' },
+  ...user,
+})
