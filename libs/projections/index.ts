@@ -1,0 +1,7 @@
+export * from './applied-versions.js'
+export * from './data-source.js'
+export * from './migrations.js'
+export * from './projection.js'
+export * from './rows.js'
+export * from './transactions.js'
+export * from './typeorm-rows.js'

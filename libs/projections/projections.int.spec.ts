@@ -1,0 +1,117 @@
+import { systemClock } from '#kernel'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm'
+import {
+  AppliedVersions,
+  asTypeorm,
+  dataSourceOptions,
+  projectionsMigrations,
+  typeormRows,
+  typeormTransactions,
+  upsert,
+  type AppliedStream,
+} from '#projections'
+import { CREATE_PARCELS, ParcelRow, parcels, rowStoreConformance } from '#projections/testing'
+
+class CreateParcels1764000000999 implements MigrationInterface {
+  async up(runner: QueryRunner) {
+    await runner.query(CREATE_PARCELS)
+  }
+  async down() {}
+}
+
+const INCARNATION = '0190a000-0000-7000-8000-00000000000a'
+
+const open = async () => {
+  const database = await createTestDatabase([...projectionsMigrations, CreateParcels1764000000999])
+  const source = await new DataSource(dataSourceOptions(database, [ParcelRow])).initialize()
+  return { database, source }
+}
+
+rowStoreConformance('PostgreSQL', async () => {
+  const { database, source } = await open()
+  return {
+    rows: typeormRows(source),
+    transactions: typeormTransactions(source),
+    read: async (of) =>
+      (await source.getRepository(of.entity).find()).map((row) => {
+        const json: Record<string, unknown> = JSON.parse(JSON.stringify(row))
+        return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null))
+      }),
+    clear: async () => void (await source.query('TRUNCATE parcels, applied_versions')),
+    close: async () => {
+      await source.destroy()
+      await database.drop()
+    },
+  }
+})
+
+describe('projections on PostgreSQL', () => {
+  let database: TestDatabase
+  let source: DataSource
+  beforeAll(async () => {
+    ;({ database, source } = await open())
+  })
+  afterAll(async () => {
+    await source.destroy()
+    await database.drop()
+  })
+
+  const stream = (name: string, version: number): AppliedStream => ({ stream: name, incarnation: INCARNATION, version: BigInt(version) })
+
+  it('commits entities and plain SQL together, and a failed transaction gives its connection back', async () => {
+    const transactions = typeormTransactions(source)
+    await transactions.run(async (transaction) => {
+      const tx = asTypeorm(transaction)
+      await tx.manager.save(ParcelRow, { shelf: 'x', parcelId: '1', label: 'entity' })
+      await tx.query('UPDATE parcels SET weight_mg = 5 WHERE shelf = $1', ['x'])
+      expect(await source.getRepository(ParcelRow).countBy({ shelf: 'x' })).toBe(0)
+    })
+    expect(await source.getRepository(ParcelRow).findOneBy({ shelf: 'x' })).toMatchObject({ label: 'entity', weight: '5' })
+    for (let times = 0; times < database.maxConnections + 1; times++)
+      await expect(transactions.run((tx) => asTypeorm(tx).query('SELECT 1/0'))).rejects.toThrow('division')
+    expect(await source.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+  })
+
+  it('survives a connection cut inside a transaction', async () => {
+    const transactions = typeormTransactions(source)
+    const cut = transactions.run(async (transaction) => {
+      const tx = asTypeorm(transaction)
+      const { rows } = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      await source.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+      await tx.query('SELECT 1')
+    })
+    await expect(cut).rejects.toThrow()
+    await transactions.run((tx) => asTypeorm(tx).query('SELECT 1'))
+  })
+
+  it('lets one of two transactions that apply the same message have the effect', async () => {
+    const rows = typeormRows(source)
+    const transactions = typeormTransactions(source)
+    const moved = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        transactions.run(async (tx) => {
+          const streams = await rows.advance(tx, [stream('parcel-2', 1), stream('parcel-1', 1)])
+          await rows.upsert(tx, [upsert(parcels, { shelf: 'race', parcelId: '1' })])
+          return streams.size
+        }),
+      ),
+    )
+    expect(moved.toSorted()).toEqual([0, 0, 0, 2])
+  })
+
+  it('refuses a table whose key is not its primary key', async () => {
+    const wrong = { entity: ParcelRow, key: ['shelf'] }
+    const writing = typeormTransactions(source).run((tx) => typeormRows(source).upsert(tx, [{ table: wrong, row: { shelf: 's' } }]))
+    await expect(writing).rejects.toThrow('the key of ParcelRow is (parcelId, shelf)')
+  })
+
+  it('sees what another replica applied, by polling', async () => {
+    const applied = new AppliedVersions({ rows: typeormRows(source), clock: systemClock, categories: ['parcel'], poll_ms: 10 })
+    const waiting = applied.waitFor({ incarnation: INCARNATION, streams: { 'parcel-poll': 2 } })
+    const other = typeormRows(source)
+    await typeormTransactions(source).run((tx) => other.advance(tx, [stream('parcel-poll', 2)]))
+    expect(await waiting).toBe(true)
+  })
+})

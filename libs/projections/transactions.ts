@@ -1,0 +1,58 @@
+import type { Transaction, Transactions } from '#kernel'
+import { pgTransaction, type PgTransaction } from '#postgres'
+import type pg from 'pg'
+import type { DataSource, EntityManager } from 'typeorm'
+
+/**
+ * A TypeORM transaction that is a `PgTransaction` too: entities, plain SQL and the message runtime's offset fence commit together, on one
+ * connection.
+ */
+export interface TypeormTransaction extends PgTransaction {
+  readonly manager: EntityManager
+  /** Called after COMMIT, in order; not at all after a rollback. It must not throw. A rolled back savepoint does not take it back. */
+  onCommit(run: () => void): void
+}
+
+export const asTypeorm = (tx: Transaction): TypeormTransaction => {
+  if (tx.kind !== 'postgres' || !('manager' in tx)) throw new TypeError(`a projection was given a ${tx.kind} transaction without entities`)
+  return tx as TypeormTransaction
+}
+
+export const typeormTransactions = (source: DataSource): Transactions => ({
+  async run(work) {
+    const runner = source.createQueryRunner()
+    const committed: (() => void)[] = []
+    try {
+      const client: pg.ClientBase = await runner.connect()
+      await runner.startTransaction()
+      const tx: TypeormTransaction = {
+        ...pgTransaction(client),
+        manager: runner.manager,
+        onCommit: (run) => void committed.push(run),
+      }
+      const result = await work(tx)
+      await runner.commitTransaction()
+      for (const run of committed) run()
+      return result
+    } catch (error) {
+      await rollBack(runner)
+      throw error
+    } finally {
+      await runner.release()
+    }
+  },
+})
+
+/**
+ * A connection that cannot even roll back must not go back to the pool: it could carry the open transaction to its next user.
+ * Ending its client makes the pool drop it.
+ */
+const rollBack = async (runner: ReturnType<DataSource['createQueryRunner']>): Promise<void> => {
+  if (!runner.isTransactionActive) return
+  try {
+    await runner.rollbackTransaction()
+  } catch {
+    const client: pg.ClientBase & { end(): Promise<void> } = await runner.connect()
+    void client.end().catch(() => undefined)
+  }
+}
