@@ -1,0 +1,220 @@
+import { paise, type Json, type JsonObject, type Paise } from '#kernel'
+import { financialYear, istDay, istMonth } from './calendar.js'
+import type { Account, WalletEvent, WalletStatus } from './events.js'
+import {
+  holdsOf,
+  NO_HOLDS,
+  NONE_ENDED,
+  openHolds,
+  remember,
+  withHold,
+  withoutHold,
+  type Ended,
+  type HoldMaker,
+  type OpenHolds,
+} from './holds.js'
+import { addTo, NO_SUM, type Kyc, type PeriodSum } from './limits.js'
+
+/**
+ * Holds that ended, remembered so that a second capture or release is answered for what it is. What is forgotten is answered as not open,
+ * which is as safe: the id of a hold is used by one command only, and the event store knows that command's id.
+ */
+const ENDED_REMEMBERED = 64
+/**
+ * Ids barred by a release that overtook its hold. Messages of one wallet are ordered, so only a hold that was set aside and sent again can
+ * come after its release; a wallet that had more than this many such accidents since is not a wallet in use.
+ */
+const BARRED_REMEMBERED = 512
+
+export interface WalletState {
+  /** NONE: there is no such wallet. */
+  readonly status: WalletStatus | 'NONE'
+  readonly ownerId: string
+  readonly kyc: Kyc
+  readonly openedAt_ms: number
+  readonly balance: Paise
+  readonly held: Paise
+  readonly holds: OpenHolds
+  readonly ended: Ended
+  readonly barred: Ended
+  readonly loadedInMonth: PeriodSum
+  readonly loadedInYear: PeriodSum
+  readonly sentToOthers: PeriodSum
+  /** How many transfers went out that day. */
+  readonly sentInDay: PeriodSum
+  readonly sentInFirstDay: Paise
+  /** Registered beneficiaries, and what went to each in the month. */
+  readonly beneficiaries: ReadonlyMap<string, PeriodSum>
+}
+
+export const noWallet: WalletState = {
+  status: 'NONE',
+  ownerId: '',
+  kyc: 'small',
+  openedAt_ms: 0,
+  balance: paise(0n),
+  held: paise(0n),
+  holds: NO_HOLDS,
+  ended: NONE_ENDED,
+  barred: NONE_ENDED,
+  loadedInMonth: NO_SUM,
+  loadedInYear: NO_SUM,
+  sentToOthers: NO_SUM,
+  sentInDay: NO_SUM,
+  sentInFirstDay: paise(0n),
+  beneficiaries: new Map(),
+}
+
+export const FIRST_DAY_MS = 86_400_000
+
+/** What can be spent: never below zero. */
+export const available = ({ balance, held }: Pick<WalletState, 'balance' | 'held'>): Paise => paise(balance - held)
+
+/** What an event does to the balance, with the account that stands against it; undefined where no money moves. */
+export const movement = (event: WalletEvent): { readonly change: Paise; readonly account: Account } | undefined => {
+  switch (event.type) {
+    case 'Credited':
+    case 'Refunded':
+    case 'TransferredIn':
+      return { change: paise(event.data.amount), account: event.data.account }
+    case 'Debited':
+    case 'PaidOut':
+    case 'HoldCaptured':
+    case 'TransferredOut':
+      return { change: paise(-BigInt(event.data.amount)), account: event.data.account }
+    default:
+      return undefined
+  }
+}
+
+/** Works the balance out from the amounts, never from the balance that the event carries: the two are compared by `audit`. */
+export const evolve = (state: WalletState, event: WalletEvent): WalletState => {
+  switch (event.type) {
+    case 'WalletOpened':
+      return { ...state, status: 'OPEN', ownerId: event.data.ownerId, kyc: event.data.kyc, openedAt_ms: event.data.at_ms }
+    case 'Credited':
+      return loaded(moved(state, event), event.data)
+    case 'TransferredIn':
+      return loaded(moved(state, event), event.data)
+    case 'Debited':
+    case 'Refunded':
+    case 'PaidOut':
+      return moved(state, event)
+    case 'TransferredOut':
+      return sent(moved(state, event), event.data)
+    case 'FundsHeld': {
+      const { holdId, madeBy, reference, expiresAt_ms } = event.data
+      const amount = paise(event.data.amount)
+      const hold = { holdId, amount, madeBy, reference, ...(expiresAt_ms === undefined ? {} : { expiresAt_ms }) }
+      return { ...state, held: paise(state.held + amount), holds: withHold(state.holds, hold) }
+    }
+    case 'HoldCaptured':
+      return withoutOpen(moved(state, event), event.data.holdId, 'captured', BigInt(event.data.amount) + BigInt(event.data.released))
+    case 'HoldReleased':
+      return withoutOpen(state, event.data.holdId, 'released', BigInt(event.data.amount))
+    case 'HoldBarred':
+      return { ...state, barred: remember(state.barred, event.data.holdId, 'barred', BARRED_REMEMBERED) }
+    case 'BeneficiaryRegistered':
+      return { ...state, beneficiaries: new Map(state.beneficiaries).set(event.data.walletId, NO_SUM) }
+    case 'WalletFrozen':
+      return { ...state, status: 'FROZEN' }
+    case 'WalletUnfrozen':
+      return { ...state, status: 'OPEN' }
+    case 'WalletClosed':
+      return { ...state, status: 'CLOSED' }
+    case 'KycChanged':
+      return { ...state, kyc: event.data.kyc }
+  }
+}
+
+const moved = (state: WalletState, event: WalletEvent): WalletState => ({
+  ...state,
+  balance: paise(state.balance + (movement(event)?.change ?? 0n)),
+})
+
+const withoutOpen = (state: WalletState, holdId: string, end: 'captured' | 'released', amount: bigint): WalletState => ({
+  ...state,
+  held: paise(state.held - amount),
+  holds: withoutHold(state.holds, holdId),
+  ended: remember(state.ended, holdId, end, ENDED_REMEMBERED),
+})
+
+type Moved = { readonly at_ms: number; readonly amount: string }
+
+const loaded = (state: WalletState, { at_ms, amount }: Moved): WalletState => {
+  const month = istMonth(at_ms)
+  return {
+    ...state,
+    loadedInMonth: addTo(state.loadedInMonth, month, BigInt(amount)),
+    loadedInYear: addTo(state.loadedInYear, financialYear(month), BigInt(amount)),
+  }
+}
+
+const sent = (state: WalletState, data: Moved & { readonly counterparty: string; readonly toBeneficiary: boolean }): WalletState => {
+  const { at_ms, counterparty } = data
+  const amount = BigInt(data.amount)
+  const month = istMonth(at_ms)
+  const common = {
+    ...state,
+    sentInDay: addTo(state.sentInDay, istDay(at_ms), 1n),
+    sentInFirstDay: at_ms < state.openedAt_ms + FIRST_DAY_MS ? paise(state.sentInFirstDay + amount) : state.sentInFirstDay,
+  }
+  if (!data.toBeneficiary) return { ...common, sentToOthers: addTo(state.sentToOthers, month, amount) }
+  const before = state.beneficiaries.get(counterparty) ?? NO_SUM
+  return { ...common, beneficiaries: new Map(state.beneficiaries).set(counterparty, addTo(before, month, amount)) }
+}
+
+/** The state as JSON, canonical: equal states give equal JSON. */
+export const writeWallet = (state: WalletState): JsonObject => ({
+  ...state,
+  balance: state.balance.toString(),
+  held: state.held.toString(),
+  holds: openHolds(state.holds).map((hold) => ({ ...hold, amount: hold.amount.toString() })),
+  ended: { young: state.ended.young, old: state.ended.old },
+  barred: { young: state.barred.young, old: state.barred.old },
+  loadedInMonth: writeSum(state.loadedInMonth),
+  loadedInYear: writeSum(state.loadedInYear),
+  sentToOthers: writeSum(state.sentToOthers),
+  sentInDay: writeSum(state.sentInDay),
+  sentInFirstDay: state.sentInFirstDay.toString(),
+  beneficiaries: [...state.beneficiaries].map(([walletId, sum]) => [walletId, writeSum(sum)]),
+})
+
+const writeSum = ({ period, sum }: PeriodSum): Json => ({ period, sum: sum.toString() })
+
+/** What `writeWallet` wrote. The store guards a snapshot's shape; this trusts it. */
+interface WalletJson {
+  readonly status: WalletState['status']
+  readonly ownerId: string
+  readonly kyc: Kyc
+  readonly openedAt_ms: number
+  readonly balance: string
+  readonly held: string
+  readonly holds: readonly { holdId: string; amount: string; madeBy: HoldMaker; reference: string; expiresAt_ms?: number }[]
+  readonly ended: Ended
+  readonly barred: Ended
+  readonly loadedInMonth: SumJson
+  readonly loadedInYear: SumJson
+  readonly sentToOthers: SumJson
+  readonly sentInDay: SumJson
+  readonly sentInFirstDay: string
+  readonly beneficiaries: readonly (readonly [string, SumJson])[]
+}
+type SumJson = { readonly period: number; readonly sum: string }
+
+export const readWallet = (json: JsonObject): WalletState => {
+  const wallet = json as unknown as WalletJson
+  const readSum = ({ period, sum }: SumJson): PeriodSum => ({ period, sum: paise(sum) })
+  return {
+    ...wallet,
+    balance: paise(wallet.balance),
+    held: paise(wallet.held),
+    holds: holdsOf(wallet.holds.map((hold) => ({ ...hold, amount: paise(hold.amount) }))),
+    loadedInMonth: readSum(wallet.loadedInMonth),
+    loadedInYear: readSum(wallet.loadedInYear),
+    sentToOthers: readSum(wallet.sentToOthers),
+    sentInDay: readSum(wallet.sentInDay),
+    sentInFirstDay: paise(wallet.sentInFirstDay),
+    beneficiaries: new Map(wallet.beneficiaries.map(([walletId, sum]) => [walletId, readSum(sum)])),
+  }
+}
