@@ -1,0 +1,2 @@
+export * from './reservation.js'
+export * from './stock.js'
