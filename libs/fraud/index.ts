@@ -1,0 +1,6 @@
+export * from './alert.js'
+export * from './background.js'
+export * from './default-scorecard.js'
+export * from './features.js'
+export * from './scorecard.js'
+export * from './scorer.js'
