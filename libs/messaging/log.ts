@@ -10,9 +10,16 @@ export interface LogDriver {
   producer(): Promise<LogProducer>
   /** Joins the group and calls back until closed. */
   consume(options: ConsumeOptions): Promise<LogConsumer>
-  /** First offset still there and the next to be written, per partition. */
-  offsets(topic: string): Promise<readonly { partition: number; first: bigint; next: bigint }[]>
+  /** First offset still there and the next to be written, per partition; none for a topic that is not there. */
+  offsets(topic: string): Promise<readonly PartitionOffsets[]>
+  /** Closes the consumers and producers that are still open, then the connections. */
   close(): Promise<void>
+}
+
+export interface PartitionOffsets {
+  readonly partition: number
+  readonly first: bigint
+  readonly next: bigint
 }
 
 export interface TopicSpec {
@@ -36,7 +43,10 @@ export interface StoredRecord extends LogRecord {
 }
 
 export interface LogProducer {
-  /** Resolves when all are durable, in order per partition. Rejects when it is not known that they are: send again. */
+  /**
+   * Resolves when all are durable, in order per partition. Rejects when it is not known that they are: send again.
+   * Calls of one producer are carried out one after another.
+   */
   send(records: readonly LogRecord[]): Promise<void>
   close(): Promise<void>
 }
@@ -44,13 +54,16 @@ export interface LogProducer {
 export interface ConsumeOptions {
   readonly group: string
   readonly topics: readonly string[]
-  /** Where to go on for a partition that was just assigned. */
+  /** Where to go on for a partition that was just assigned, or whose batch was rejected. */
   startOffset(partition: TopicPartition): Promise<bigint>
   /**
    * Handles a batch of one partition, in offset order. The driver delivers the partition's next batch only after it resolves, and batches of
-   * different partitions concurrently. Rejecting makes the driver deliver again from `startOffset`, after a pause with jitter.
+   * different partitions concurrently. Rejecting makes the driver deliver again from `startOffset`, after a pause with backoff and jitter.
+   * `signal` aborts when the partition was taken away or the consumer closes past its bound: what is done after that is for nothing.
    */
   onBatch(partition: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal): Promise<void>
+  /** The partition is no longer this consumer's; no batch of it is under way. */
+  onRevoked?(partition: TopicPartition): void
   /** At most this many records a batch. */
   readonly maxBatch: number
 }
@@ -66,7 +79,7 @@ export interface LogConsumer {
   assignment(): readonly TopicPartition[]
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
-  /** Finishes the batches under way, commits, leaves the group; past `timeout_ms` it leaves anyway. */
+  /** Finishes the batches under way, commits, leaves the group; past `timeout_ms` (10 s) it leaves anyway. */
   close(timeout_ms?: number): Promise<void>
 }
 
@@ -78,3 +91,8 @@ export type Effect = (tx: Transaction) => Promise<void>
  * returns is applied in one transaction with the offset. Both may run again for the same messages.
  */
 export type BatchHandler = (messages: readonly IncomingMessage[]) => Promise<Effect>
+
+/** For a batch that needs nothing written. */
+export const noEffect: Effect = () => Promise.resolve()
+
+export const partitionName = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`

@@ -1,0 +1,165 @@
+import { systemClock, systemRandom, type Clock, type Random, type Transactions } from '#kernel'
+import { isTransient } from '../failure.js'
+import { partitionName, type BatchHandler, type LogConsumer, type LogDriver, type LogProducer, type TopicPartition } from '../log.js'
+import { messagingTopics, REDRIVES } from './dead-letters.js'
+import { DeferredWorker, type ParkedKeyPolicy } from './deferred-worker.js'
+import type { ConsumerListener } from './listener.js'
+import { PartitionConsumer } from './partition.js'
+import type { ConsumerStore } from './store.js'
+
+export interface ConsumerOptions {
+  readonly driver: LogDriver
+  /** By convention the app's name. */
+  readonly group: string
+  /** The consumer's own database, which `consumerStore` writes to too. */
+  readonly transactions: Transactions
+  readonly consumerStore: ConsumerStore
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly listener?: ConsumerListener
+  /** Messages a batch at most; 256. */
+  readonly maxBatch?: number
+  /** Tries of a message before it is parked, the first included; 8. */
+  readonly maxAttempts?: number
+  /** Pause after the first failure (500 ms), doubled up to the most (60 s). */
+  readonly firstRetry_ms?: number
+  readonly mostRetry_ms?: number
+  /** Per topic; `go-on` where nothing is said. */
+  readonly parkedKeys?: Readonly<Record<string, ParkedKeyPolicy>>
+  /** Which failures mean that the same batch may succeed later; `isTransient`. */
+  readonly isTransient?: (error: unknown) => boolean
+  /** How often to look for what other processes redrove; 5 s. */
+  readonly deferredPoll_ms?: number
+}
+
+/**
+ * A consumer group's member: at-least-once delivery, exactly-once effect. Runs without Nest; `LogServer` is this behind Nest's decorators.
+ */
+export class Consumer {
+  readonly #partitions = new Map<string, PartitionConsumer>()
+  readonly #worker: DeferredWorker
+  readonly #clock: Clock
+  #consumer: LogConsumer | undefined
+  #producer: Promise<LogProducer> | undefined
+
+  constructor(
+    private readonly options: ConsumerOptions,
+    private readonly handlers: ReadonlyMap<string, BatchHandler>,
+  ) {
+    this.#clock = options.clock ?? systemClock
+    this.#worker = new DeferredWorker({
+      ...this.#shared(),
+      handlerOf: (topic) => this.#handlerOf(topic),
+      policyOf: (topic) => options.parkedKeys?.[topic] ?? 'go-on',
+      maxAttempts: options.maxAttempts ?? 8,
+      partitions: () => [...this.#partitions.values()],
+      producer: () => this.#sender(),
+      poll_ms: options.deferredPoll_ms ?? 5_000,
+    })
+  }
+
+  async start(): Promise<void> {
+    const { driver, group } = this.options
+    await driver.ensureTopics(messagingTopics)
+    this.#consumer = await driver.consume({
+      group,
+      topics: [...this.handlers.keys(), REDRIVES],
+      maxBatch: this.options.maxBatch ?? 256,
+      startOffset: (place) => this.#seek(place),
+      onBatch: (place, records, signal) => this.#partition(place).handle(records, signal),
+      onRevoked: (place) => void this.#partitions.delete(partitionName(place)),
+    })
+    this.#worker.start()
+  }
+
+  /** Whether it is alive: not whether it has anything to do. */
+  healthy(): boolean {
+    return this.#consumer?.healthy() ?? false
+  }
+
+  assignment(): readonly TopicPartition[] {
+    return this.#consumer?.assignment() ?? []
+  }
+
+  pause(partition: TopicPartition): void {
+    this.#consumer?.pause(partition)
+  }
+
+  resume(partition: TopicPartition): void {
+    this.#consumer?.resume(partition)
+  }
+
+  /** Retries and publishes what is due now; for simulators, which do not start the worker's timers. */
+  workDeferred(): Promise<boolean> {
+    return this.#worker.work()
+  }
+
+  /** Puts a dead letter of this group back. False: unknown, or put back already and not parked again since. */
+  async redrive(id: string): Promise<boolean> {
+    const { transactions, consumerStore, group } = this.options
+    const done = await transactions.run((tx) => consumerStore.redrive(tx, group, id, this.#clock.now()))
+    if (done) this.#worker.look()
+    return done
+  }
+
+  /** Ends the batches under way, then leaves; past `timeout_ms` it leaves anyway. */
+  async close(timeout_ms?: number): Promise<void> {
+    await Promise.all([this.#consumer?.close(timeout_ms), this.#worker.stop()])
+    await (await this.#producer)?.close()
+    this.#partitions.clear()
+  }
+
+  #seek(place: TopicPartition): Promise<bigint> {
+    return this.#partition(place).seek()
+  }
+
+  #partition(place: TopicPartition): PartitionConsumer {
+    const name = partitionName(place)
+    let partition = this.#partitions.get(name)
+    if (!partition) {
+      const handler = this.#handlerOf(place.topic)
+      if (!handler) throw new Error(`no handler of ${place.topic}`)
+      partition = new PartitionConsumer(place, { ...this.#shared(), handler, onAside: () => this.#worker.look() })
+      this.#partitions.set(name, partition)
+    }
+    return partition
+  }
+
+  #handlerOf(topic: string): BatchHandler | undefined {
+    return topic === REDRIVES ? this.#redrives : this.handlers.get(topic)
+  }
+
+  /** Every group reads every request and acts on its own. */
+  readonly #redrives: BatchHandler = (messages) =>
+    Promise.resolve(async (tx) => {
+      const { consumerStore, group } = this.options
+      for (const { data } of messages) {
+        const id = data['id']
+        if (typeof id === 'string' && id.startsWith(`${group}/`)) await consumerStore.redrive(tx, group, id, this.#clock.now())
+      }
+      this.#worker.look()
+    })
+
+  #sender(): Promise<LogProducer> {
+    this.#producer ??= this.options.driver.producer().catch((error: unknown) => {
+      this.#producer = undefined
+      throw error
+    })
+    return this.#producer
+  }
+
+  #shared() {
+    const { options } = this
+    return {
+      group: options.group,
+      transactions: options.transactions,
+      consumerStore: options.consumerStore,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? systemRandom,
+      isTransient: options.isTransient ?? isTransient,
+      firstRetry_ms: options.firstRetry_ms ?? 500,
+      mostRetry_ms: options.mostRetry_ms ?? 60_000,
+      listener: options.listener,
+    }
+  }
+}

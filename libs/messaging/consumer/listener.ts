@@ -1,0 +1,27 @@
+import type { TopicPartition } from '../log.js'
+
+/** What a consumer tells of itself; metrics are made of it elsewhere. Every part is optional, and none may throw. */
+export interface ConsumerListener {
+  /**
+   * A batch's effect is committed. `lag_ms`: age of its newest message when it was committed; `duration_ms`: both phases and the commit.
+   * `messages` were handled; `repeats` dropped.
+   */
+  onCommitted?(batch: {
+    readonly partition: TopicPartition
+    readonly messages: number
+    readonly repeats: number
+    readonly duration_ms: number
+    readonly lag_ms: number
+    readonly next: bigint
+  }): void
+  /** The batch will be delivered again: a dependency is away, or the fence was lost. */
+  onRetry?(failure: { readonly partition: TopicPartition; readonly error: unknown }): void
+  onDeferred?(deferred: { readonly partition: TopicPartition; readonly messages: number; readonly error?: unknown }): void
+  onParked?(letter: {
+    readonly id: string
+    readonly partition: TopicPartition
+    readonly attempts: number
+    readonly errorClass: string
+  }): void
+  onError?(error: unknown): void
+}

@@ -1,0 +1,62 @@
+import type { Migration } from '#postgres'
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+const TABLES = [
+  `CREATE TABLE consumer_offset (
+    "group" text NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    next bigint NOT NULL,
+    -- [[source, incarnation, position, ordinal], ...]: what is not above is a repeat
+    marks text NOT NULL DEFAULT '[]',
+    moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY ("group", topic, partition)
+  ) WITH (fillfactor = 20)`,
+  `CREATE TABLE deferred (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    "group" text NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    "offset" bigint NOT NULL,
+    key text NOT NULL,
+    headers text NOT NULL,
+    value bytea NOT NULL,
+    recorded_at_ms bigint NOT NULL,
+    attempts int NOT NULL,
+    failure text,
+    due_ms bigint NOT NULL,
+    redriven boolean NOT NULL DEFAULT false,
+    UNIQUE ("group", topic, partition, "offset")
+  )`,
+  `CREATE INDEX deferred_key ON deferred ("group", topic, partition, redriven, key, "offset")`,
+  `CREATE TABLE dead_letter (
+    id text PRIMARY KEY,
+    "group" text NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    "offset" bigint NOT NULL,
+    key text NOT NULL,
+    headers text NOT NULL,
+    value bytea NOT NULL,
+    recorded_at_ms bigint NOT NULL,
+    attempts int NOT NULL,
+    failure text NOT NULL,
+    parked_at_ms bigint NOT NULL,
+    published boolean NOT NULL DEFAULT false,
+    redriven boolean NOT NULL DEFAULT false
+  )`,
+  `CREATE INDEX dead_letter_unpublished ON dead_letter ("group", parked_at_ms) WHERE NOT published`,
+]
+
+class CreateConsumer1763800000002 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const sql of TABLES) await runner.query(sql)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE dead_letter, deferred, consumer_offset')
+  }
+}
+
+/** What a consuming app needs in its own schema. */
+export const messagingMigrations: readonly Migration[] = [CreateConsumer1763800000002]

@@ -1,0 +1,176 @@
+import type { Clock, IncomingMessage, Random, Transaction, Transactions } from '#kernel'
+import { backoff_ms } from '../backoff.js'
+import { decodeMessage, Undecodable } from '../cloud-events.js'
+import { FenceLost } from '../failure.js'
+import { noEffect, type BatchHandler, type StoredRecord, type TopicPartition } from '../log.js'
+import { reportOf } from './failure-report.js'
+import type { ConsumerListener } from './listener.js'
+import { Marks } from './marks.js'
+import type { ConsumerStore, DeadLetter, DeferredMessage } from './store.js'
+
+export interface PartitionOptions {
+  readonly group: string
+  readonly handler: BatchHandler
+  readonly transactions: Transactions
+  readonly consumerStore: ConsumerStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly isTransient: (error: unknown) => boolean
+  readonly firstRetry_ms: number
+  readonly mostRetry_ms: number
+  readonly listener: ConsumerListener | undefined
+  /** Something was deferred or parked: the worker should look. */
+  readonly onAside: () => void
+}
+
+/** A batch sorted out: what the handler gets, what waits behind its key, what cannot be read, and the marks after it. */
+interface Sorted {
+  readonly fresh: readonly IncomingMessage[]
+  readonly behind: readonly DeferredMessage[]
+  readonly unreadable: readonly DeadLetter[]
+  readonly repeats: number
+  readonly marks: Marks
+}
+
+/** One assigned partition of a group: every batch is handled with one effect, or put aside, in one commit with its offset. */
+export class PartitionConsumer {
+  #next = 0n
+  #marks = new Marks()
+  /** Keys in `deferred`, each with how often something was put behind it: the worker may forget a key only if nothing was since it looked. */
+  readonly #deferredKeys = new Map<string, number>()
+
+  constructor(
+    readonly place: TopicPartition,
+    private readonly options: PartitionOptions,
+  ) {}
+
+  /** Reads its place anew; where the group was never here, it begins at `first`. */
+  async seek(first = 0n): Promise<bigint> {
+    const progress = await this.options.consumerStore.progress(this.options.group, this.place, first)
+    this.#next = progress.next
+    this.#marks = new Marks(progress.marks)
+    this.#deferredKeys.clear()
+    for (const key of progress.deferredKeys) this.#deferredKeys.set(key, 0)
+    if (progress.deferredKeys.length > 0) this.options.onAside()
+    return progress.next
+  }
+
+  /**
+   * Rejects when the batch must come again (a dependency is away, the fence is lost, the signal aborted). Any other failure is isolated by
+   * halving: each half is a batch of its own, so that a message's `prepare` sees what its predecessors committed, and the message that is
+   * at fault is deferred alone.
+   */
+  async handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    const todo = records.filter(({ offset }) => offset >= this.#next)
+    if (todo.length === 0) return
+    signal.throwIfAborted()
+    try {
+      await this.#commit(todo, signal)
+    } catch (error) {
+      if (signal.aborted || this.options.isTransient(error)) {
+        this.options.listener?.onRetry?.({ partition: this.place, error })
+        throw error
+      }
+      if (todo.length === 1) return await this.#defer(todo, error, signal)
+      const half = Math.ceil(todo.length / 2)
+      await this.handle(todo.slice(0, half), signal)
+      await this.handle(todo.slice(half), signal)
+    }
+  }
+
+  /** How often something was put behind this key; to be given to `release`. */
+  version(key: string): number {
+    return this.#deferredKeys.get(key) ?? 0
+  }
+
+  /** Nothing of the key waits any more, unless something came since `version`. */
+  release(key: string, version: number): void {
+    if (this.#deferredKeys.get(key) === version) this.#deferredKeys.delete(key)
+  }
+
+  async #commit(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    const { clock, handler, listener } = this.options
+    const began = clock.now()
+    const sorted = this.#sort(records)
+    const effect = sorted.fresh.length > 0 ? await handler(sorted.fresh) : noEffect
+    await this.#write(records, sorted, signal, effect)
+    const now = clock.now()
+    listener?.onCommitted?.({
+      partition: this.place,
+      messages: sorted.fresh.length,
+      repeats: sorted.repeats,
+      duration_ms: now - began,
+      lag_ms: now - (records.at(-1)?.timestamp_ms ?? now),
+      next: this.#next,
+    })
+  }
+
+  /** The message at fault goes aside, and with it what comes later of its key. */
+  async #defer(records: readonly StoredRecord[], error: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, random, firstRetry_ms, mostRetry_ms } = this.options
+    const sorted = this.#sort(records)
+    const due_ms = clock.now() + backoff_ms(1, random, firstRetry_ms, mostRetry_ms)
+    const failed = records.map((record) => ({ record, attempts: 1, failure: reportOf(error), due_ms }))
+    for (const { key } of records) this.#putBehind(key)
+    await this.#write(records, { ...sorted, fresh: [], behind: failed }, signal, noEffect)
+    this.options.listener?.onDeferred?.({ partition: this.place, messages: failed.length, error })
+  }
+
+  async #write(
+    records: readonly StoredRecord[],
+    sorted: Sorted,
+    signal: AbortSignal,
+    effect: (tx: Transaction) => Promise<void>,
+  ): Promise<void> {
+    const { group, transactions, consumerStore: store } = this.options
+    const to = (records.at(-1)?.offset ?? this.#next) + 1n
+    signal.throwIfAborted()
+    await transactions.run(async (tx) => {
+      if (!(await store.advance(tx, group, this.place, this.#next, to, sorted.marks.list()))) {
+        throw new FenceLost(group, this.place.topic, this.place.partition)
+      }
+      await effect(tx)
+      if (sorted.behind.length > 0) await store.defer(tx, group, sorted.behind)
+      if (sorted.unreadable.length > 0) await store.park(tx, group, sorted.unreadable)
+    })
+    this.#next = to
+    this.#marks = sorted.marks
+    for (const { record } of sorted.behind) this.#putBehind(record.key)
+    for (const { id, attempts, failure } of sorted.unreadable) {
+      this.options.listener?.onParked?.({ id, partition: this.place, attempts, errorClass: failure.errorClass })
+    }
+    if (sorted.behind.length + sorted.unreadable.length > 0) this.options.onAside()
+  }
+
+  #sort(records: readonly StoredRecord[]): Sorted {
+    const marks = this.#marks.copy()
+    const fresh: IncomingMessage[] = []
+    const behind: DeferredMessage[] = []
+    const unreadable: DeadLetter[] = []
+    let repeats = 0
+    const now = this.options.clock.now()
+    for (const record of records) {
+      let message: IncomingMessage
+      try {
+        message = decodeMessage(record)
+      } catch (error) {
+        if (!(error instanceof Undecodable)) throw error
+        unreadable.push({ id: letterId(this.options.group, record), record, attempts: 1, failure: reportOf(error), parkedAt_ms: now })
+        continue
+      }
+      if (!marks.pass(message.source, message.origin)) {
+        repeats++
+      } else if (this.#deferredKeys.has(message.key)) {
+        this.#putBehind(message.key)
+        behind.push({ record, attempts: 0, due_ms: now })
+      } else fresh.push(message)
+    }
+    return { fresh, behind, unreadable, repeats, marks }
+  }
+
+  #putBehind(key: string): void {
+    this.#deferredKeys.set(key, (this.#deferredKeys.get(key) ?? 0) + 1)
+  }
+}
+
+export const letterId = (group: string, { topic, partition, offset }: StoredRecord): string => `${group}/${topic}/${partition}/${offset}`

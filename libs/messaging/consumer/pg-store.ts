@@ -1,0 +1,250 @@
+import type { Transaction } from '#kernel'
+import { asPg } from '#postgres'
+import type pg from 'pg'
+import type { StoredRecord, TopicPartition } from '../log.js'
+import type { ConsumerStore, DeadLetter, DeferredMessage, FailureReport, Mark, Progress } from './store.js'
+
+/** The consumer's place in its own database: the tables of `messagingMigrations` in the pool's schema. */
+export const pgConsumerStore = (pool: pg.Pool): ConsumerStore => new PgConsumerStore(pool)
+
+class PgConsumerStore implements ConsumerStore {
+  constructor(private readonly pool: pg.Pool) {}
+
+  async progress(group: string, { topic, partition }: TopicPartition, first: bigint): Promise<Progress> {
+    await this.pool.query({
+      name: 'consumer-begin',
+      text: `INSERT INTO consumer_offset ("group", topic, partition, next) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+      values: [group, topic, partition, first],
+    })
+    const { rows } = await this.pool.query<{ next: bigint; marks: string; keys: string[] }>({
+      name: 'consumer-progress',
+      text: `SELECT next, marks, ARRAY (
+          SELECT DISTINCT d.key FROM deferred d WHERE d."group" = o."group" AND d.topic = o.topic AND d.partition = o.partition AND NOT d.redriven
+        ) AS keys
+        FROM consumer_offset o WHERE "group" = $1 AND topic = $2 AND partition = $3`,
+      values: [group, topic, partition],
+    })
+    const row = rows[0]
+    return { next: row?.next ?? first, marks: readMarks(row?.marks ?? '[]'), deferredKeys: row?.keys ?? [] }
+  }
+
+  async advance(
+    tx: Transaction,
+    group: string,
+    { topic, partition }: TopicPartition,
+    from: bigint,
+    to: bigint,
+    marks: readonly Mark[],
+  ): Promise<boolean> {
+    const { rowCount } = await asPg(tx).query({
+      name: 'consumer-advance',
+      text: `UPDATE consumer_offset SET next = $5, marks = $6, moved_at = clock_timestamp()
+        WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4`,
+      values: [group, topic, partition, from, to, writeMarks(marks)],
+    })
+    return rowCount === 1
+  }
+
+  async defer(tx: Transaction, group: string, messages: readonly DeferredMessage[]): Promise<void> {
+    await asPg(tx).query({
+      name: 'consumer-defer',
+      text: `INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, due_ms, redriven)
+        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::int[], $10::text[], $11::bigint[], $12::bool[])
+        ON CONFLICT DO NOTHING`,
+      values: [
+        group,
+        ...columns(messages),
+        messages.map(({ attempts }) => attempts),
+        messages.map(({ failure }) => (failure ? JSON.stringify(failure) : null)),
+        messages.map(({ due_ms }) => due_ms),
+        messages.map(({ redriven }) => redriven ?? false),
+      ],
+    })
+  }
+
+  async due(group: string, partitions: readonly TopicPartition[], now_ms: number, limit: number): Promise<readonly DeferredMessage[]> {
+    const { rows } = await this.pool.query<DeferredRow>({
+      name: 'consumer-due',
+      text: `SELECT * FROM (${HEADS}) heads WHERE due_ms <= $4 ORDER BY due_ms, "offset" LIMIT $5`,
+      values: [group, ...placeColumns(partitions), now_ms, limit],
+    })
+    return rows.map(toDeferred)
+  }
+
+  async nextDue(group: string, partitions: readonly TopicPartition[]): Promise<number | undefined> {
+    const { rows } = await this.pool.query<{ due: bigint | null }>({
+      name: 'consumer-next-due',
+      text: `SELECT min(due_ms) AS due FROM (${HEADS}) heads`,
+      values: [group, ...placeColumns(partitions)],
+    })
+    const due = rows[0]?.due
+    return due === null || due === undefined ? undefined : Number(due)
+  }
+
+  async settle(tx: Transaction, group: string, record: StoredRecord): Promise<boolean> {
+    const { rowCount } = await asPg(tx).query({
+      name: 'consumer-settle',
+      text: `DELETE FROM deferred WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4`,
+      values: [group, record.topic, record.partition, record.offset],
+    })
+    return rowCount === 1
+  }
+
+  async waits(tx: Transaction, group: string, { topic, partition }: TopicPartition, key: string): Promise<boolean> {
+    const { rows } = await asPg(tx).query<{ waits: boolean }>({
+      name: 'consumer-waits',
+      text: `SELECT EXISTS (
+        SELECT FROM deferred WHERE "group" = $1 AND topic = $2 AND partition = $3 AND NOT redriven AND key = $4) AS waits`,
+      values: [group, topic, partition, key],
+    })
+    return rows[0]?.waits ?? false
+  }
+
+  async postpone(tx: Transaction, group: string, { record, attempts, failure, due_ms }: DeferredMessage): Promise<boolean> {
+    const { rowCount } = await asPg(tx).query({
+      name: 'consumer-postpone',
+      text: `UPDATE deferred SET attempts = $5, failure = coalesce($6, failure), due_ms = $7
+        WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4`,
+      values: [group, record.topic, record.partition, record.offset, attempts, failure ? JSON.stringify(failure) : null, due_ms],
+    })
+    return rowCount === 1
+  }
+
+  async park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void> {
+    await asPg(tx).query({
+      name: 'consumer-park',
+      text: `INSERT INTO dead_letter (id, "group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, parked_at_ms)
+        SELECT l.id, $1, l.topic, l.partition, l."offset", l.key, l.headers, l.value, l.at, l.attempts, l.failure, l.parked
+        FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::int[], $10::text[], $11::bigint[], $12::text[])
+          AS l (topic, partition, "offset", key, headers, value, at, attempts, failure, parked, id)
+        ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, failure = excluded.failure, parked_at_ms = excluded.parked_at_ms,
+          published = false, redriven = false`,
+      values: [
+        group,
+        ...columns(letters),
+        letters.map(({ attempts }) => attempts),
+        letters.map(({ failure }) => JSON.stringify(failure)),
+        letters.map(({ parkedAt_ms }) => parkedAt_ms),
+        letters.map(({ id }) => id),
+      ],
+    })
+  }
+
+  async unpublished(group: string, limit: number): Promise<readonly DeadLetter[]> {
+    const { rows } = await this.pool.query<DeadLetterRow>({
+      name: 'consumer-unpublished',
+      text: `SELECT * FROM dead_letter WHERE "group" = $1 AND NOT published ORDER BY parked_at_ms LIMIT $2`,
+      values: [group, limit],
+    })
+    return rows.map(toDeadLetter)
+  }
+
+  async published(group: string, ids: readonly string[]): Promise<void> {
+    await this.pool.query({
+      name: 'consumer-published',
+      text: `UPDATE dead_letter SET published = true WHERE "group" = $1 AND id = ANY ($2)`,
+      values: [group, ids],
+    })
+  }
+
+  async redrive(tx: Transaction, group: string, id: string, now_ms: number): Promise<boolean> {
+    const { rowCount } = await asPg(tx).query({
+      name: 'consumer-redrive',
+      text: `WITH letter AS (
+          UPDATE dead_letter SET redriven = true WHERE "group" = $1 AND id = $2 AND NOT redriven RETURNING *
+        )
+        INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, due_ms, redriven)
+        SELECT "group", topic, partition, "offset", key, headers, value, recorded_at_ms, 0, failure, $3, true FROM letter
+        ON CONFLICT ("group", topic, partition, "offset") DO UPDATE SET attempts = 0, due_ms = excluded.due_ms`,
+      values: [group, id, now_ms],
+    })
+    return rowCount === 1
+  }
+}
+
+/** The first message of each waiting key, and every redriven one, of partitions given as two arrays. */
+const HEADS = `
+  SELECT DISTINCT ON (d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d."offset" END) d.*
+  FROM deferred d JOIN unnest($2::text[], $3::int[]) AS place (topic, partition) USING (topic, partition)
+  WHERE d."group" = $1
+  ORDER BY d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d."offset" END, d."offset"`
+
+interface StoredRow {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: string
+  readonly headers: string
+  readonly value: Buffer
+  readonly recorded_at_ms: bigint
+}
+
+interface DeferredRow extends StoredRow {
+  readonly attempts: number
+  readonly failure: string | null
+  readonly due_ms: bigint
+  readonly redriven: boolean
+}
+
+interface DeadLetterRow extends StoredRow {
+  readonly id: string
+  readonly attempts: number
+  readonly failure: string
+  readonly parked_at_ms: bigint
+}
+
+const placeColumns = (partitions: readonly TopicPartition[]): readonly unknown[] => [
+  partitions.map(({ topic }) => topic),
+  partitions.map(({ partition }) => partition),
+]
+
+const columns = (entries: readonly { readonly record: StoredRecord }[]): readonly unknown[] => [
+  entries.map(({ record }) => record.topic),
+  entries.map(({ record }) => record.partition),
+  entries.map(({ record }) => record.offset),
+  entries.map(({ record }) => record.key),
+  entries.map(({ record }) => JSON.stringify(record.headers)),
+  entries.map(({ record }) => Buffer.from(record.value)),
+  entries.map(({ record }) => record.timestamp_ms),
+]
+
+const toRecord = (row: StoredRow): StoredRecord => ({
+  topic: row.topic,
+  partition: row.partition,
+  offset: row.offset,
+  key: row.key,
+  headers: JSON.parse(row.headers) as Record<string, string>,
+  value: row.value,
+  timestamp_ms: Number(row.recorded_at_ms),
+})
+
+const toDeferred = (row: DeferredRow): DeferredMessage => ({
+  record: toRecord(row),
+  attempts: row.attempts,
+  due_ms: Number(row.due_ms),
+  redriven: row.redriven,
+  ...(row.failure === null ? {} : { failure: JSON.parse(row.failure) as FailureReport }),
+})
+
+const toDeadLetter = (row: DeadLetterRow): DeadLetter => ({
+  id: row.id,
+  record: toRecord(row),
+  attempts: row.attempts,
+  failure: JSON.parse(row.failure) as FailureReport,
+  parkedAt_ms: Number(row.parked_at_ms),
+})
+
+type WrittenMark = readonly [source: string, incarnation: string, position: string, ordinal: number]
+
+const writeMarks = (marks: readonly Mark[]): string =>
+  JSON.stringify(
+    marks.map(({ source, incarnation, position, ordinal }): WrittenMark => [source, incarnation, position.toString(), ordinal]),
+  )
+
+const readMarks = (text: string): readonly Mark[] =>
+  (JSON.parse(text) as WrittenMark[]).map(([source, incarnation, position, ordinal]) => ({
+    source,
+    incarnation,
+    position: BigInt(position),
+    ordinal,
+  }))

@@ -1,0 +1,76 @@
+import type { Transaction } from '#kernel'
+import type { StoredRecord, TopicPartition } from '../log.js'
+
+/** How far a source was read: per partition a source's (incarnation, position, ordinal) only grow, so what is not above it is a repeat. */
+export interface Mark {
+  readonly source: string
+  readonly incarnation: string
+  readonly position: bigint
+  readonly ordinal: number
+}
+
+/** Where a consumer stands in a partition. */
+export interface Progress {
+  readonly next: bigint
+  readonly marks: readonly Mark[]
+  /** Keys that wait in `deferred`: a new message of one of them goes behind. */
+  readonly deferredKeys: readonly string[]
+}
+
+/** Why a message could not be handled; without its content. */
+export interface FailureReport {
+  readonly errorClass: string
+  readonly message: string
+  /** SHA-256 of the stack without the message, 16 hex digits: equal faults have equal ones. */
+  readonly stackHash: string
+}
+
+export interface DeferredMessage {
+  readonly record: StoredRecord
+  /** How often it was tried. 0: it waits behind an earlier one of its key. */
+  readonly attempts: number
+  readonly failure?: FailureReport
+  /** When its key is due, milliseconds since the epoch. */
+  readonly due_ms: number
+  /** Put back from the dead letters: later messages of its key do not wait for it. */
+  readonly redriven?: boolean
+}
+
+export interface DeadLetter {
+  /** `<group>/<topic>/<partition>/<offset>` */
+  readonly id: string
+  readonly record: StoredRecord
+  readonly attempts: number
+  readonly failure: FailureReport
+  readonly parkedAt_ms: number
+}
+
+/**
+ * What a consumer keeps in its own database. Every write takes part in the caller's transaction: offset, effect and what was put aside are
+ * one commit. Offsets in the log are only a hint.
+ */
+export interface ConsumerStore {
+  /** Reads (or begins at `first`) in one snapshot. */
+  progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress>
+  /** The fence: moves `next` from `from` to `to`. False: another consumer moved it; roll back. Marks are replaced. */
+  advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: bigint, marks: readonly Mark[]): Promise<boolean>
+  /** Puts messages aside, in order. One that is there already stays as it is. */
+  defer(tx: Transaction, group: string, messages: readonly DeferredMessage[]): Promise<void>
+  /** The first waiting message of each due key of these partitions, at most `limit`. */
+  due(group: string, partitions: readonly TopicPartition[], now_ms: number, limit: number): Promise<readonly DeferredMessage[]>
+  /** When the earliest key of these partitions is due. */
+  nextDue(group: string, partitions: readonly TopicPartition[]): Promise<number | undefined>
+  /** Takes one out, locking its key. False: it is gone, somebody else handled it. */
+  settle(tx: Transaction, group: string, record: StoredRecord): Promise<boolean>
+  /** Whether messages of the key still wait, not counting redriven ones. */
+  waits(tx: Transaction, group: string, partition: TopicPartition, key: string): Promise<boolean>
+  /** Another try failed: when next. False: it is gone. */
+  postpone(tx: Transaction, group: string, message: DeferredMessage): Promise<boolean>
+  /** Keeps dead letters until they are redriven; `hold` keeps later messages of the key waiting. */
+  park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void>
+  /** Dead letters that the log has not acknowledged yet. */
+  unpublished(group: string, limit: number): Promise<readonly DeadLetter[]>
+  published(group: string, ids: readonly string[]): Promise<void>
+  /** Back to `deferred`, due now. False: unknown, or already redriven and not parked again since. */
+  redrive(tx: Transaction, group: string, id: string, now_ms: number): Promise<boolean>
+}

@@ -1,0 +1,29 @@
+import { classifyFailure } from '#postgres'
+
+/** A handler throws it when something it needs is away: the batch is tried again, whole, and nothing is parked. */
+export class DependencyUnavailable extends Error {
+  override readonly name = 'DependencyUnavailable'
+}
+
+/** The batch's offset was moved by another consumer: what this one did was rolled back, and it must read its place again. */
+export class FenceLost extends Error {
+  override readonly name = 'FenceLost'
+  constructor(group: string, topic: string, partition: number) {
+    super(`${group} lost ${topic}/${partition}: its offset was moved by another consumer`)
+  }
+}
+
+/** The event store's own, known by name: neither lib imports the other. */
+const TRANSIENT = new Set(['DependencyUnavailable', 'StoreUnavailable', 'StoreOverloaded', 'FenceLost', 'AbortError'])
+const MOST_CAUSES = 8
+
+/** Whether the same work may succeed later without anybody changing anything. Follows `cause`. */
+export const isTransient = (error: unknown): boolean => {
+  let each = error
+  for (let depth = 0; depth < MOST_CAUSES && each !== undefined && each !== null; depth++) {
+    if (classifyFailure(each) !== 'bug') return true
+    if (each instanceof Error && (TRANSIENT.has(each.name) || TRANSIENT.has(each.constructor.name))) return true
+    each = each instanceof Error ? each.cause : undefined
+  }
+  return false
+}

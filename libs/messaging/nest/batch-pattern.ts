@@ -1,0 +1,25 @@
+import { Catch, UseFilters, type RpcExceptionFilter } from '@nestjs/common'
+import { EventPattern } from '@nestjs/microservices'
+import { throwError, type Observable } from 'rxjs'
+
+/** Marks a handler in the pattern's extras. */
+export const BATCH = 'bahi:batch'
+
+/** Nest's default filter replaces an error by "Internal server error"; the consumer must see the error itself to judge it. */
+@Catch()
+class KeepError implements RpcExceptionFilter {
+  catch(error: unknown): Observable<never> {
+    return throwError(() => error)
+  }
+}
+
+/**
+ * A handler of whole batches: `(messages: readonly IncomingMessage[]) => Promise<Effect>`, one per topic and group. It gets every type of
+ * the topic and passes over those that it does not know. Its effect is written in one transaction with the offset.
+ */
+export const BatchPattern =
+  (topic: string) =>
+  <T>(target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<T>): void => {
+    EventPattern<string>(topic, { [BATCH]: true })(target, property, descriptor as TypedPropertyDescriptor<never>)
+    UseFilters(new KeepError())(target, property, descriptor)
+  }
