@@ -1,0 +1,5 @@
+export * from './gst-rates.js'
+export * from './order.js'
+export * from './pricing.js'
+export * from './product.js'
+export * from './states.js'
