@@ -1,0 +1,3 @@
+export * from './amounts.js'
+export * from './method.js'
+export * from './provider.js'

@@ -1,0 +1,28 @@
+/** How a customer pays. */
+export type PaymentMethod = 'wallet' | 'upi' | 'card' | 'netbanking' | 'cod' | 'split'
+
+/** Methods that move money through a payment provider. */
+export type ProviderMethod = 'upi' | 'card' | 'netbanking'
+
+export const isProviderMethod = (method: PaymentMethod): method is ProviderMethod =>
+  method === 'upi' || method === 'card' || method === 'netbanking'
+
+/** Whether the provider holds the money until a capture. UPI and net banking move it at once. */
+export const capturesLater = (method: ProviderMethod): boolean => method === 'card'
+
+/**
+ * An instrument as it may be shown: enough for its owner to recognise, too little for anyone to use. A VPA keeps its first two characters
+ * and its bank; a token its last four; a bank code names nobody.
+ */
+export const maskInstrument = (method: ProviderMethod, instrument: string): string => {
+  switch (method) {
+    case 'upi': {
+      const at = instrument.indexOf('@')
+      return at < 0 ? '***' : `${instrument.slice(0, Math.min(2, at))}***${instrument.slice(at)}`
+    }
+    case 'card':
+      return instrument.length > 8 ? `**** ${instrument.slice(-4)}` : '****'
+    case 'netbanking':
+      return instrument
+  }
+}

@@ -1,0 +1,59 @@
+import type { Paise } from '#kernel'
+import type { ProviderMethod } from './method.js'
+
+/** `pending`: the customer has yet to approve. It may still become any other. */
+export type ProviderPaymentStatus = 'pending' | 'authorised' | 'captured' | 'declined' | 'voided'
+
+/** A payment in the provider's books. Amounts in paise. */
+export interface ProviderPayment {
+  readonly paymentId: string
+  readonly status: ProviderPaymentStatus
+  readonly amount: Paise
+  readonly captured: Paise
+  readonly refunded: Paise
+  /** Why it was declined: the provider's code, no personal data. */
+  readonly reason?: string
+  /** Where the customer must go on. */
+  readonly next?: NextAction
+}
+
+export interface NextAction {
+  readonly kind: 'redirect' | 'intent'
+  readonly url: string
+}
+
+/**
+ * What is known after a call.
+ * - `answered`: the provider's books after it. `refused`: it will not, and nothing happened.
+ * - `absent`: the provider knows no such payment at this moment; a call still under way may bring it.
+ * - `unknown`: no answer, or one that says nothing: it may have happened.
+ */
+export type ProviderAnswer =
+  | { readonly known: 'answered'; readonly payment: ProviderPayment }
+  | { readonly known: 'refused'; readonly slug: string; readonly detail: string }
+  | { readonly known: 'absent' }
+  | { readonly known: 'unknown'; readonly detail: string }
+
+export interface AuthoriseRequest {
+  readonly orderId: string
+  readonly amount: Paise
+  readonly method: ProviderMethod
+  /** A VPA, a card's token, a bank code: never logged. */
+  readonly instrument: string
+  readonly flow?: 'collect' | 'intent'
+}
+
+/**
+ * A payment provider. Every call that changes something carries an idempotency key: the same key again has no second effect and the same
+ * answer. No call rejects: what goes wrong is `unknown`.
+ */
+export interface PaymentProvider {
+  authorise(key: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer>
+  /** The status query, by the key that the payment was made with. */
+  find(key: string, signal: AbortSignal): Promise<ProviderAnswer>
+  /** Takes what was authorised. */
+  capture(key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer>
+  /** Gives up an authorisation. */
+  void(key: string, paymentId: string, signal: AbortSignal): Promise<ProviderAnswer>
+  refund(key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer>
+}

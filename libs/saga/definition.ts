@@ -1,0 +1,186 @@
+import type { JsonObject, MessageContext, OutgoingMessage } from '#kernel'
+import type { SagaStatus } from './state.js'
+
+/** What a definition's functions see of an instance. */
+export interface Saga<Data> {
+  readonly id: string
+  readonly correlationKey: string
+  readonly data: Data
+  readonly status: SagaStatus
+  /** Why it turned back: the step and the reason that the step's declaration gives. */
+  readonly failure?: { readonly step: string; readonly reason: string; readonly detail?: string }
+  readonly succeeded: (step: string) => boolean
+  readonly startedAt: number
+  readonly updatedAt: number
+}
+
+/** What a command message carries besides its own fields. The same call, however often it goes out, has the same id. */
+export interface Call {
+  readonly id: string
+  readonly replyTo: string
+  readonly context: MessageContext
+}
+
+export type Patch<Data> = { readonly [Name in keyof Data]?: Data[Name] }
+type Learns<Data> = (result: JsonObject, data: Data, outcome: 'succeeded' | 'refused' | 'unknown') => Patch<Data>
+
+/** A message to another app, answered by one `CommandAnswered`. Without an answer it goes out again under the same id. */
+export interface CommandAction<Data> {
+  readonly kind: 'command'
+  readonly message: (saga: Saga<Data>, call: Call) => OutgoingMessage
+  readonly learns?: Learns<Data>
+  /** Pause before the first repeat; doubled each time. */
+  readonly repeatAfter_ms: number
+  /** Sendings before an operator is called. */
+  readonly attempts: number
+}
+
+/** I/O in this process, run by the worker from a durable row. It must be idempotent by its key. Unknown outcomes are asked about. */
+export interface ActivityAction<Data> {
+  readonly kind: 'activity'
+  readonly activity: string
+  readonly input: (saga: Saga<Data>) => JsonObject
+  readonly learns?: Learns<Data>
+  /** How long it may stay unknown before the step expires. Without it: `attempts` runs, then an operator is called. */
+  readonly window_ms?: number
+  readonly attempts: number
+  readonly backoff: { readonly first_ms: number; readonly most_ms: number }
+}
+
+/** Waits for a message from outside. */
+export interface WaitAction<Data> {
+  readonly kind: 'wait'
+  readonly message: string
+  readonly learns?: Learns<Data>
+  readonly window_ms: number
+}
+
+export type Action<Data> = CommandAction<Data> | ActivityAction<Data> | WaitAction<Data>
+export type Undo<Data> = CommandAction<Data> | ActivityAction<Data>
+
+export interface Step<Data> {
+  readonly name: string
+  /** Absent: done before the saga began, and only its compensation is the saga's. */
+  readonly does?: Action<Data>
+  /** Undoes this step's effect and no other, whether the step happened, did not or nobody knows. Registered before the step goes out. */
+  readonly undo?: Undo<Data>
+  /** Asked when the step's turn comes; false: left out. */
+  readonly when?: (data: Data) => boolean
+  /** Past it there is no way back: what fails is tried again, then handed to an operator. */
+  readonly pivot?: true
+  /** A no inside an accepted answer: the reason to turn back. */
+  readonly objects?: (data: Data) => string | undefined
+  /** The reason to turn back when refused; else the refusal's own slug. */
+  readonly refusedBecause?: string | ((slug: string, data: Data) => string)
+  /** The reason to turn back when its window is over; without it an operator is called. */
+  readonly expiredBecause?: string
+}
+
+/** What a message from outside does. */
+export interface Directive<Data> {
+  readonly learns?: Patch<Data>
+  /** It is the outcome of this step, told by another way. */
+  readonly settles?: { readonly step: string } & (
+    | { readonly outcome: 'succeeded'; readonly result: JsonObject }
+    | { readonly outcome: 'refused'; readonly slug: string; readonly detail: string }
+  )
+  /** Turn back now, for this reason, if the pivot is not passed. */
+  readonly turnsBack?: string
+}
+
+/** A message to another saga of this app, delivered in the same transaction. Told once per id. */
+export interface Tell {
+  readonly id: string
+  readonly to: string
+  readonly name: string
+  readonly body: JsonObject
+}
+
+/**
+ * A business process as an ordered list of steps. Steps run one after another; turning back runs all registered compensations at once
+ * (each undoes only its own step, so their order does not matter). A running instance keeps the version that it started with.
+ */
+export interface SagaDefinition<Data> {
+  readonly type: string
+  readonly version: number
+  readonly steps: readonly Step<Data>[]
+  readonly on?: Readonly<Record<string, (body: JsonObject, saga: Saga<Data>) => Directive<Data>>>
+  readonly tells?: (saga: Saga<Data>) => readonly Tell[]
+  /** Messages to the world about the change of this saga from `before`; `version` is its stream's. */
+  readonly publishes?: (
+    saga: Saga<Data>,
+    before: Saga<Data> | undefined,
+    about: { readonly version: number; readonly at: number; readonly context: MessageContext },
+  ) => readonly OutgoingMessage[]
+}
+
+export type AnySaga = SagaDefinition<JsonObject>
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/
+
+/**
+ * Checks a definition and takes its data type away: streams hold JSON. A saga's data is only ever made by its own definition's functions, so
+ * what they read is what they wrote; this cast is the one place that relies on it.
+ */
+export const defineSaga = <Data extends JsonObject>(definition: SagaDefinition<Data>): AnySaga => {
+  const names = definition.steps.map(({ name }) => name)
+  const wrong = [definition.type, ...names].find((name) => !NAME.test(name))
+  if (wrong !== undefined) throw new Error(`${definition.type}: ${JSON.stringify(wrong)} is not a kebab-case name`)
+  if (new Set(names).size !== names.length) throw new Error(`${definition.type}: two steps of one name`)
+  const pivot = definition.steps.findIndex((step) => step.pivot)
+  const astray = definition.steps.find((step, index) => step.undo && pivot >= 0 && index >= pivot)
+  if (astray) throw new Error(`${definition.type}: ${astray.name} is at or past the pivot, where nothing is compensated`)
+  return definition as unknown as AnySaga
+}
+
+export const command = <Data>(
+  message: CommandAction<Data>['message'],
+  options: Partial<Pick<CommandAction<Data>, 'learns' | 'repeatAfter_ms' | 'attempts'>> = {},
+): CommandAction<Data> => ({ kind: 'command', message, repeatAfter_ms: 30_000, attempts: 8, ...options })
+
+export const activity = <Data>(
+  name: string,
+  options: Pick<ActivityAction<Data>, 'input'> & Partial<Pick<ActivityAction<Data>, 'learns' | 'window_ms' | 'attempts' | 'backoff'>>,
+): ActivityAction<Data> => ({ kind: 'activity', activity: name, attempts: 20, backoff: { first_ms: 500, most_ms: 30_000 }, ...options })
+
+export const waitFor = <Data>(message: string, options: Pick<WaitAction<Data>, 'window_ms' | 'learns'>): WaitAction<Data> => ({
+  kind: 'wait',
+  message,
+  ...options,
+})
+
+/** The definitions an app runs: the newest of a type starts new instances, older ones finish what they began. */
+export class SagaDefinitions {
+  readonly #byType = new Map<string, Map<number, AnySaga>>()
+
+  constructor(definitions: readonly AnySaga[]) {
+    for (const definition of definitions) {
+      const versions = this.#byType.get(definition.type) ?? new Map<number, AnySaga>()
+      if (versions.has(definition.version)) throw new Error(`${definition.type} v${definition.version} is defined twice`)
+      this.#byType.set(definition.type, versions.set(definition.version, definition))
+    }
+  }
+
+  newest(type: string): AnySaga {
+    const versions = this.#byType.get(type)
+    if (!versions) throw new UnknownDefinition(type)
+    return this.of(type, Math.max(...versions.keys()))
+  }
+
+  of(type: string, version: number): AnySaga {
+    const definition = this.#byType.get(type)?.get(version)
+    if (!definition) throw new UnknownDefinition(type, version)
+    return definition
+  }
+
+  has(type: string, version: number): boolean {
+    return this.#byType.get(type)?.has(version) ?? false
+  }
+}
+
+/** A deploy must not remove a definition that an instance still runs on. */
+export class UnknownDefinition extends Error {
+  constructor(type: string, version?: number) {
+    super(`no definition of saga ${type}${version === undefined ? '' : ` v${version}`}`)
+  }
+}

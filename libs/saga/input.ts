@@ -1,0 +1,38 @@
+import type { JsonObject, MessageContext } from '#kernel'
+
+/**
+ * What an activity knows when it returns. `unknown` is honest: no answer came, or the provider itself does not know yet. It is asked about
+ * again, never guessed.
+ */
+export type ActivityOutcome =
+  | { readonly outcome: 'succeeded'; readonly result: JsonObject }
+  | { readonly outcome: 'refused'; readonly slug: string; readonly detail: string; readonly result?: JsonObject }
+  | { readonly outcome: 'unknown'; readonly detail: string; readonly result?: JsonObject; readonly retryAfter_ms?: number }
+
+export type OperatorAction =
+  | { readonly action: 'retry' }
+  | { readonly action: 'compensate' }
+  | {
+      readonly action: 'resume'
+      readonly step: string
+      readonly outcome: 'succeeded' | 'refused'
+      readonly evidence: string
+      readonly result?: JsonObject
+    }
+
+/** Everything that can happen to a saga. `id` is its idempotency key: the same input again has no second effect. */
+export type SagaInput = { readonly id: string; readonly sagaId: string; readonly context: MessageContext } & (
+  | { readonly kind: 'start'; readonly type: string; readonly correlationKey: string; readonly data: JsonObject }
+  /** The outcome of a command (its answer) or of an activity (its run), by the action's key. */
+  | { readonly kind: 'outcome'; readonly key: string; readonly outcome: ActivityOutcome }
+  | { readonly kind: 'message'; readonly name: string; readonly body: JsonObject }
+  | { readonly kind: 'timer' }
+  | { readonly kind: 'operator'; readonly by: string; readonly reason: string; readonly operator: OperatorAction }
+)
+
+/**
+ * What an input came to. `noted`: it changed nothing, and the stream says why. `refused`: an operator asked for what cannot be.
+ */
+export type InputAnswer =
+  | { readonly disposition: 'applied' | 'noted'; readonly version: number }
+  | { readonly disposition: 'refused'; readonly version: number; readonly slug: string; readonly detail: string }

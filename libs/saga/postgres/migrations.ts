@@ -1,0 +1,46 @@
+import type { Migration } from '#postgres'
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+class CreateSagaTables1767225600300 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE saga_instances (
+        id              uuid PRIMARY KEY,
+        type            text NOT NULL,
+        definition      integer NOT NULL,
+        correlation_key text NOT NULL,
+        status          text NOT NULL,
+        step            text,
+        waiting_for     text,
+        version         integer NOT NULL,
+        started_at      timestamptz NOT NULL,
+        updated_at      timestamptz NOT NULL,
+        UNIQUE (type, correlation_key)
+      )`)
+    await runner.query(`CREATE INDEX saga_instances_by_type ON saga_instances (type, status, id DESC)`)
+    await runner.query(`CREATE INDEX saga_instances_by_status ON saga_instances (status, id DESC)`)
+    // What is stuck is found among what has not ended: few rows, whatever the table's age.
+    await runner.query(`
+      CREATE INDEX saga_instances_open ON saga_instances (updated_at) WHERE status NOT IN ('COMPLETED', 'COMPENSATED')`)
+    await runner.query(`CREATE SEQUENCE saga_task_epoch`)
+    // Rows are short-lived and updated often: room on each page keeps updates heap-only where the index allows it.
+    await runner.query(`
+      CREATE TABLE saga_tasks (
+        saga_id        uuid NOT NULL,
+        name           text NOT NULL,
+        due_at         timestamptz NOT NULL,
+        correlation_id text NOT NULL,
+        run            jsonb,
+        epoch          bigint NOT NULL DEFAULT 0,
+        PRIMARY KEY (saga_id, name)
+      ) WITH (fillfactor = 70)`)
+    await runner.query(`CREATE INDEX saga_tasks_due ON saga_tasks (due_at)`)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE saga_tasks, saga_instances`)
+    await runner.query(`DROP SEQUENCE saga_task_epoch`)
+  }
+}
+
+export const sagaMigrations: readonly Migration[] = [CreateSagaTables1767225600300]

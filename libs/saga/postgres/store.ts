@@ -1,0 +1,154 @@
+import { asPg, listen, type PostgresConfig } from '#postgres'
+import type { JsonObject } from '#kernel'
+import type pg from 'pg'
+import type { SagaStatus } from '../state.js'
+import type { ClaimedTask, SagaInstance, SagaStore, SagaTask } from '../store.js'
+
+/** One round trip for everything a transaction changes, and one ring of the doorbell, heard at commit, when a task may be due. */
+const SAVE = `
+WITH instance AS (
+  INSERT INTO saga_instances (id, type, definition, correlation_key, status, step, waiting_for, version, started_at, updated_at)
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::timestamptz[], $10::timestamptz[])
+  ON CONFLICT (id) DO UPDATE SET status = excluded.status, step = excluded.step, waiting_for = excluded.waiting_for,
+    version = excluded.version, updated_at = excluded.updated_at, definition = excluded.definition
+), gone AS (
+  DELETE FROM saga_tasks task USING unnest($11::uuid[], $12::text[]) AS removed (saga_id, name)
+  WHERE task.saga_id = removed.saga_id AND task.name = removed.name
+), put AS (
+  INSERT INTO saga_tasks (saga_id, name, due_at, correlation_id, run)
+  SELECT * FROM unnest($13::uuid[], $14::text[], $15::timestamptz[], $16::text[], $17::jsonb[])
+  ON CONFLICT (saga_id, name) DO UPDATE SET due_at = excluded.due_at, run = excluded.run
+)
+SELECT CASE WHEN cardinality($13::uuid[]) > 0 THEN pg_notify('saga_tasks_' || current_schema(), '') END`
+
+/** The lease is the new due time: a task whose worker died comes back by itself. The epoch never repeats, so a claim's inputs never do. */
+const CLAIM = `
+WITH due AS (
+  SELECT saga_id, name FROM saga_tasks WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE saga_tasks task SET due_at = $3, epoch = nextval('saga_task_epoch')
+FROM due WHERE task.saga_id = due.saga_id AND task.name = due.name
+RETURNING task.saga_id, task.name, task.due_at, task.correlation_id, task.run, task.epoch`
+
+const INSTANCE = `SELECT id, type, definition, correlation_key, status, step, waiting_for, version, started_at, updated_at FROM saga_instances`
+
+interface InstanceRow {
+  id: string
+  type: string
+  definition: number
+  correlation_key: string
+  status: SagaStatus
+  step: string | null
+  waiting_for: string | null
+  version: number
+  started_at: Date
+  updated_at: Date
+}
+
+interface TaskRow {
+  saga_id: string
+  name: string
+  due_at: Date
+  correlation_id: string
+  run: (JsonObject & NonNullable<SagaTask['run']>) | null
+  epoch: bigint
+}
+
+export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore => ({
+  async save({ instances, tasks, removed }, tx) {
+    await asPg(tx).query({
+      name: 'saga-save',
+      text: SAVE,
+      values: [
+        instances.map(({ id }) => id),
+        instances.map(({ type }) => type),
+        instances.map(({ definition }) => definition),
+        instances.map(({ correlationKey }) => correlationKey),
+        instances.map(({ status }) => status),
+        instances.map(({ step }) => step ?? null),
+        instances.map(({ waitingFor }) => waitingFor ?? null),
+        instances.map(({ version }) => version),
+        instances.map(({ startedAt }) => new Date(startedAt).toISOString()),
+        instances.map(({ updatedAt }) => new Date(updatedAt).toISOString()),
+        removed.map(({ sagaId }) => sagaId),
+        removed.map(({ name }) => name),
+        tasks.map(({ sagaId }) => sagaId),
+        tasks.map(({ name }) => name),
+        tasks.map(({ dueAt }) => new Date(dueAt).toISOString()),
+        tasks.map(({ correlationId }) => correlationId),
+        tasks.map(({ run }) => (run ? JSON.stringify(run) : null)),
+      ],
+    })
+  },
+
+  async claim({ now, limit, lease_ms }) {
+    const values = [new Date(now), limit, new Date(now + lease_ms)]
+    const { rows } = await pool.query<TaskRow>({ name: 'saga-claim', text: CLAIM, values })
+    return rows.map(readTask)
+  },
+
+  async nextDue() {
+    const { rows } = await pool.query<{ due_at: Date }>({
+      name: 'saga-next-due',
+      text: 'SELECT due_at FROM saga_tasks ORDER BY due_at LIMIT 1',
+    })
+    return rows[0]?.due_at.getTime()
+  },
+
+  onDoorbell: (ring) => listen(config, `saga_tasks_${config.schema}`, ring),
+
+  async instance(id) {
+    const { rows } = await pool.query<InstanceRow>({ name: 'saga-instance', text: `${INSTANCE} WHERE id = $1`, values: [id] })
+    return rows[0] && readInstance(rows[0])
+  },
+
+  async list({ type, status, stuckSince }, { before, limit }) {
+    const values: unknown[] = []
+    const given = (value: unknown) => `$${values.push(value)}`
+    const where = [
+      ...(type === undefined ? [] : [`type = ${given(type)}`]),
+      ...(status === undefined ? [] : [`status = ${given(status)}`]),
+      ...(stuckSince === undefined ? [] : [`updated_at <= ${given(new Date(stuckSince))} AND status NOT IN ('COMPLETED', 'COMPENSATED')`]),
+      ...(before === undefined ? [] : [`id < ${given(before)}`]),
+    ]
+    const text = `${INSTANCE} ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ORDER BY id DESC LIMIT ${given(limit)}`
+    const { rows } = await pool.query<InstanceRow>({ text, values })
+    return rows.map(readInstance)
+  },
+
+  async definitionsInUse() {
+    const { rows } = await pool.query<{ type: string; version: number; count: number; example: string }>(`
+      SELECT type, definition AS version, count(*)::int AS count, min(id::text) AS example FROM saga_instances
+      WHERE status NOT IN ('COMPLETED', 'COMPENSATED') GROUP BY type, definition ORDER BY type, definition`)
+    return rows
+  },
+
+  async counts() {
+    const { rows } = await pool.query<{ type: string; status: SagaStatus; count: number }>(
+      'SELECT type, status, count(*)::int AS count FROM saga_instances GROUP BY type, status ORDER BY type, status',
+    )
+    return rows
+  },
+})
+
+const readTask = (row: TaskRow): ClaimedTask => ({
+  sagaId: row.saga_id,
+  name: row.name,
+  dueAt: row.due_at.getTime(),
+  correlationId: row.correlation_id,
+  epoch: row.epoch,
+  ...(row.run ? { run: row.run } : {}),
+})
+
+const readInstance = (row: InstanceRow): SagaInstance => ({
+  id: row.id,
+  type: row.type,
+  definition: row.definition,
+  correlationKey: row.correlation_key,
+  status: row.status,
+  ...(row.step === null ? {} : { step: row.step }),
+  ...(row.waiting_for === null ? {} : { waitingFor: row.waiting_for }),
+  version: row.version,
+  startedAt: row.started_at.getTime(),
+  updatedAt: row.updated_at.getTime(),
+})

@@ -1,0 +1,170 @@
+import type { JsonObject, OutgoingMessage } from '#kernel'
+import type { AnySaga, Tell } from './definition.js'
+import { parseActionKey } from './ids.js'
+import type { OperatorAction, SagaInput } from './input.js'
+import { actionOf, actionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
+import { Turn, viewOf } from './turn.js'
+
+/** What an input leads to. */
+export interface Reaction {
+  readonly state: SagaState
+  readonly events: readonly SagaEvent[]
+  readonly messages: readonly OutgoingMessage[]
+  readonly tells: readonly Tell[]
+  readonly disposition: 'applied' | 'noted'
+}
+
+export interface ReactionRefused {
+  readonly disposition: 'refused'
+  readonly slug: string
+  readonly detail: string
+}
+
+/**
+ * The engine: a pure function from a saga's state and an input to what happens. The same state, input and time give the same reaction.
+ * `version` is the stream's before it; `at` is now, in milliseconds since the epoch.
+ */
+export const react = (
+  definition: AnySaga,
+  before: SagaState,
+  input: SagaInput,
+  { at, version }: { at: number; version: number },
+): Reaction | ReactionRefused => {
+  const turn = new Turn(definition, before, input, at)
+  const refused = take(turn, input)
+  if (refused) return refused
+  const tells = tell(turn)
+  const messages = [...turn.messages, ...published(turn, before, version + turn.events.length)]
+  const noted = turn.events.every(({ type }) => type === 'InputNoted' || type === 'TimerMoved')
+  return { state: turn.state, events: turn.events, messages, tells, disposition: noted ? 'noted' : 'applied' }
+}
+
+const take = (turn: Turn, input: SagaInput): ReactionRefused | undefined => {
+  switch (input.kind) {
+    case 'start':
+      return void start(turn, input)
+    case 'message':
+      return void receive(turn, input.name, input.body)
+    case 'operator':
+      return operate(turn, input)
+    case 'timer':
+      return void timer(turn)
+    case 'outcome': {
+      const key = parseActionKey(input.key)
+      const action = key && actionOf(turn.state, key)
+      if (!key || !action) return void turn.note(`outcome of an unknown action: ${input.key.slice(0, 200)}`)
+      // What an earlier round did is as true as what this one did; that it did not is known no more.
+      if (action.key !== input.key && input.outcome.outcome !== 'succeeded')
+        return void turn.note(`outcome of an earlier round of ${key.step}`)
+      return void turn.settle(key.step, key.side, input.outcome)
+    }
+  }
+}
+
+const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
+  if (turn.state.phase !== 'new') return turn.note('it had started')
+  const { definition, at } = turn
+  const early = Object.entries(turn.state.messages)
+  turn.emit({
+    type: 'SagaStarted',
+    data: {
+      sagaId: input.sagaId,
+      saga: definition.type,
+      definition: definition.version,
+      correlationKey: input.correlationKey,
+      correlationId: input.context.correlationId,
+      data: input.data,
+      registered: definition.steps.filter((step) => !step.does && step.undo).map(({ name }) => name),
+      at,
+    },
+  })
+  turn.advance()
+  for (const [name, body] of early) receive(turn, name, body)
+}
+
+const receive = (turn: Turn, name: string, body: JsonObject): void => {
+  const { definition, at, state } = turn
+  // Before the start it is kept: topics are not ordered among each other.
+  if (state.phase === 'new') return turn.emit({ type: 'MessageReceived', data: { name, body, at } })
+  const waits = definition.steps.some(({ does }) => does?.kind === 'wait' && does.message === name)
+  const directive = definition.on?.[name]?.(body, turn.saga)
+  if (!waits && !directive) return turn.note(`not awaited: ${name.slice(0, 100)}`)
+  // A message's patch is made of the data's own fields, which are JSON.
+  const learned = directive?.learns as JsonObject | undefined
+  turn.emit({ type: 'MessageReceived', data: { name, body, at, ...(learned ? { learned } : {}) } })
+  const current = turn.state.current === undefined ? undefined : turn.step(turn.state.current)
+  if (current?.does?.kind === 'wait' && current.does.message === name)
+    turn.settle(current.name, 'do', { outcome: 'succeeded', result: body })
+  if (directive?.settles) {
+    const { step, ...outcome } = directive.settles
+    turn.settle(step, 'do', outcome)
+  }
+  // While the pivot is under way only its own outcome decides.
+  const atPivot = turn.state.current !== undefined && turn.step(turn.state.current).pivot
+  const mayTurn = turn.state.phase === 'forward' && !turn.state.pastPivot && !atPivot
+  if (directive?.turnsBack !== undefined && mayTurn) turn.turnBack(turn.state.current ?? '', directive.turnsBack)
+}
+
+const timer = (turn: Turn): void => {
+  if (turn.state.phase === 'new') return turn.note('a timer before the start')
+  for (const { step, side, action } of actionsOf(turn.state)) {
+    const now = actionOf(turn.state, { step, side })
+    if (action.status !== 'running' || now?.status !== 'running' || now.dueAt === undefined || now.dueAt > turn.at) continue
+    if (now.kind === 'command') turn.repeat(step, side)
+    else turn.expire(step)
+  }
+  if (hasEnded(turn.state)) return turn.events.length === 0 ? turn.note('a timer after the end') : undefined
+  const timerAt = earliestDue(turn.state)
+  turn.emit({ type: 'TimerMoved', data: { at: turn.at, ...(timerAt === undefined ? {} : { timerAt }) } })
+}
+
+const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionRefused | undefined => {
+  const { state, at } = turn
+  const { by, reason, operator } = input
+  const acted = (more: Partial<Omit<OperatorAction & { action: 'resume' }, 'action' | 'result'>> = {}) =>
+    turn.emit({ type: 'OperatorActed', data: { action: operator.action, by, reason, at, ...more } })
+  switch (operator.action) {
+    case 'retry': {
+      if (!state.attention) return cannot('it does not wait for an operator')
+      const { step, side } = state.attention
+      const action = actionOf(state, { step, side })
+      acted({ step })
+      // The same call again for what has no outcome; another call for what was refused, which would only be refused again.
+      turn.begin(step, side, (action?.round ?? 1) + (action?.status === 'refused' ? 1 : 0))
+      return
+    }
+    case 'compensate': {
+      if (state.phase !== 'forward') return cannot('it does not go forward')
+      const pivot = state.current !== undefined && turn.step(state.current).pivot
+      if (state.pastPivot || pivot) return cannot('past its pivot a saga only goes forward')
+      acted()
+      turn.turnBack(state.current ?? '', 'operator', reason)
+      return
+    }
+    case 'resume': {
+      const { step, outcome, evidence, result = {} } = operator
+      const side = state.attention?.step === step ? state.attention.side : 'do'
+      if (actionOf(state, { step, side })?.status === undefined) return cannot(`${step} has not begun`)
+      if (actionOf(state, { step, side })?.status === 'succeeded') return cannot(`${step} has succeeded`)
+      acted({ step, outcome, evidence })
+      turn.settle(step, side, outcome === 'succeeded' ? { outcome, result } : { outcome, slug: 'operator', detail: evidence, result }, by)
+      return
+    }
+  }
+}
+
+const cannot = (detail: string): ReactionRefused => ({ disposition: 'refused', slug: 'invalid-transition', detail })
+
+const tell = (turn: Turn): readonly Tell[] => {
+  if (turn.state.phase === 'new') return []
+  const tells = (turn.definition.tells?.(turn.saga) ?? []).filter(({ id }) => !turn.state.told.includes(id))
+  for (const { id, to, name } of tells) turn.emit({ type: 'ToldSaga', data: { id, to, name, at: turn.at } })
+  return tells
+}
+
+const published = (turn: Turn, before: SagaState, version: number): readonly OutgoingMessage[] => {
+  if (turn.state.phase === 'new' || turn.events.length === 0) return []
+  const context = { ...turn.input.context, correlationId: turn.state.correlationId }
+  const was = before.phase === 'new' ? undefined : viewOf(before)
+  return turn.definition.publishes?.(turn.saga, was, { version, at: turn.at, context }) ?? []
+}

@@ -1,0 +1,289 @@
+import type { StreamType } from '#event-store'
+import type { JsonObject } from '#kernel'
+import type { Side } from './ids.js'
+
+/** `RUNNING` works by itself; `WAITING` waits for a person, a provider or a time; `NEEDS_ATTENTION` waits for an operator. */
+export type SagaStatus = 'RUNNING' | 'WAITING' | 'COMPENSATING' | 'COMPLETED' | 'COMPENSATED' | 'NEEDS_ATTENTION'
+
+export type ActionKind = 'command' | 'activity' | 'wait'
+
+/**
+ * - `running`: it went out and has no outcome yet. `interrupted`: the saga turned back before it had one; it may still have one.
+ * - `expired`: its time was over. It is not known to have failed.
+ */
+export type ActionStatus = 'running' | 'succeeded' | 'refused' | 'expired' | 'interrupted'
+
+/** One step's action, or its compensation, as it stands. Times are milliseconds since the epoch. */
+export interface ActionState {
+  readonly kind: ActionKind
+  readonly status: ActionStatus
+  /** Of the command message, or the activity's idempotency key. */
+  readonly key: string
+  /** Counts from 1; an operator's retry of a refused action, and a compensation done again, are another round. */
+  readonly round: number
+  /** Sendings of a command, runs of an activity that ended unknown, in this round. */
+  readonly attempts: number
+  readonly startedAt: number
+  readonly endedAt?: number
+  /** When its timer is due: sent again, or over. */
+  readonly dueAt?: number
+  /** When the activity runs (again). */
+  readonly runAt?: number
+  /** Whether an activity ended unknown before: then it asks first. */
+  readonly unknown?: string
+  readonly slug?: string
+  readonly detail?: string
+}
+
+export interface SagaState {
+  /** Empty before the start: messages may come before it. */
+  readonly type: string
+  readonly definition: number
+  readonly id: string
+  readonly correlationKey: string
+  readonly correlationId: string
+  readonly phase: 'new' | 'forward' | 'back' | 'completed' | 'compensated'
+  readonly data: JsonObject
+  /** The step that goes forward now. */
+  readonly current?: string
+  readonly pastPivot: boolean
+  readonly steps: Readonly<Record<string, ActionState>>
+  /** Steps whose compensation is due should the saga turn back, in the order of their registration. */
+  readonly registered: readonly string[]
+  readonly undos: Readonly<Record<string, ActionState>>
+  readonly failure?: { readonly step: string; readonly reason: string; readonly detail?: string }
+  readonly attention?: { readonly step: string; readonly side: Side; readonly why: string; readonly since: number }
+  /** Data of messages that came, by name: a wait that begins later finds its message here. */
+  readonly messages: Readonly<Record<string, JsonObject>>
+  /** Ids of what was told to other sagas. */
+  readonly told: readonly string[]
+  /** When this saga's one timer row is due. */
+  readonly timerAt?: number
+  readonly startedAt: number
+  readonly updatedAt: number
+}
+
+type Of<Type extends string, Data> = { readonly type: Type; readonly data: Data & { readonly at: number } }
+type Action = { readonly step: string; readonly side: Side }
+type Started = Action & {
+  readonly kind: ActionKind
+  readonly key: string
+  readonly round: number
+  readonly dueAt?: number
+  readonly runAt?: number
+}
+
+export type SagaEvent =
+  | Of<
+      'SagaStarted',
+      {
+        readonly sagaId: string
+        readonly saga: string
+        readonly definition: number
+        readonly correlationKey: string
+        readonly correlationId: string
+        readonly data: JsonObject
+        readonly registered: readonly string[]
+      }
+    >
+  /** The step begins and, in the same breath, its compensation is registered: a call that times out may have happened. */
+  | Of<'StepStarted', Started & { readonly compensated: boolean }>
+  | Of<'UndoStarted', Started>
+  /** A command goes out again, under the same id. */
+  | Of<'CommandRepeated', Action & { readonly dueAt: number }>
+  | Of<'OutcomeUnknown', Action & { readonly detail: string; readonly runAt: number; readonly learned?: JsonObject }>
+  | Of<'ActionSucceeded', Action & { readonly learned?: JsonObject; readonly pivot?: boolean; readonly by?: string }>
+  | Of<'ActionRefused', Action & { readonly slug: string; readonly detail: string; readonly learned?: JsonObject; readonly by?: string }>
+  | Of<'StepExpired', { readonly step: string }>
+  | Of<'CompensationBegun', { readonly step: string; readonly reason: string; readonly detail?: string }>
+  /** What was interrupted or given up happened after all. */
+  | Of<'LateSuccess', { readonly step: string; readonly learned?: JsonObject; readonly by?: string }>
+  /** An activity that waits for its next run has reason to run now. */
+  | Of<'ActivityHastened', Action & { readonly runAt: number }>
+  | Of<'MessageReceived', { readonly name: string; readonly body: JsonObject; readonly learned?: JsonObject }>
+  /** An input that changes nothing, and why: nothing is dropped silently. */
+  | Of<'InputNoted', { readonly input: string; readonly why: string }>
+  | Of<'AttentionNeeded', Action & { readonly why: string }>
+  | Of<
+      'OperatorActed',
+      {
+        readonly action: 'retry' | 'compensate' | 'resume'
+        readonly by: string
+        readonly reason: string
+        readonly step?: string
+        readonly outcome?: string
+        readonly evidence?: string
+      }
+    >
+  | Of<'ToldSaga', { readonly id: string; readonly to: string; readonly name: string }>
+  | Of<'TimerMoved', { readonly timerAt?: number }>
+  | Of<'SagaCompleted', unknown>
+  | Of<'SagaCompensated', unknown>
+
+export const NEW_SAGA: SagaState = {
+  type: '',
+  definition: 0,
+  id: '',
+  correlationKey: '',
+  correlationId: '',
+  phase: 'new',
+  data: {},
+  pastPivot: false,
+  steps: {},
+  registered: [],
+  undos: {},
+  messages: {},
+  told: [],
+  startedAt: 0,
+  updatedAt: 0,
+}
+
+/** Needs no definition: events carry what the definition decided, so old streams read the same under any newer code. */
+export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
+  const state = { ...before, updatedAt: event.data.at }
+  switch (event.type) {
+    case 'SagaStarted': {
+      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, at } = event.data
+      const start = { id: sagaId, type: saga, definition, correlationKey, correlationId, registered, startedAt: at }
+      return { ...state, ...start, phase: 'forward', data: { ...data, ...state.data } }
+    }
+    case 'StepStarted': {
+      const { step, compensated } = event.data
+      const registered = compensated && !state.registered.includes(step) ? [...state.registered, step] : state.registered
+      return started({ ...state, current: step, registered }, event.data)
+    }
+    case 'UndoStarted':
+      return started(state, event.data)
+    case 'CommandRepeated':
+      return withTimer(
+        change(state, event.data, (action) => ({ ...action, attempts: action.attempts + 1, dueAt: event.data.dueAt })),
+        event.data.dueAt,
+      )
+    case 'OutcomeUnknown': {
+      const { detail, runAt } = event.data
+      const next = change(state, event.data, (action) => ({ ...action, attempts: action.attempts + 1, unknown: detail, runAt }))
+      return learn(next, event.data.learned)
+    }
+    case 'ActionSucceeded': {
+      const next = ended(state, event.data, { status: 'succeeded' }, event.data.at)
+      return learn(event.data.pivot ? { ...next, pastPivot: true } : next, event.data.learned)
+    }
+    case 'ActionRefused': {
+      const { slug, detail } = event.data
+      return learn(ended(state, event.data, { status: 'refused', slug, detail }, event.data.at), event.data.learned)
+    }
+    case 'StepExpired':
+      return ended(state, { step: event.data.step, side: 'do' }, { status: 'expired' }, event.data.at)
+    case 'CompensationBegun': {
+      const { step, reason, detail, at } = event.data
+      const failure = { step, reason, ...(detail === undefined ? {} : { detail }) }
+      return without({ ...interrupted(state, at), phase: 'back', failure }, 'current', 'attention')
+    }
+    case 'LateSuccess': {
+      const late = change(state, { step: event.data.step, side: 'do' }, (action) => ({
+        ...without(action, 'dueAt', 'runAt'),
+        status: 'succeeded',
+        endedAt: event.data.at,
+      }))
+      return learn({ ...late, phase: 'back' }, event.data.learned)
+    }
+    case 'ActivityHastened':
+      return change(state, event.data, (action) => ({ ...action, runAt: event.data.runAt }))
+    case 'MessageReceived': {
+      const { name, body, learned } = event.data
+      return learn({ ...state, messages: { ...state.messages, [name]: body } }, learned)
+    }
+    case 'AttentionNeeded': {
+      const { step, side, why, at } = event.data
+      const next = change(state, event.data, (action) => without(action, 'dueAt', 'runAt'))
+      return { ...next, attention: { step, side, why, since: at } }
+    }
+    case 'ToldSaga':
+      return { ...state, told: [...state.told, event.data.id] }
+    case 'TimerMoved':
+      return event.data.timerAt === undefined ? without(state, 'timerAt') : { ...state, timerAt: event.data.timerAt }
+    case 'SagaCompleted':
+      return without({ ...state, phase: 'completed' }, 'timerAt', 'current', 'attention')
+    case 'SagaCompensated':
+      return without({ ...state, phase: 'compensated' }, 'timerAt', 'current', 'attention')
+    case 'InputNoted':
+    case 'OperatorActed':
+      return state
+  }
+}
+
+/** All sagas of all types are one kind of stream: `saga-<id>`. */
+export const sagaStream: StreamType<SagaState, SagaEvent> = { category: 'saga', initialState: NEW_SAGA, evolve, snapshotEvery: 100 }
+
+export const statusOf = (state: SagaState): SagaStatus => {
+  if (state.phase === 'completed') return 'COMPLETED'
+  if (state.phase === 'compensated') return 'COMPENSATED'
+  if (state.attention) return 'NEEDS_ATTENTION'
+  if (state.phase === 'back') return 'COMPENSATING'
+  const current = state.current === undefined ? undefined : state.steps[state.current]
+  return current?.status === 'running' && (current.kind === 'wait' || current.unknown !== undefined) ? 'WAITING' : 'RUNNING'
+}
+
+export const hasEnded = (state: SagaState): boolean => state.phase === 'completed' || state.phase === 'compensated'
+
+export const actionOf = (state: SagaState, { step, side }: Action): ActionState | undefined =>
+  side === 'do' ? state.steps[step] : state.undos[step]
+
+/** Every action there is, the compensations behind the steps. */
+export const actionsOf = (state: SagaState): readonly (Action & { readonly action: ActionState })[] => [
+  ...Object.entries(state.steps).map(([step, action]) => ({ step, side: 'do' as const, action })),
+  ...Object.entries(state.undos).map(([step, action]) => ({ step, side: 'undo' as const, action })),
+]
+
+/** When the saga's timer must be due: the earliest of its running actions'. */
+export const earliestDue = (state: SagaState): number | undefined =>
+  actionsOf(state).reduce<number | undefined>(
+    (least, { action }) =>
+      action.status !== 'running' || action.dueAt === undefined || (least !== undefined && least <= action.dueAt) ? least : action.dueAt,
+    undefined,
+  )
+
+const change = (state: SagaState, { step, side }: Action, by: (action: ActionState) => ActionState): SagaState => {
+  const action = actionOf(state, { step, side })
+  if (!action) return state
+  return side === 'do'
+    ? { ...state, steps: { ...state.steps, [step]: by(action) } }
+    : { ...state, undos: { ...state.undos, [step]: by(action) } }
+}
+
+const started = (state: SagaState, { step, side, kind, key, round, dueAt, runAt, at }: Started & { at: number }): SagaState => {
+  const times = { startedAt: at, ...(dueAt === undefined ? {} : { dueAt }), ...(runAt === undefined ? {} : { runAt }) }
+  const action: ActionState = { kind, status: 'running', key, round, attempts: kind === 'command' ? 1 : 0, ...times }
+  const actions = { ...(side === 'do' ? state.steps : state.undos), [step]: action }
+  return withTimer(noAttention(side === 'do' ? { ...state, steps: actions } : { ...state, undos: actions }, { step, side }), dueAt)
+}
+
+const ended = (state: SagaState, of: Action, outcome: Pick<ActionState, 'status' | 'slug' | 'detail'>, at: number): SagaState =>
+  noAttention(
+    change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt'), ...outcome, endedAt: at })),
+    of,
+  )
+
+const interrupted = (state: SagaState, at: number): SagaState =>
+  state.current !== undefined && state.steps[state.current]?.status === 'running'
+    ? change(state, { step: state.current, side: 'do' }, (action) => ({
+        ...without(action, 'dueAt', 'runAt'),
+        status: 'interrupted',
+        endedAt: at,
+      }))
+    : state
+
+const noAttention = (state: SagaState, { step, side }: Action): SagaState =>
+  state.attention?.step === step && state.attention.side === side ? without(state, 'attention') : state
+
+const learn = (state: SagaState, learned: JsonObject | undefined): SagaState =>
+  learned === undefined ? state : { ...state, data: { ...state.data, ...learned } }
+
+const withTimer = (state: SagaState, dueAt: number | undefined): SagaState =>
+  dueAt === undefined || (state.timerAt !== undefined && state.timerAt <= dueAt) ? state : { ...state, timerAt: dueAt }
+
+const without = <T extends object, K extends keyof T>(value: T, ...keys: readonly K[]): Omit<T, K> & T => {
+  const copy = { ...value }
+  for (const key of keys) delete copy[key]
+  return copy
+}

@@ -1,0 +1,70 @@
+import type { JsonObject, Transaction } from '#kernel'
+import type { SagaStatus } from './state.js'
+
+/** One row per saga: what lists and operators look at. The stream is the truth; this is written in the same transaction. */
+export interface SagaInstance {
+  readonly id: string
+  readonly type: string
+  readonly definition: number
+  /** Unique per type. */
+  readonly correlationKey: string
+  readonly status: SagaStatus
+  /** The step under way. */
+  readonly step?: string
+  /** In words: `answer to reserve-stock`, `message alert-decided`, `operator: …`. */
+  readonly waitingFor?: string
+  /** Of its stream. */
+  readonly version: number
+  readonly startedAt: number
+  readonly updatedAt: number
+}
+
+/** Something to do at a time: a saga's one timer (named `timer`), or a run of an activity (named by its idempotency key). */
+export interface SagaTask {
+  readonly sagaId: string
+  readonly name: string
+  readonly dueAt: number
+  readonly correlationId: string
+  /** Absent for a timer. */
+  readonly run?: { readonly activity: string; readonly attempt: number; readonly input: JsonObject; readonly startedAt: number }
+}
+
+/** A task taken by a worker. Should it not be settled before its lease ends it is due again, under a higher epoch. */
+export interface ClaimedTask extends SagaTask {
+  readonly epoch: bigint
+}
+
+export interface SagaChanges {
+  readonly instances: readonly SagaInstance[]
+  /** Put in place of what has the same saga and name; its lease ends with it. */
+  readonly tasks: readonly SagaTask[]
+  readonly removed: readonly Pick<SagaTask, 'sagaId' | 'name'>[]
+}
+
+export interface SagaFilter {
+  readonly type?: string
+  readonly status?: SagaStatus
+  /** Not ended, and nothing happened since: milliseconds since the epoch. */
+  readonly stuckSince?: number
+}
+
+export interface SagaStore {
+  save(changes: SagaChanges, tx: Transaction): Promise<void>
+  /** Takes up to `limit` tasks that are due, the longest due first, and hides them for `lease_ms`. No two callers get the same. */
+  claim(options: { readonly now: number; readonly limit: number; readonly lease_ms: number }): Promise<readonly ClaimedTask[]>
+  /** When the next task is due, or undefined when there is none. */
+  nextDue(): Promise<number | undefined>
+  /** Calls `ring` when tasks may have been saved. A ring may be missed: the worker polls slowly behind it. */
+  onDoorbell(ring: () => void): Promise<{ close(): Promise<void> }>
+  instance(id: string): Promise<SagaInstance | undefined>
+  /** By id, descending (newest first), below `before`. */
+  list(filter: SagaFilter, page: { readonly before?: string; readonly limit: number }): Promise<readonly SagaInstance[]>
+  /** Definitions that instances which have not ended still hold, with an example of each. */
+  definitionsInUse(): Promise<
+    readonly { readonly type: string; readonly version: number; readonly count: number; readonly example: string }[]
+  >
+  /** How many instances there are of each type and status. */
+  counts(): Promise<readonly { readonly type: string; readonly status: SagaStatus; readonly count: number }[]>
+}
+
+export const TIMER = 'timer'

@@ -1,0 +1,3 @@
+export * from './bench.js'
+export * from './conformance.js'
+export * from './memory-store.js'

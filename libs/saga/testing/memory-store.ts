@@ -1,0 +1,59 @@
+import { asMemory } from '#kernel/testing'
+import type { ClaimedTask, SagaInstance, SagaStore, SagaTask } from '../store.js'
+
+/** The saga store in memory, for tests and the simulator. */
+export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; instances(): readonly SagaInstance[] } => {
+  const instances = new Map<string, SagaInstance>()
+  const tasks = new Map<string, ClaimedTask>()
+  const bells = new Set<() => void>()
+  let epoch = 0n
+  const at = ({ sagaId, name }: Pick<SagaTask, 'sagaId' | 'name'>) => `${sagaId} ${name}`
+  const open = ({ status }: SagaInstance) => status !== 'COMPLETED' && status !== 'COMPENSATED'
+  const sorted = () => [...tasks.values()].sort((a, b) => a.dueAt - b.dueAt || (at(a) < at(b) ? -1 : 1))
+
+  return {
+    tasks: () => sorted(),
+    instances: () => [...instances.values()],
+    async save(changes, tx) {
+      asMemory(tx).onCommit(() => {
+        for (const instance of changes.instances) instances.set(instance.id, instance)
+        for (const task of changes.removed) tasks.delete(at(task))
+        for (const task of changes.tasks) tasks.set(at(task), { ...task, epoch: tasks.get(at(task))?.epoch ?? 0n })
+        if (changes.tasks.length > 0) for (const ring of bells) ring()
+      })
+    },
+    async claim({ now, limit, lease_ms }) {
+      const due = sorted().filter(({ dueAt }) => dueAt <= now)
+      const claimed = due.slice(0, limit).map((task) => ({ ...task, dueAt: now + lease_ms, epoch: ++epoch }))
+      for (const task of claimed) tasks.set(at(task), task)
+      return claimed
+    },
+    nextDue: async () => sorted()[0]?.dueAt,
+    async onDoorbell(ring) {
+      bells.add(ring)
+      return { close: async () => void bells.delete(ring) }
+    },
+    instance: async (id) => instances.get(id),
+    async list({ type, status, stuckSince }, { before, limit }) {
+      return [...instances.values()]
+        .filter((instance) => (type === undefined || instance.type === type) && (status === undefined || instance.status === status))
+        .filter((instance) => stuckSince === undefined || (open(instance) && instance.updatedAt <= stuckSince))
+        .filter(({ id }) => before === undefined || id < before)
+        .sort((a, b) => (a.id < b.id ? 1 : -1))
+        .slice(0, limit)
+    },
+    async definitionsInUse() {
+      const groups = Map.groupBy([...instances.values()].filter(open), ({ type, definition }) => `${type} ${definition}`)
+      return [...groups.values()].flatMap((group) => {
+        const [first] = group.sort((a, b) => (a.id < b.id ? -1 : 1))
+        return first ? [{ type: first.type, version: first.definition, count: group.length, example: first.id }] : []
+      })
+    },
+    async counts() {
+      const groups = Map.groupBy(instances.values(), ({ type, status }) => `${type} ${status}`)
+      return [...groups.values()].flatMap((group) =>
+        group[0] ? [{ type: group[0].type, status: group[0].status, count: group.length }] : [],
+      )
+    },
+  }
+}
