@@ -1,8 +1,62 @@
+import { systemClock } from '#kernel'
 import type { DynamicModule, Type } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { LogController, type FastifyInstance, type FastifyHttpOptions } from 'fastify'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { describeAccess } from '../auth/route-access.js'
+import { remoteKeys, Tokens } from '../auth/tokens.js'
+import { createLog, NestLog } from '../observability/log.js'
+import { Metrics } from '../observability/metrics.js'
+import { memoryRateLimiter } from '../rate-limit/rate-limiter.js'
+import { redisRateLimiter } from '../rate-limit/redis-rate-limiter.js'
+import { PlatformAdapter } from './adapter.js'
+import { answerHttpErrors } from './client-errors.js'
+import { BODY_LIMIT_BYTES, parseJsonOnly } from './json-body.js'
+import { OpenApi } from './openapi.js'
 import type { AppOptions } from './options.js'
+import { PlatformModule } from './platform.module.js'
+import { addRequestHooks } from './request-hooks.js'
 
-/** An app as every app is made. It does not listen. */
-export const createApp = async (module: Type | DynamicModule, _options: AppOptions): Promise<NestFastifyApplication> =>
-  NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter())
+/**
+ * An app as every app is made: authentication, limits, problems, DTOs, health, metrics, logs, OpenAPI. It does not listen: call
+ * `init()` (for `inject`) or `listen()`. Rejects when a route does not say who may call it.
+ */
+export const createApp = async (module: Type | DynamicModule, options: AppOptions): Promise<NestFastifyApplication> => {
+  const { config, name, clock = systemClock } = options
+  const log = createLog(options)
+  const server: FastifyHttpOptions<Server> = {
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
+    // Bounded by the size of the request's head; the guard judges what is in a parameter, after 401.
+    routerOptions: { maxParamLength: 16_384 },
+    // Without it Fastify answers 503 in a format of its own while it drains; with it off, what still arrives is answered.
+    return503OnClosing: false,
+    trustProxy: options.trustProxy ?? false,
+    clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => answerHttpErrors(error, socket),
+  }
+  const adapter = new PlatformAdapter(server)
+  const app = await NestFactory.create<NestFastifyApplication>(await PlatformModule.around(module, options, log), adapter, {
+    logger: new NestLog(log),
+    bodyParser: false,
+    abortOnError: false,
+  })
+  describeAccess(app)
+  app.get(OpenApi).of(app)
+
+  const rate = { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }
+  const limiter = config.REDIS_URL ? redisRateLimiter(config.REDIS_URL, `rate:${name}`, rate, clock) : memoryRateLimiter(rate, clock)
+  const keys = options.keys ?? remoteKeys(config.JWKS_URL)
+  const tokens = new Tokens({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE, clock })
+  const fastify: FastifyInstance = adapter.getInstance()
+  parseJsonOnly(fastify)
+  addRequestHooks(fastify, { tokens, limiter, rate, metrics: app.get(Metrics) })
+  fastify.addHook('onClose', () => limiter.close())
+  return app
+}

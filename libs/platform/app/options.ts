@@ -16,6 +16,8 @@ export interface AppOptions {
   readonly clock?: Clock
   /** Instead of the keys behind `JWKS_URL`: for tests, and for an app that has them at hand. */
   readonly keys?: JWTVerifyGetKey
+  /** Which proxies are believed about the client's address (Fastify's `trustProxy`): none unless given. */
+  readonly trustProxy?: boolean | string | string[]
   /** Where log lines go; standard output unless given. */
   readonly logTo?: { write(line: string): void }
 }

@@ -16,9 +16,9 @@ export interface HttpDecision {
 }
 
 export interface HttpCommandSpec {
-  readonly streams: readonly StreamRef<never>[]
+  readonly streams: readonly StreamRef[]
   /** The resource's own aggregate: its version is the ETag, and what `If-Match` is held against. One of `streams`. */
-  readonly target?: StreamRef<never>
+  readonly target?: StreamRef
   /** When it is accepted. */
   readonly status: number
   /** Kept with the events. */
@@ -133,7 +133,7 @@ export class HttpCommands {
 
   #headers(spec: HttpCommandSpec, decision: HttpDecision, appends: Decision['appends'], states: StatesOf): Record<string, string> {
     const versions = new Map<string, number>()
-    const touch = (stream: StreamRef<never>, events: number) => {
+    const touch = (stream: StreamRef, events: number) => {
       const name = streamName(stream)
       versions.set(name, (versions.get(name) ?? states.of(stream).version) + events)
     }
@@ -150,7 +150,7 @@ export class HttpCommands {
   }
 }
 
-const streamName = ({ type, id }: StreamRef<never>): string => `${type.category}-${id}`
+const streamName = ({ type, id }: StreamRef): string => `${type.category}-${id}`
 
 const checkVersion = (expected: CommandRequest['ifMatch'], actual: number): void => {
   if (expected === undefined || (expected === '*' ? actual > 0 : expected === actual)) return

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
 
 /** W3C Trace Context, level 1. */
 export interface Trace {
@@ -32,7 +31,7 @@ const trace = (traceId: string, flags: string): Trace => {
 }
 
 const current = new AsyncLocalStorage<Trace>()
-const traces = new WeakMap<FastifyRequest, Trace>()
+const traces = new WeakMap<object, Trace>()
 
 /** The trace of the request or message being handled, if any. */
 export const currentTrace = (): Trace | undefined => current.getStore()
@@ -40,7 +39,7 @@ export const currentTrace = (): Trace | undefined => current.getStore()
 /** Runs `work` so that `currentTrace()` within it answers `trace`. */
 export const withTrace = <T>(trace: Trace, work: () => T): T => current.run(trace, work)
 
-export const traceOf = (request: FastifyRequest): Trace => {
+export const traceOf = (request: { readonly headers?: Readonly<Record<string, unknown>> }): Trace => {
   const known = traces.get(request)
   if (known) return known
   const header = request.headers?.traceparent

@@ -1,0 +1,70 @@
+import { Controller, Get, Header, Inject, Res } from '@nestjs/common'
+import { type ApiResponseNoStatusOptions, ApiExcludeController, ApiExcludeEndpoint, ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { Public } from '../auth/access.js'
+import { Metrics } from '../observability/metrics.js'
+import { Readiness, type Health } from './health.js'
+import { OpenApi } from './openapi.js'
+
+const HEALTH: ApiResponseNoStatusOptions = {
+  schema: {
+    type: 'object',
+    required: ['status', 'checks'],
+    properties: {
+      status: { type: 'string', enum: ['ok', 'unavailable'] },
+      checks: { type: 'object', additionalProperties: { type: 'string', enum: ['ok', 'failing', 'timed-out'] } },
+    },
+  },
+}
+
+@Controller('health')
+@ApiTags('operations')
+@Public({ rateLimited: false })
+export class HealthController {
+  constructor(@Inject(Readiness) private readonly readiness: Readiness) {}
+
+  /** Whether the process answers. It looks at nothing else: restarting this app does not mend its database. */
+  @Get('live')
+  @Header('cache-control', 'no-store')
+  @ApiOkResponse(HEALTH)
+  live(): Health {
+    return { status: 'ok', checks: {} }
+  }
+
+  @Get('ready')
+  @Header('cache-control', 'no-store')
+  @ApiOkResponse(HEALTH)
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
+    const health = await this.readiness.look()
+    void reply.code(health.status === 'ok' ? 200 : 503)
+    return health
+  }
+}
+
+/** Given to @willsoto/nestjs-prometheus in place of its own, which reads the process-wide registry. */
+@Controller('metrics')
+@ApiTags('operations')
+@Public({ rateLimited: false })
+export class MetricsController {
+  constructor(@Inject(Metrics) private readonly metrics: Metrics) {}
+
+  @Get()
+  @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
+  async read(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    void reply.header('content-type', this.metrics.registry.contentType)
+    return this.metrics.registry.metrics()
+  }
+}
+
+@Controller()
+@ApiExcludeController()
+@Public({ rateLimited: false })
+export class OpenApiController {
+  constructor(@Inject(OpenApi) private readonly openApi: OpenApi) {}
+
+  @Get('openapi.json')
+  @ApiExcludeEndpoint()
+  read(): object {
+    return this.openApi.document()
+  }
+}

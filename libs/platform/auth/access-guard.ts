@@ -1,0 +1,36 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
+import { ModuleRef } from '@nestjs/core'
+import type { FastifyRequest } from 'fastify'
+import { isUuid } from '../dto/formats.js'
+import { forbidden } from '../errors/problem-filter.js'
+import { notFound } from '../errors/problem.js'
+import { CLIENT_IDS, OWNED_BY, type Ownership, type RouteAccess } from './access.js'
+import { callerOf, hasRole } from './caller.js'
+
+/** 403, then 404: roles, ids, ownership, in this order and before fields are looked at. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(private readonly modules: ModuleRef) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true
+    const request = context.switchToHttp().getRequest<FastifyRequest>()
+    const { access } = request.routeOptions.config as { access?: RouteAccess }
+    const caller = callerOf(request)
+    if (access && !access.public && !hasRole(caller, ...access.roles)) throw forbidden()
+    const params = (request.params ?? {}) as Readonly<Record<string, string>>
+    const free = (metadataOf(CLIENT_IDS, context) ?? []) as readonly string[]
+    for (const [name, value] of Object.entries(params)) if (!wellFormed(name, value, free)) throw notFound()
+    const owned = metadataOf(OWNED_BY, context) as Ownership | undefined
+    if (!owned) return true
+    const resolver = this.modules.get(owned.resolver, { strict: false })
+    if (!(await resolver.owns(params[owned.param] ?? '', caller))) throw notFound()
+    return true
+  }
+}
+
+const metadataOf = (key: string, context: ExecutionContext): unknown =>
+  Reflect.getMetadata(key, context.getHandler()) ?? Reflect.getMetadata(key, context.getClass())
+
+const wellFormed = (name: string, value: string, free: readonly string[]): boolean =>
+  /(^id|Id)$/.test(name) && !free.includes(name) ? isUuid(value) : /^[\x21-\x7e]{1,128}$/.test(value)
