@@ -12,6 +12,8 @@ const run = promisify(execFile)
 const SUPERUSER = 'postgres'
 const START_TIMEOUT_S = 60
 const STOP_TIMEOUT_S = 30
+/** Above what Linux (2^22) and macOS ever give to a process. */
+const NO_PID = 4_194_305
 
 /** What a laptop's server is told. Durability stays as PostgreSQL ships it: fsync and synchronous commit are on. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -84,9 +86,16 @@ const initialise = async (placement: Placement, data: string): Promise<void> => 
 const findLeftOver = async (data: string, password: string): Promise<string | undefined> => {
   const pidFile = join(data, 'postmaster.pid')
   if (!existsSync(pidFile)) return undefined
-  const [pid, , , port] = readFileSync(pidFile, 'utf8').split('\n')
+  const lines = readFileSync(pidFile, 'utf8').split('\n')
+  const [pid, , , port] = lines
   if (!pid || !port) return undefined
-  for (let attempt = 0; attempt < START_TIMEOUT_S * 4 && isAlive(Number(pid)); attempt++) {
+  if (!(await isPostgres(Number(pid)))) {
+    // The pid is a zombie's or has gone to another program, but PostgreSQL would take it for a live server. A pid that no system gives makes
+    // it look at the rest of the file, which guards against backends that may still be writing.
+    writeFileSync(pidFile, [String(NO_PID), ...lines.slice(1)].join('\n'))
+    return undefined
+  }
+  for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
     const client = new pg.Client({ connectionString: urlOf(password, Number(port)), connectionTimeoutMillis: 2_000 })
     try {
       await client.connect()
@@ -103,13 +112,9 @@ const findLeftOver = async (data: string, password: string): Promise<string | un
   return undefined
 }
 
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+const isPostgres = async (pid: number): Promise<boolean> => {
+  const { stdout } = await run('ps', ['-o', 'stat=,command=', '-p', String(pid)], { timeout: 5_000 }).catch(() => ({ stdout: '' }))
+  return !stdout.startsWith('Z') && stdout.includes('postgres')
 }
 
 const rememberedPort = (placement: Placement): number => {

@@ -1,0 +1,67 @@
+import fastifyStatic from '@fastify/static'
+import fastify, { type FastifyInstance } from 'fastify'
+import { absolutePath } from 'swagger-ui-dist'
+
+export interface AppStatus {
+  readonly status: 'ok' | 'error'
+  readonly checks: Readonly<Record<string, unknown>>
+}
+
+export interface FrontSources {
+  openApi(): object
+  readiness(): Promise<ReadonlyMap<string, AppStatus>>
+  metrics(): Promise<string>
+}
+
+const INITIALIZER = `window.onload = () => {
+  window.ui = SwaggerUIBundle({
+    url: '/openapi.json',
+    dom_id: '#swagger-ui',
+    deepLinking: true,
+    persistAuthorization: true,
+    tryItOutEnabled: true,
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+    layout: 'BaseLayout',
+  })
+}
+`
+
+/** What belongs to no app alone: the merged documents, the page to try them at, health and metrics of the whole, and 404. */
+export const createFront = async (sources: FrontSources): Promise<FastifyInstance> => {
+  const front = fastify({ exposeHeadRoutes: true, bodyLimit: 262_144, requestTimeout: 10_000 })
+  front.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
+
+  front.get('/', (_request, reply) => reply.redirect('/docs/'))
+  front.get('/docs', (_request, reply) => reply.redirect('/docs/'))
+  front.get('/docs/swagger-initializer.js', (_request, reply) => reply.type('text/javascript').send(INITIALIZER))
+  await front.register(fastifyStatic, { root: absolutePath(), prefix: '/docs/', decorateReply: false, dotfiles: 'deny' })
+  front.get('/openapi.json', (_request, reply) => reply.send(sources.openApi()))
+
+  front.get('/health/live', (_request, reply) => reply.send({ status: 'ok', checks: {} }))
+  front.get('/health/ready', async (_request, reply) => {
+    const apps = await sources.readiness()
+    const ready = [...apps.values()].every(({ status }) => status === 'ok')
+    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'error', checks: Object.fromEntries(apps) })
+  })
+  front.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()))
+
+  front.setNotFoundHandler((request, reply) =>
+    reply
+      .status(404)
+      .type('application/problem+json')
+      .send(
+        JSON.stringify({
+          type: '/problems/not-found',
+          title: 'Not found',
+          status: 404,
+          detail: 'No such resource; /docs lists what there is.',
+          instance: request.url.split('?', 1)[0],
+          traceId: /^00-([0-9a-f]{32})-/.exec(String(request.headers.traceparent))?.[1] ?? newTraceId(),
+        }),
+      ),
+  )
+  await front.ready()
+  return front
+}
+
+const newTraceId = (): string => crypto.randomUUID().replaceAll('-', '')

@@ -1,0 +1,39 @@
+/** The apps that answer HTTP. */
+export type AppName = 'order-command' | 'order-query' | 'wallet' | 'payment-saga' | 'fraud'
+
+export interface Route {
+  readonly method: 'GET' | 'PUT' | 'POST'
+  /** As in OpenAPI: `{id}` stands for one segment. */
+  readonly path: string
+  readonly app: AppName
+}
+
+const route =
+  (app: AppName) =>
+  (call: string): Route => {
+    const [method, path] = call.split(' ')
+    if ((method !== 'GET' && method !== 'PUT' && method !== 'POST') || !path?.startsWith('/')) throw new Error(`not a route: ${call}`)
+    return { method, path, app }
+  }
+
+/**
+ * Which app answers which call: the in-process router is made from it, and so are the gateway's configuration and the merged OpenAPI.
+ * A test holds it against the routes that the apps really have.
+ */
+export const ROUTES: readonly Route[] = [
+  ...['PUT /v1/products/{sku}', 'POST /v1/products/{sku}/stock', 'POST /v1/orders', 'POST /v1/orders/{id}/cancel'].map(
+    route('order-command'),
+  ),
+  ...['POST /v1/dev/token', 'GET /v1/dev/jwks'].map(route('order-command')),
+  ...['GET /v1/products', 'GET /v1/products/{sku}', 'GET /v1/orders', 'GET /v1/orders/{id}', 'GET /v1/orders/{id}/history'].map(
+    route('order-query'),
+  ),
+  ...['POST /v1/wallets', 'GET /v1/wallets', 'GET /v1/wallets/{id}', 'POST /v1/wallets/{id}/credits', 'POST /v1/wallets/{id}/debits'].map(
+    route('wallet'),
+  ),
+  ...['POST /v1/wallets/{id}/holds', 'POST /v1/wallets/{id}/holds/{holdId}/capture', 'POST /v1/wallets/{id}/holds/{holdId}/release'].map(
+    route('wallet'),
+  ),
+  ...['GET /v1/orders/{id}/payment', 'GET /v1/sagas', 'GET /v1/sagas/{id}', 'POST /v1/webhooks/{provider}'].map(route('payment-saga')),
+  ...['POST /v1/fraud/scores', 'GET /v1/fraud/alerts', 'POST /v1/fraud/alerts/{id}/decision'].map(route('fraud')),
+]

@@ -1,0 +1,133 @@
+import type { DemoProduct } from './catalogue.js'
+import { inParallel, type Client } from './client.js'
+import { FUNDS_PAISE, type Customer } from './customers.js'
+import type { OrderResult } from './orders.js'
+
+export interface Invariant {
+  readonly name: string
+  readonly ok: boolean
+  /** What was counted, or what is wrong. */
+  readonly detail: string
+}
+
+interface Sources {
+  readonly client: Client
+  readonly runId: string
+  readonly customers: readonly Customer[]
+  readonly products: readonly DemoProduct[]
+  readonly availableBefore: ReadonlyMap<string, number>
+  readonly results: readonly OrderResult[]
+  readonly width: number
+}
+
+/** What must hold when all orders have ended, by what the API says and nothing else. */
+export const checkInvariants = async (sources: Sources): Promise<readonly Invariant[]> => {
+  const auditor = await sources.client.token(`${sources.runId}-auditor`, 'auditor')
+  return [
+    expectedEnds(sources),
+    paymentsAddUp(sources),
+    await walletsAddUp(sources, auditor),
+    await stockAddsUp(sources),
+    await sagasEnded(sources, auditor),
+  ]
+}
+
+const expectedEnds = ({ results }: Sources): Invariant => {
+  // A cancellation at once may be overtaken by nothing: it is decided on the order. Every plan has the ends that it may have.
+  const wrong = results.filter(({ plan, end }) => !plan.ends.includes(end))
+  return invariant(
+    'every order ended as its instrument says',
+    wrong.length === 0,
+    `${results.length} orders`,
+    wrong.map(({ orderId, plan, end }) => `${orderId} (${plan.name}): ${end}`),
+  )
+}
+
+const paymentsAddUp = ({ results }: Sources): Invariant => {
+  const wrong = results.filter(({ end, method, grandTotal, captured, refunded }) => {
+    if (end !== 'CONFIRMED') return captured !== refunded && captured !== 0n
+    return refunded !== 0n || captured !== (method === 'cod' ? 0n : grandTotal)
+  })
+  const sum = results.reduce((total, { captured, refunded }) => total + captured - refunded, 0n)
+  return invariant(
+    'money: confirmed is captured in full, cancelled is kept by nobody',
+    wrong.length === 0,
+    `${rupees(sum)} kept`,
+    wrong.map(({ orderId, end, captured, refunded }) => `${orderId} (${end}): captured ${captured}, refunded ${refunded}`),
+  )
+}
+
+const walletsAddUp = async ({ client, customers, results, width }: Sources, auditor: string): Promise<Invariant> => {
+  const wrong: string[] = []
+  await inParallel(customers, width, async ({ customerId, walletId, token }) => {
+    const spent = results
+      .filter((result) => result.customerId === customerId && result.method === 'wallet')
+      .reduce((sum, { captured, refunded }) => sum + captured - refunded, 0n)
+    const wallet = await client.expect<{ balance: { amount: string }; held: { amount: string } }>([200], 'GET', `/v1/wallets/${walletId}`, {
+      token,
+    })
+    if (BigInt(wallet.body.balance.amount) !== FUNDS_PAISE - spent)
+      wrong.push(`${walletId}: balance ${wallet.body.balance.amount}, expected ${FUNDS_PAISE - spent}`)
+    if (wallet.body.held.amount !== '0') wrong.push(`${walletId}: ${wallet.body.held.amount} still held`)
+    const verified = await client.expect<{ ok: boolean }>([200], 'GET', `/v1/wallets/${walletId}/verify`, { token: auditor })
+    if (!verified.body.ok) wrong.push(`${walletId}: its hash chain or its fold does not verify`)
+  })
+  return invariant(
+    'wallets: balance is what came in less what was captured, nothing is held, the chain verifies',
+    wrong.length === 0,
+    `${customers.length} wallets`,
+    wrong,
+  )
+}
+
+const stockAddsUp = async ({ client, products, availableBefore, results, width }: Sources): Promise<Invariant> => {
+  const taken = new Map<string, number>()
+  for (const { end, items } of results)
+    if (end === 'CONFIRMED') for (const { sku, quantity } of items) taken.set(sku, (taken.get(sku) ?? 0) + quantity)
+  const wrong: string[] = []
+  await inParallel(products, width, async ({ sku }) => {
+    const expected = (availableBefore.get(sku) ?? 0) - (taken.get(sku) ?? 0)
+    // The read model follows: it is given a moment.
+    let available = Number.NaN
+    for (let attempt = 0; attempt < 50 && available !== expected; attempt++) {
+      if (attempt > 0) await new Promise((done) => setTimeout(done, 100))
+      available = (await client.expect<{ available: number }>([200], 'GET', `/v1/products/${sku}`)).body.available
+    }
+    if (available !== expected) wrong.push(`${sku}: ${available} available, expected ${expected}`)
+  })
+  const units = [...taken.values()].reduce((sum, n) => sum + n, 0)
+  return invariant(
+    'stock: available is what was there less what was confirmed',
+    wrong.length === 0,
+    `${units} units of ${products.length} products`,
+    wrong,
+  )
+}
+
+const sagasEnded = async ({ client, results }: Sources, auditor: string): Promise<Invariant> => {
+  const wrong = results.filter(({ sagaStatus }) => sagaStatus === 'NEEDS_ATTENTION').map(({ orderId }) => `${orderId}: needs attention`)
+  for (const status of ['RUNNING', 'COMPENSATING', 'NEEDS_ATTENTION']) {
+    for (let attempt = 0; ; attempt++) {
+      const { body } = await client.expect<{ items: readonly { sagaId: string }[] }>([200], 'GET', `/v1/sagas?status=${status}&limit=100`, {
+        token: auditor,
+      })
+      if (body.items.length === 0) break
+      if (attempt === 100) {
+        wrong.push(`${body.items.length} sagas are ${status}, first ${body.items[0]?.sagaId}`)
+        break
+      }
+      await new Promise((done) => setTimeout(done, 100))
+    }
+  }
+  return invariant('every saga ended', wrong.length === 0, `${results.length} orders`, wrong)
+}
+
+const SHOWN = 5
+
+const invariant = (name: string, ok: boolean, counted: string, wrong: readonly string[]): Invariant => ({
+  name,
+  ok,
+  detail: ok ? counted : `${wrong.slice(0, SHOWN).join('; ')}${wrong.length > SHOWN ? `; and ${wrong.length - SHOWN} more` : ''}`,
+})
+
+const rupees = (paise: bigint): string => `₹${new Intl.NumberFormat('en-IN').format(paise / 100n)}`
