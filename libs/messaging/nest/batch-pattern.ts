@@ -1,5 +1,6 @@
 import { Catch, UseFilters, type RpcExceptionFilter } from '@nestjs/common'
 import { EventPattern } from '@nestjs/microservices'
+import type { BatchHandler } from '../log.js'
 import { throwError, type Observable } from 'rxjs'
 
 /** Marks a handler in the pattern's extras. */
@@ -19,7 +20,7 @@ class KeepError implements RpcExceptionFilter {
  */
 export const BatchPattern =
   (topic: string) =>
-  <T>(target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<T>): void => {
-    EventPattern<string>(topic, { [BATCH]: true })(target, property, descriptor as TypedPropertyDescriptor<never>)
+  (target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<BatchHandler>): void => {
+    EventPattern<string>(topic, { [BATCH]: true })(target, property, descriptor)
     UseFilters(new KeepError())(target, property, descriptor)
   }

@@ -1,0 +1,257 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import type { ConsumeOptions, LogConsumer, LogDriver, LogRecord, StoredRecord, TopicPartition } from '../log.js'
+import { partitionName } from '../log.js'
+import { eventually } from './eventually.js'
+
+export interface LogUnderTest {
+  /** Another process's view of the same log. */
+  driver(): LogDriver
+  /** Ends a consumer as SIGKILL would: no goodbye. Left out where a driver cannot be killed in process. */
+  kill?(consumer: LogConsumer): Promise<void>
+  stop(): Promise<void>
+}
+
+const DAY_MS = 86_400_000
+const record = (topic: string, key: string, text: string): LogRecord => ({
+  topic,
+  key,
+  headers: { n: text },
+  value: new TextEncoder().encode(text),
+})
+const textOf = ({ value }: StoredRecord): string => new TextDecoder().decode(value)
+
+/** A consumer that keeps its place in `places`, as one with its own database does. */
+const follow = async (
+  driver: LogDriver,
+  group: string,
+  topics: readonly string[],
+  places: Map<string, bigint>,
+  handle: (partition: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal) => Promise<void> | void,
+  more: Partial<ConsumeOptions> = {},
+): Promise<LogConsumer> =>
+  driver.consume({
+    group,
+    topics,
+    maxBatch: 100,
+    startOffset: (place) => Promise.resolve(places.get(partitionName(place)) ?? 0n),
+    async onBatch(place, records, signal) {
+      await handle(place, records, signal)
+      const last = records.at(-1)
+      if (last && !signal.aborted) places.set(partitionName(place), last.offset + 1n)
+    },
+    ...more,
+  })
+
+/** What every log driver promises. */
+export const logConformance = (name: string, start: () => Promise<LogUnderTest>, timeout_ms = 30_000): void => {
+  describe(`log: ${name}`, () => {
+    let log: LogUnderTest
+    let drivers: LogDriver[] = []
+    let topics = 0
+
+    const driver = (): LogDriver => {
+      const next = log.driver()
+      drivers.push(next)
+      return next
+    }
+    const topic = async (partitions = 2): Promise<string> => {
+      const fresh = `conformance-${Date.now().toString(36)}-${++topics}`
+      await driver().ensureTopics([{ name: fresh, partitions, retention_ms: DAY_MS }])
+      return fresh
+    }
+    const send = async (...records: LogRecord[]): Promise<void> => (await driver().producer()).send(records)
+
+    beforeAll(async () => {
+      log = await start()
+    }, 120_000)
+    afterEach(async () => {
+      await Promise.all(drivers.map((each) => each.close()))
+      drivers = []
+    }, 60_000)
+    afterAll(async () => log.stop(), 60_000)
+
+    it(
+      'gives records back whole, densely numbered, in order per key',
+      async () => {
+        const t = await topic(3)
+        const keys = ['a', 'b', 'c', 'd', 'नमस्ते', '']
+        const producer = await driver().producer()
+        const seen: StoredRecord[] = []
+        await follow(driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
+        for (let round = 0; round < 20; round++) await producer.send(keys.map((key) => record(t, key, `${key}${round} "quoted" \\ ₹`)))
+        await eventually('all seen', () => seen.length === 120)
+        for (const key of keys) {
+          const mine = seen.filter((each) => each.key === key)
+          expect(mine.map(textOf)).toEqual(Array.from({ length: 20 }, (_, round) => `${key}${round} "quoted" \\ ₹`))
+          expect(new Set(mine.map(({ partition }) => partition)).size).toBe(1)
+          expect(mine.every((each) => each.headers['n'] === textOf(each) && each.topic === t)).toBe(true)
+        }
+        for (const { partition, first, next } of await driver().offsets(t)) {
+          const offsets = seen.filter((each) => each.partition === partition).map(({ offset }) => offset)
+          expect(offsets).toEqual(Array.from({ length: Number(next - first) }, (_, index) => first + BigInt(index)))
+        }
+      },
+      timeout_ms,
+    )
+
+    it(
+      'carries on where startOffset says, from the middle or from the beginning',
+      async () => {
+        const t = await topic(1)
+        await send(...Array.from({ length: 10 }, (_, n) => record(t, 'k', String(n))))
+        const seen: string[] = []
+        await follow(driver(), 'late', [t], new Map([[`${t}/0`, 7n]]), (_, records) => void seen.push(...records.map(textOf)))
+        await eventually('the rest', () => seen.length >= 3)
+        expect(seen).toEqual(['7', '8', '9'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'delivers a rejected batch again, from startOffset, and nothing overtakes it',
+      async () => {
+        const t = await topic(1)
+        const places = new Map<string, bigint>()
+        const seen: string[] = []
+        let failures = 2
+        await follow(driver(), 'g', [t], places, (_, records) => {
+          if (failures > 0 && records.some((each) => textOf(each) === '3')) {
+            failures--
+            throw new Error('not now')
+          }
+          seen.push(...records.map(textOf))
+        })
+        for (let n = 0; n < 8; n++) await send(record(t, 'k', String(n)))
+        await eventually('all', () => seen.length >= 8)
+        expect(seen).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'delivers what was handled but not kept to the next owner: a crash before the commit',
+      async () => {
+        const t = await topic(1)
+        await send(record(t, 'k', '0'), record(t, 'k', '1'))
+        const places = new Map<string, bigint>()
+        const first: string[] = []
+        const consumer = await follow(driver(), 'g', [t], places, async (_, records) => {
+          first.push(...records.map(textOf))
+          throw new Error('crashed before the commit')
+        })
+        await eventually('the first has seen it', () => first.length > 0)
+        await (log.kill ? log.kill(consumer) : consumer.close(1_000))
+        const second: string[] = []
+        await follow(driver(), 'g', [t], places, (_, records) => void second.push(...records.map(textOf)))
+        await eventually('the second gets it', () => second.length >= 2)
+        expect(second).toEqual(['0', '1'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'gives every group everything, and one group each record once, however its members come and go',
+      async () => {
+        const t = await topic(4)
+        const places = new Map<string, bigint>()
+        const seen: string[] = []
+        const other: string[] = []
+        const join = () => follow(driver(), 'shared', [t], places, (_, records) => void seen.push(...records.map(textOf)))
+        await follow(driver(), 'other', [t], new Map(), (_, records) => void other.push(...records.map(textOf)))
+        const one = await join()
+        await eventually('one has all', () => one.assignment().length === 4)
+        let n = 0
+        const some = () => send(...Array.from({ length: 40 }, () => record(t, `key-${n}`, String(n++))))
+        await some()
+        const two = await join()
+        await eventually('shared fairly', () => one.assignment().length === 2 && two.assignment().length === 2)
+        await some()
+        const held = [...one.assignment(), ...two.assignment()].map(partitionName)
+        expect(new Set(held).size).toBe(4)
+        await one.close()
+        await eventually('two took over', () => two.assignment().length === 4)
+        await some()
+        await eventually('all seen', () => seen.length >= 120 && other.length >= 120)
+        const all = Array.from({ length: 120 }, (_, index) => String(index)).sort()
+        expect([...seen].sort()).toEqual(all)
+        expect([...other].sort()).toEqual(all)
+      },
+      timeout_ms * 2,
+    )
+
+    it(
+      'waits for the batch under way before it closes, and delivers nothing after',
+      async () => {
+        const t = await topic(1)
+        const places = new Map<string, bigint>()
+        let release: () => void = () => undefined
+        const gate = new Promise<void>((resolve) => (release = resolve))
+        let began = 0
+        let ended = 0
+        const consumer = await follow(
+          driver(),
+          'g',
+          [t],
+          places,
+          async () => {
+            began++
+            await gate
+            ended++
+          },
+          { maxBatch: 1 },
+        )
+        await send(record(t, 'k', '0'), record(t, 'k', '1'))
+        await eventually('began', () => began === 1)
+        let closed = false
+        const closing = consumer.close().then(() => (closed = true))
+        await send(record(t, 'k', '2'))
+        expect(closed).toBe(false)
+        release()
+        await closing
+        expect({ began, ended }).toEqual({ began: 1, ended: 1 })
+        expect(places.get(`${t}/0`)).toBe(1n)
+      },
+      timeout_ms,
+    )
+
+    it(
+      'holds a paused partition and goes on with the others; resumed, nothing is missing',
+      async () => {
+        const t = await topic(2)
+        const seen: StoredRecord[] = []
+        const consumer = await follow(driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
+        await eventually('assigned', () => consumer.assignment().length === 2)
+        await send(...Array.from({ length: 20 }, (_, n) => record(t, `before-${n}`, 'x')))
+        await eventually('both flow', () => seen.length === 20)
+        const held = { topic: t, partition: 0 }
+        consumer.pause(held)
+        await send(...Array.from({ length: 40 }, (_, n) => record(t, `key-${n}`, 'x')))
+        const ends = await driver().offsets(t)
+        const free = Number(ends.find(({ partition }) => partition === 1)?.next)
+        const of = (partition: number) => seen.filter((each) => each.partition === partition).length
+        await eventually('the other flows', () => of(1) === free)
+        const before = of(0)
+        expect(before).toBeLessThan(60 - free)
+        consumer.resume(held)
+        await eventually('all', () => seen.length === 60)
+      },
+      timeout_ms,
+    )
+
+    it(
+      'ensures topics again without harm, and knows where they begin and end',
+      async () => {
+        const t = await topic(2)
+        await driver().ensureTopics([{ name: t, partitions: 1, retention_ms: DAY_MS }])
+        expect((await driver().offsets(t)).map(({ partition, next }) => [partition, next])).toEqual([
+          [0, 0n],
+          [1, 0n],
+        ])
+        await send(record(t, 'k', '0'))
+        expect((await driver().offsets(t)).reduce((sum, { next }) => sum + next, 0n)).toBe(1n)
+        expect(await driver().offsets(`${t}-missing`)).toEqual([])
+      },
+      timeout_ms,
+    )
+  })
+}
