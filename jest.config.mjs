@@ -14,13 +14,18 @@ const postgres = {
   globalSetup: '<rootDir>/test/support/postgres.setup.mjs',
   globalTeardown: '<rootDir>/test/support/postgres.teardown.mjs',
 }
+const platform = {
+  globalSetup: '<rootDir>/test/support/platform.setup.mjs',
+  globalTeardown: '<rootDir>/test/support/platform.teardown.mjs',
+}
 
 export default {
+  testTimeout: 30_000,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts']),
     suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], postgres),
     suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], postgres),
-    suite('e2e', ['test/**/*.e2e.spec.ts']),
+    suite('e2e', ['test/**/*.e2e.spec.ts'], platform),
     suite('simulation', ['test/**/*.simulation.spec.ts']),
     suite('chaos', ['test/**/*.chaos.spec.ts']),
   ],
