@@ -1,0 +1,19 @@
+export type { BatchReport } from './command-queue.js'
+export { sweep, type Swept } from './maintenance.js'
+export { eventStoreMigrations } from './migration.js'
+export { openEventStore, type EventStoreOptions } from './open.js'
+export { pgSubjectKeys } from './pg-subject-keys.js'
+export { PublishFailed } from './publish.js'
+export * from './store.js'
+export { streamName, type AnyStreamType } from './stream.js'
+export {
+  createSubjectKey,
+  masterKeyOf,
+  openSealed,
+  seal,
+  SubjectErased,
+  unwrapSubjectKey,
+  type SealedText,
+  type SubjectKey,
+  type SubjectKeys,
+} from './subject-keys.js'

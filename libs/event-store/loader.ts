@@ -1,0 +1,113 @@
+import { byteaArray, int8Array, textArray } from './binary-array.js'
+import type { StreamEntry } from './decide.js'
+import { NO_HASH } from './hash-chain.js'
+import { foldRows, groupByOrdinal, type FoldedStream, type StoreRow } from './rows.js'
+import type { StreamRef } from './store.js'
+import { shapeOf } from './stream.js'
+import type pg from 'pg'
+
+/** Events of one stream in one trip. */
+const PAGE = 10_000
+
+export interface Query {
+  query<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<pg.QueryResult<Row>>
+}
+
+export interface WantedStream {
+  readonly stream: string
+  readonly ref: StreamRef
+  /** What the caller knows already; only what comes after it is loaded. */
+  readonly have?: StreamEntry | undefined
+}
+
+export interface LoadedStream {
+  readonly entry: StreamEntry
+  readonly snapshotVersion: number
+  readonly foldedEvents: number
+}
+
+const shapes = new WeakMap<object, string>()
+
+export const knownShapeOf = (ref: StreamRef): string => {
+  const known = shapes.get(ref.type) ?? shapeOf(ref.type)
+  shapes.set(ref.type, known)
+  return known
+}
+
+/** Loads all in one trip; streams longer than a page take one more for each page. */
+export const loadStreams = async (db: Query, wanted: readonly WantedStream[]): Promise<ReadonlyMap<string, LoadedStream>> => {
+  const loaded = new Map<string, LoadedStream>()
+  let rest = wanted
+  while (rest.length > 0) {
+    const { rows } = await db.query<StoreRow>({
+      name: 'load_streams',
+      text: 'SELECT * FROM load_streams($1, $2, $3, $4, $5)',
+      values: [
+        textArray(rest.map(({ stream }) => stream)),
+        textArray(rest.map(({ ref }) => knownShapeOf(ref))),
+        int8Array(rest.map(({ have }) => have?.version ?? 0)),
+        byteaArray(rest.map(({ have }) => have?.head ?? NO_HASH)),
+        PAGE,
+      ],
+    })
+    const groups = groupByOrdinal(rows)
+    const more: WantedStream[] = []
+    rest.forEach(({ stream, ref, have }, at) => {
+      const folded = foldRows(ref, have, groups.get(at + 1) ?? [])
+      loaded.set(stream, sum(loaded.get(stream), folded))
+      if (folded.complete) return
+      if (folded.entry.version === (have?.version ?? 0))
+        throw new Error(`events of ${stream} after version ${folded.entry.version} are missing`)
+      more.push({ stream, ref, have: folded.entry })
+    })
+    rest = more
+  }
+  return loaded
+}
+
+const sum = (before: LoadedStream | undefined, { entry, snapshotVersion, foldedEvents }: FoldedStream): LoadedStream => ({
+  entry,
+  snapshotVersion: Math.max(before?.snapshotVersion ?? 0, snapshotVersion),
+  foldedEvents: (before?.foldedEvents ?? 0) + foldedEvents,
+})
+
+/**
+ * Loads for many callers at once: while one trip is under way the next collects, so that two trips at most are wanted by anyone.
+ * Adaptive like the batches of commands, and with no timer.
+ */
+export class CoalescingLoader {
+  #waiting = new Map<string, { wanted: WantedStream; resolve: ((loaded: LoadedStream) => void)[]; reject: ((error: unknown) => void)[] }>()
+  #running = false
+
+  constructor(private readonly load: (wanted: readonly WantedStream[]) => Promise<ReadonlyMap<string, LoadedStream>>) {}
+
+  need(wanted: WantedStream): Promise<LoadedStream> {
+    return new Promise((resolve, reject) => {
+      const entry = this.#waiting.get(wanted.stream) ?? { wanted, resolve: [], reject: [] }
+      entry.resolve.push(resolve)
+      entry.reject.push(reject)
+      this.#waiting.set(wanted.stream, entry)
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    await Promise.resolve()
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting.values()].slice(0, 256)
+      for (const { wanted } of batch) this.#waiting.delete(wanted.stream)
+      try {
+        const loaded = await this.load(batch.map(({ wanted }) => wanted))
+        for (const { wanted, resolve, reject } of batch) {
+          const found = loaded.get(wanted.stream)
+          if (found) resolve.forEach((give) => give(found))
+          else reject.forEach((give) => give(new Error(`${wanted.stream} was not loaded`)))
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject.forEach((give) => give(error))
+      }
+    }
+    this.#running = false
+  }
+}

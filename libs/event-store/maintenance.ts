@@ -1,0 +1,59 @@
+import type { Clock } from '#kernel'
+import type pg from 'pg'
+
+const ROWS_PER_DELETE = 1_000
+const DELETES_PER_ROUND = 50
+
+const SWEEP_COMMANDS = `
+DELETE FROM commands WHERE command_id IN (SELECT command_id FROM commands WHERE recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE})`
+
+const SWEEP_OUTBOX = `
+DELETE FROM outbox WHERE (position, ordinal) IN (
+  SELECT o.position, o.ordinal FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE})`
+
+export interface Swept {
+  readonly commands: number
+  readonly messages: number
+}
+
+/** Deletes answers older than their retention, and messages that the relay has passed: in small statements, and not without end. */
+export const sweep = async (pool: pg.Pool, clock: Clock, retention_ms: number): Promise<Swept> => ({
+  commands: await repeated(pool, SWEEP_COMMANDS, [Math.floor(clock.now() - retention_ms)]),
+  messages: await repeated(pool, SWEEP_OUTBOX, []),
+})
+
+const repeated = async (pool: pg.Pool, text: string, values: unknown[]): Promise<number> => {
+  let total = 0
+  for (let count = 0; count < DELETES_PER_ROUND; count++) {
+    const deleted = (await pool.query(text, values)).rowCount ?? 0
+    total += deleted
+    if (deleted < ROWS_PER_DELETE) break
+  }
+  return total
+}
+
+/** Sweeps again and again until it is stopped. A sweep that fails is told and tried again at its time. */
+export const sweepRegularly = (
+  pool: pg.Pool,
+  clock: Clock,
+  options: { readonly retention_ms: number; readonly every_ms: number; readonly onError: (error: unknown) => void },
+): { stop(): Promise<void> } => {
+  const stopping = new AbortController()
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        await clock.sleep(options.every_ms, stopping.signal)
+      } catch {
+        return
+      }
+      await sweep(pool, clock, options.retention_ms).catch(options.onError)
+    }
+  }
+  const done = loop()
+  return {
+    async stop() {
+      stopping.abort(new Error('stopped'))
+      await done
+    },
+  }
+}

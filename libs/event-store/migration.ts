@@ -1,0 +1,19 @@
+import type { Migration } from '#postgres'
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { appendCommands } from './sql/append-commands.js'
+import { loadStreams } from './sql/load-streams.js'
+import { tables } from './sql/tables.js'
+
+class CreateEventStore1790000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [...tables, appendCommands, loadStreams]) await runner.query(statement)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP FUNCTION load_streams, append_commands')
+    await runner.query('DROP VIEW readable_events')
+    await runner.query('DROP TABLE store, streams, events, commands, snapshots, outbox, relay, subject_keys')
+  }
+}
+
+export const eventStoreMigrations: readonly Migration[] = [CreateEventStore1790000000000]

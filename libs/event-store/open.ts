@@ -1,0 +1,179 @@
+import { systemRandom, type Clock, type Random, type Transaction } from '#kernel'
+import { asPg, createPool, type PostgresConfig } from '#postgres'
+import type pg from 'pg'
+import type { StreamUpdate } from './batch.js'
+import { CommandQueue, type BatchReport } from './command-queue.js'
+import { checkCommand } from './decide.js'
+import { executeInTransaction } from './in-transaction.js'
+import { CoalescingLoader, loadStreams, type WantedStream } from './loader.js'
+import { sweepRegularly } from './maintenance.js'
+import { pgOutbox } from './pg-outbox.js'
+import { loadAt, readAll, readStream, verify } from './reader.js'
+import { toRecorded } from './recorded.js'
+import { retrying } from './retry.js'
+import { Snapshotter } from './snapshots.js'
+import { StateCache } from './state-cache.js'
+import { CommandIdReused, type Answered, type Command, type EventStore, type Publisher, type StreamRef, type StreamState } from './store.js'
+import { streamName, typesByCategory, type AnyStreamType } from './stream.js'
+
+export interface EventStoreOptions {
+  /** For reads, snapshots, the outbox and upkeep. The batches and their loads have two connections of their own. */
+  readonly pool: pg.Pool
+  readonly postgres: PostgresConfig
+  readonly types: readonly AnyStreamType[]
+  readonly publish: Publisher
+  readonly clock: Clock
+  /** Names the connections in `pg_stat_activity`. */
+  readonly app: string
+  readonly random?: Random
+  /** What cached states may take. 64 MiB unless told. */
+  readonly cache_bytes?: number
+  /** Commands under way at once, the rest is `StoreOverloaded`. 10,000 unless told. */
+  readonly maxQueued?: number
+  /** How long a command's answer is kept: 48 h unless told, and never under 24 h, which clients are promised. */
+  readonly commandRetention_ms?: number
+  readonly sweepEvery_ms?: number
+  readonly retryFor_ms?: number
+  /** For metrics. */
+  readonly onBatch?: (report: BatchReport) => void
+  /** Faults of what runs beside the requests: snapshots, sweeps. They are tried again by themselves. */
+  readonly onBackgroundError?: (error: unknown) => void
+}
+
+const HOUR_MS = 3_600_000
+
+/** Opens an app's event store. Its migrations have run. */
+export const openEventStore = async (options: EventStoreOptions): Promise<EventStore> => {
+  const { rows } = await options.pool.query<{ incarnation: string }>('SELECT incarnation FROM store')
+  const incarnation = rows[0]?.incarnation
+  if (!incarnation) throw new Error('the store table is empty')
+  return new PgEventStore(options, incarnation)
+}
+
+class PgEventStore implements EventStore {
+  readonly outbox
+  readonly #types
+  readonly #cache
+  readonly #batchPool
+  readonly #queue
+  readonly #snapshots
+  readonly #sweeps
+  readonly #retry
+
+  constructor(
+    private readonly options: EventStoreOptions,
+    readonly incarnation: string,
+  ) {
+    const { pool, postgres, clock, app, publish, random = systemRandom } = options
+    const onError = options.onBackgroundError ?? (() => undefined)
+    this.#types = typesByCategory(options.types)
+    this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024)
+    this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 2 })
+    this.#snapshots = new Snapshotter(pool, (stream, version) => this.#cache.snapshotTaken(stream, version), onError)
+    this.#retry = { clock, random, retryFor_ms: options.retryFor_ms ?? 2_000 }
+    this.#queue = new CommandQueue({
+      ...this.#retry,
+      pool: this.#batchPool,
+      types: this.#types,
+      cache: this.#cache,
+      loader: new CoalescingLoader((wanted) => this.#loadIntoCache(wanted, this.#batchPool)),
+      maxQueued: options.maxQueued ?? 10_000,
+      onCommitted: (updates) => this.#requestSnapshots(updates),
+      onBatch: options.onBatch ?? (() => undefined),
+    })
+    this.outbox = pgOutbox({ pool, postgres, incarnation, publish })
+    this.#sweeps = sweepRegularly(pool, clock, {
+      retention_ms: Math.max(options.commandRetention_ms ?? 48 * HOUR_MS, 24 * HOUR_MS),
+      every_ms: options.sweepEvery_ms ?? 30_000,
+      onError,
+    })
+  }
+
+  execute(command: Command): Promise<Answered> {
+    return this.#queue.execute(command)
+  }
+
+  async executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]> {
+    const distinct = new Map<string, Command>()
+    for (const command of commands) {
+      const first = distinct.get(command.id) ?? command
+      if (first.fingerprint !== command.fingerprint) throw new CommandIdReused(command.id)
+      distinct.set(command.id, first)
+    }
+    const checked = [...distinct.values()].map((command) => checkCommand(command, this.#types))
+    const outcome = await executeInTransaction(asPg(tx), checked, (stream) => this.#cache.get(stream), this.options.clock.now())
+    const answers = new Map<string, Answered>()
+    checked.forEach(({ command }, at) => {
+      const verdict = outcome.verdicts[at]
+      if (verdict?.kind === 'threw') throw verdict.error
+      if (verdict?.kind === 'written') answers.set(command.id, { answer: verdict.answer, replayed: false })
+      if (verdict?.kind !== 'repeated') return
+      if (verdict.fingerprint !== command.fingerprint) throw new CommandIdReused(command.id)
+      answers.set(command.id, { answer: verdict.answer, replayed: true })
+    })
+    // Not committed yet, and perhaps never: who appends after it is guarded by its head hash, and no other history has that.
+    this.#remember(outcome.updates)
+    this.#requestSnapshots(outcome.updates)
+    return commands.map((command) => {
+      const answered = answers.get(command.id)
+      if (!answered) throw new Error('a command was left without an answer')
+      return distinct.get(command.id) === command ? answered : { ...answered, replayed: true }
+    })
+  }
+
+  async load<State>(ref: StreamRef<State>): Promise<StreamState<State>> {
+    const stream = streamName(ref)
+    const loaded = await this.#loadIntoCache([{ stream, ref, have: this.#cache.get(stream) }], this.options.pool)
+    const entry = loaded.get(stream)?.entry
+    return { version: entry?.version ?? 0, state: (entry ? entry.state : ref.type.initialState) as State }
+  }
+
+  loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
+    return loadAt(this.options.pool, ref, at)
+  }
+
+  async *readStream(stream: string, options?: { readonly from?: number; readonly limit?: number }) {
+    for await (const row of readStream(this.options.pool, stream, options)) yield toRecorded(row)
+  }
+
+  readAll(options?: { readonly after?: bigint; readonly category?: string; readonly limit?: number }) {
+    return readAll(this.options.pool, options)
+  }
+
+  verify(stream: string) {
+    return verify(this.options.pool, stream)
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close()
+    await this.#sweeps.stop()
+    await this.#snapshots.idle()
+    await this.#batchPool.end()
+  }
+
+  async #loadIntoCache(wanted: readonly WantedStream[], pool: pg.Pool) {
+    const loaded = await retrying(this.#retry, () => loadStreams(pool, wanted))
+    for (const { stream, ref } of wanted) {
+      const found = loaded.get(stream)
+      if (!found || found.entry.version === 0) continue
+      this.#cache.put(stream, found.entry, 0, found.snapshotVersion || undefined)
+      if (found.foldedEvents > 0) this.#requestSnapshots([{ stream, ref, entry: found.entry, grown_bytes: 0 }])
+    }
+    return loaded
+  }
+
+  #remember(updates: readonly StreamUpdate[]): void {
+    for (const { stream, entry, grown_bytes } of updates) {
+      if (entry) this.#cache.put(stream, entry, grown_bytes)
+      else this.#cache.drop(stream)
+    }
+  }
+
+  #requestSnapshots(updates: readonly StreamUpdate[]): void {
+    for (const { stream, ref, entry } of updates) {
+      const every = ref.type.snapshotEvery
+      if (!entry || every <= 0) continue
+      if (entry.version - (this.#cache.get(stream)?.snapshotVersion ?? 0) >= every) this.#snapshots.request(stream, ref, entry)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import type { QueryResultRow } from 'pg'
+import { parseContext } from './publish.js'
+import { parseObject } from './rows.js'
+import type { EventMetadata, RecordedEvent } from './store.js'
+
+export interface EventRow extends QueryResultRow {
+  readonly position: bigint
+  readonly stream_id: string
+  readonly version: bigint
+  readonly type: string
+  readonly schema_version: number
+  readonly payload: Buffer
+  readonly metadata: Buffer
+  readonly hash: Buffer
+  readonly recorded_at: bigint
+}
+
+export const EVENT_COLUMNS = 'position, stream_id, version, type, schema_version, payload, metadata, hash, recorded_at'
+
+export const toRecorded = (row: EventRow): RecordedEvent => ({
+  position: row.position,
+  stream: row.stream_id,
+  version: Number(row.version),
+  type: row.type,
+  data: parseObject(row.payload),
+  metadata: parseMetadata(row.metadata),
+  recordedAt: Number(row.recorded_at),
+  hash: row.hash,
+})
+
+export const parseMetadata = (bytes: Uint8Array): EventMetadata => {
+  const json = parseObject(bytes)
+  const { actor, reason, commandId } = json
+  if (typeof actor !== 'string' || typeof commandId !== 'string') throw new TypeError('stored event metadata is incomplete')
+  return { ...parseContext(json), actor, commandId, ...(typeof reason === 'string' ? { reason } : {}) }
+}

@@ -1,0 +1,76 @@
+import type { QueryResultRow } from 'pg'
+import { emptyEntry, evolve, type StreamEntry } from './decide.js'
+import type { DomainEvent, StreamRef } from './store.js'
+import type { AnyStreamType } from './stream.js'
+import type { JsonObject } from '#kernel'
+
+/** What `append_commands` and `load_streams` answer with. */
+export interface StoreRow extends QueryResultRow {
+  readonly r_kind: 1 | 2 | 3 | 4 | 5
+  /** Of a command in the batch, or of a stream among those asked for; from 1. */
+  readonly r_ordinal: number
+  readonly r_version: bigint | null
+  readonly r_type: string | null
+  readonly r_bytes: Buffer | null
+  readonly r_hash: Buffer | null
+  readonly r_time: bigint | null
+}
+
+export const parseObject = (bytes: Uint8Array): JsonObject => {
+  const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('stored data is not a JSON object')
+  return value as JsonObject
+}
+
+const NOTHING = Buffer.alloc(0)
+
+export interface FoldedStream {
+  readonly entry: StreamEntry
+  /** Whether these rows reach the stream's head; else more are to be loaded after `entry`. */
+  readonly complete: boolean
+  /** Version of the snapshot it began with, 0 where it began with none. */
+  readonly snapshotVersion: number
+  readonly foldedEvents: number
+}
+
+/**
+ * A stream's state from the rows of one trip: what the caller had (ignored when it is no prefix of the stream's history), or the snapshot,
+ * and the events after it.
+ */
+export const foldRows = (ref: StreamRef, have: StreamEntry | undefined, rows: readonly StoreRow[]): FoldedStream => {
+  const empty = emptyEntry(ref.type as AnyStreamType)
+  const head = rows.find(({ r_kind }) => r_kind === 3)
+  if (!head) return { entry: empty, complete: true, snapshotVersion: 0, foldedEvents: 0 }
+  const isPrefix = head.r_type === 'prefix'
+  if (have && have.version > 0 && !isPrefix)
+    return { entry: empty, complete: Number(head.r_version) === 0, snapshotVersion: 0, foldedEvents: 0 }
+  let entry = have ?? empty
+  let snapshotVersion = 0
+  let foldedEvents = 0
+  const snapshot = rows.find(({ r_kind }) => r_kind === 5)
+  if (snapshot) {
+    const json = parseObject(snapshot.r_bytes ?? NOTHING)
+    snapshotVersion = Number(snapshot.r_version)
+    const state: unknown = ref.type.snapshot ? ref.type.snapshot.read(json) : json
+    entry = { version: snapshotVersion, state, head: snapshot.r_hash ?? NOTHING, time: Number(snapshot.r_time) }
+  }
+  for (const row of rows) {
+    if (row.r_kind !== 4) continue
+    const event: DomainEvent = { type: row.r_type ?? '', data: parseObject(row.r_bytes ?? NOTHING) }
+    const version = Number(row.r_version)
+    if (version !== entry.version + 1) throw new Error(`a hole before version ${version} of a stream of ${ref.type.category}`)
+    entry = { version, state: evolve(ref, entry.state, event), head: row.r_hash ?? NOTHING, time: Number(row.r_time) }
+    foldedEvents++
+  }
+  return { entry, complete: entry.version === Number(head.r_version), snapshotVersion, foldedEvents }
+}
+
+export const groupByOrdinal = (rows: readonly StoreRow[]): ReadonlyMap<number, StoreRow[]> => {
+  const groups = new Map<number, StoreRow[]>()
+  for (const row of rows) {
+    const group = groups.get(row.r_ordinal)
+    if (group) group.push(row)
+    else groups.set(row.r_ordinal, [row])
+  }
+  return groups
+}

@@ -1,0 +1,41 @@
+/**
+ * Streams as they are, in one trip and one snapshot: what comes after the version and head that the caller has, from the newest snapshot
+ * of its shape where that is newer. Rows: 3 the stream (index, version, head, time; r_type 'prefix' when what the caller has is a prefix of its
+ * history), 5 its snapshot, 4 its events, at most \`page\` of each.
+ */
+export const loadStreams = `
+CREATE FUNCTION load_streams(stream_ids text[], shapes text[], have_versions bigint[], have_heads bytea[], page integer)
+RETURNS TABLE (r_kind integer, r_ordinal integer, r_version bigint, r_type text, r_bytes bytea, r_hash bytea, r_time bigint)
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $function$
+BEGIN
+  RETURN QUERY
+  WITH wanted AS MATERIALIZED (
+    SELECT u.i::integer AS i, u.stream_id, s.version, s.head, s.recorded_at, u.have_version, u.have_head,
+      n.version AS snapshot_version, n.hash AS snapshot_hash, n.recorded_at AS snapshot_time, n.state,
+      greatest(u.have_version, n.version) AS after
+    FROM unnest(stream_ids, shapes, have_versions, have_heads) WITH ORDINALITY AS u (stream_id, shape, have_version, have_head, i)
+    JOIN streams s ON s.stream_id = u.stream_id
+    LEFT JOIN snapshots n ON n.stream_id = u.stream_id AND n.shape = u.shape AND n.version > u.have_version
+      AND EXISTS (SELECT FROM events e WHERE e.stream_id = n.stream_id AND e.version = n.version AND e.hash = n.hash)
+  )
+  SELECT 3, w.i, w.version,
+    CASE WHEN w.have_version = 0 OR EXISTS (
+      SELECT FROM events e WHERE e.stream_id = w.stream_id AND e.version = w.have_version AND e.hash = w.have_head
+    ) THEN 'prefix' END,
+    NULL::bytea, w.head, w.recorded_at
+  FROM wanted w
+  UNION ALL
+  SELECT 5, w.i, w.snapshot_version, NULL, w.state, w.snapshot_hash, w.snapshot_time FROM wanted w WHERE w.state IS NOT NULL
+  UNION ALL
+  SELECT 4, w.i, e.version, e.type, e.payload, e.hash, e.recorded_at
+  FROM wanted w
+  CROSS JOIN LATERAL (
+    SELECT * FROM events x WHERE x.stream_id = w.stream_id AND x.version > w.after ORDER BY x.version LIMIT page
+  ) e;
+END
+$function$`

@@ -1,0 +1,1 @@
+export { eventStoreConformance, type ConformanceHarness } from './conformance.js'
