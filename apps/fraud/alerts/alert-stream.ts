@@ -1,0 +1,15 @@
+import type { DomainEvent, StreamRef, StreamType } from '#event-store'
+import { alert, type AlertEvent, type AlertState } from '#fraud'
+
+/** Two events in a lifetime: no snapshot. */
+export const alertType: StreamType<AlertState, AlertEvent> = {
+  category: 'alert',
+  initialState: alert.initialState,
+  evolve: alert.evolve,
+  snapshotEvery: 0,
+}
+
+export const alertStream = (alertId: string): StreamRef<AlertState> => ({ type: alertType, id: alertId })
+
+/** Only the alert's decider writes to its stream. */
+export const isAlertEvent = (event: DomainEvent): event is AlertEvent => event.type === 'AlertRaised' || event.type === 'AlertDecided'

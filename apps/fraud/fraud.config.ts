@@ -1,0 +1,13 @@
+import Type, { type Static } from 'typebox'
+import { baseConfig } from '#platform'
+
+/** The environment of the fraud app. */
+export const fraudConfig = Type.Object({
+  ...baseConfig,
+  /** How long an alert waits for a person; then the order is declined. */
+  REVIEW_TIMEOUT_SECONDS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, default: 86_400 }),
+  /** PostgreSQL connections of this process. */
+  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 200, default: 10 }),
+})
+
+export type FraudConfig = Static<typeof fraudConfig>

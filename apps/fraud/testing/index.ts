@@ -1,0 +1,3 @@
+export * from './conformance.js'
+export * from './memory-alert-store.js'
+export * from './memory-feature-store.js'
