@@ -1,2 +1,5 @@
 export * from './eventually.js'
 export * from './log-conformance.js'
+export * from './memory-consumer-store.js'
+export * from './memory-log.js'
+export * from './runtime-conformance.js'

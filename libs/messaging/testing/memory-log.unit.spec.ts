@@ -1,0 +1,22 @@
+import { memoryTransactions } from '#kernel/testing'
+import { logConformance, MemoryBroker, MemoryConsumerStore, memoryLog, runtimeConformance } from '#messaging/testing'
+import type { Transaction } from '#kernel'
+import { asMemory } from '#kernel/testing'
+
+logConformance('memory', () => {
+  const broker = new MemoryBroker()
+  return Promise.resolve({ driver: () => memoryLog(broker), stop: () => Promise.resolve() })
+})
+
+runtimeConformance('memory', () => {
+  const broker = new MemoryBroker()
+  const lines: string[] = []
+  return Promise.resolve({
+    driver: () => memoryLog(broker),
+    transactions: memoryTransactions(),
+    consumerStore: new MemoryConsumerStore(),
+    write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),
+    written: () => Promise.resolve(lines),
+    stop: () => Promise.resolve(),
+  })
+})

@@ -1,0 +1,300 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { IncomingMessage, JsonObject, Transaction, Transactions } from '#kernel'
+import { encodeMessage } from '../cloud-events.js'
+import { Consumer, type ConsumerOptions } from '../consumer/consumer.js'
+import { DEAD_LETTERS, requestRedrive } from '../consumer/dead-letters.js'
+import type { ConsumerStore } from '../consumer/store.js'
+import { DependencyUnavailable } from '../failure.js'
+import { noEffect, type BatchHandler, type LogDriver, type LogRecord } from '../log.js'
+import { eventually } from './eventually.js'
+
+export interface RuntimeUnderTest {
+  driver(): LogDriver
+  readonly transactions: Transactions
+  readonly consumerStore: ConsumerStore
+  /** An effect: adds a line, in the transaction. */
+  write(tx: Transaction, line: string): Promise<void>
+  written(): Promise<readonly string[]>
+  stop(): Promise<void>
+}
+
+const DAY_MS = 86_400_000
+let topics = 0
+
+/** What the consumer runtime promises over any log and any consumer's database. */
+export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnderTest>, timeout_ms = 30_000): void => {
+  describe(`consumer: ${name}`, () => {
+    let runtime: RuntimeUnderTest
+    let drivers: LogDriver[] = []
+    let consumers: Consumer[] = []
+    let position = 0n
+    let topic = ''
+
+    const driver = (): LogDriver => {
+      const next = runtime.driver()
+      drivers.push(next)
+      return next
+    }
+    const message = (key: string, text: string, more: JsonObject = {}, at = ++position): LogRecord =>
+      encodeMessage(
+        { topic, key, type: 'Said', schemaVersion: 1, data: { text, ...more }, context: { correlationId: key, causationId: 'test' } },
+        'speaker',
+        Date.now(),
+        { incarnation: 'one', position: at, ordinal: 0 },
+      )
+    const send = async (...records: LogRecord[]): Promise<void> => (await driver().producer()).send(records)
+    const consume = async (handler: BatchHandler, more: Partial<ConsumerOptions> = {}): Promise<Consumer> => {
+      const { transactions, consumerStore } = runtime
+      const consumer = new Consumer(
+        {
+          driver: driver(),
+          group: 'readers',
+          transactions,
+          consumerStore,
+          firstRetry_ms: 5,
+          mostRetry_ms: 20,
+          maxAttempts: 3,
+          deferredPoll_ms: 50,
+          ...more,
+        },
+        new Map([[topic, handler]]),
+      )
+      await consumer.start()
+      consumers.push(consumer)
+      return consumer
+    }
+    const textOf = ({ data }: IncomingMessage): string => String(data['text'])
+    /** Writes every text, or throws where the message says so. */
+    const writer =
+      (fails: (message: IncomingMessage) => unknown = () => undefined): BatchHandler =>
+      (messages) => {
+        for (const each of messages) {
+          const failure = fails(each)
+          if (failure !== undefined) return Promise.reject(failure)
+        }
+        return Promise.resolve(async (tx) => {
+          for (const each of messages) await runtime.write(tx, textOf(each))
+        })
+      }
+    const letters = async (count: number): Promise<readonly IncomingMessage[]> => {
+      const seen: IncomingMessage[] = []
+      const { transactions, consumerStore } = runtime
+      const reader = new Consumer(
+        { driver: driver(), group: `ops-${topic}`, transactions, consumerStore },
+        new Map<string, BatchHandler>([
+          [
+            DEAD_LETTERS,
+            (messages) => {
+              seen.push(...messages.filter(({ data }) => data['topic'] === topic))
+              return Promise.resolve(noEffect)
+            },
+          ],
+        ]),
+      )
+      await reader.start()
+      consumers.push(reader)
+      await eventually(`${count} dead letters`, () => seen.length >= count)
+      return seen
+    }
+
+    beforeEach(async () => {
+      runtime = await start()
+      topic = `said-${Date.now().toString(36)}-${++topics}`
+      await driver().ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
+    }, 120_000)
+    afterEach(async () => {
+      await Promise.all(consumers.map((each) => each.close()))
+      await Promise.all(drivers.map((each) => each.close()))
+      drivers = []
+      consumers = []
+      await runtime.stop()
+    }, 60_000)
+
+    it(
+      'drops what a relay sends again, and what two sources send is not confused',
+      async () => {
+        await consume(writer())
+        const [a, b] = [message('k', 'a'), message('k', 'b')]
+        const elsewhere: LogRecord = { ...a, headers: { ...a.headers, ce_source: 'another' } }
+        const restored: LogRecord = { ...a, headers: { ...a.headers, originincarnation: 'two' } }
+        await send(a, b)
+        await send(a, b, elsewhere, restored, message('k', 'end'))
+        await eventually('all', async () => (await runtime.written()).includes('end'))
+        expect(await runtime.written()).toEqual(['a', 'b', 'a', 'a', 'end'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'parks a poison message; other keys go on at once, its own key in order behind it',
+      async () => {
+        await consume(writer(({ data }) => (data['poison'] ? new TypeError('cannot read 9876543210 of "Asha"') : undefined)))
+        await send(
+          message('bad', 'b1'),
+          message('good', 'g1'),
+          message('bad', 'b2', { poison: true }),
+          message('bad', 'b3'),
+          message('good', 'g2'),
+        )
+        await send(message('bad', 'b4'))
+        await eventually('the key went on', async () => (await runtime.written()).includes('b4'))
+        const written = await runtime.written()
+        expect(written.filter((text) => text.startsWith('b'))).toEqual(['b1', 'b3', 'b4'])
+        expect(written.filter((text) => text.startsWith('g'))).toEqual(['g1', 'g2'])
+        const [letter] = await letters(1)
+        expect(letter?.data).toMatchObject({ group: 'readers', topic, key: 'bad', type: 'Said', errorClass: 'TypeError', attempts: 3 })
+        expect(JSON.stringify(letter?.data)).not.toMatch(/9876543210|Asha/)
+      },
+      timeout_ms,
+    )
+
+    it(
+      'keeps the order of a key while its first message is retried',
+      async () => {
+        let failures = 2
+        await consume(writer(({ data }) => (data['text'] === 'b1' && failures-- > 0 ? new Error('not yet') : undefined)))
+        await send(message('bad', 'b1'))
+        for (let n = 2; n <= 6; n++) await send(message('bad', `b${n}`), message('good', `g${n}`))
+        await eventually('all', async () => (await runtime.written()).length === 11)
+        expect((await runtime.written()).filter((text) => text.startsWith('b'))).toEqual(['b1', 'b2', 'b3', 'b4', 'b5', 'b6'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'parks nothing while a dependency is away, whether it fails before or in the effect',
+      async () => {
+        let away = 6
+        const deferred: number[] = []
+        await consume(
+          (messages) => {
+            if (away > 3 && away-- > 0) return Promise.reject(new DependencyUnavailable('no provider'))
+            return Promise.resolve(async (tx) => {
+              for (const each of messages) await runtime.write(tx, textOf(each))
+              if (away > 0 && away-- > 0) throw new Error('wrapped', { cause: Object.assign(new Error('lost'), { code: '08006' }) })
+            })
+          },
+          { maxAttempts: 2, listener: { onDeferred: ({ messages }) => void deferred.push(messages) } },
+        )
+        await send(message('k', 'a'), message('k', 'b'))
+        await eventually('both', async () => (await runtime.written()).length >= 2)
+        expect(await runtime.written()).toEqual(['a', 'b'])
+        expect(deferred).toEqual([])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'quarantines bytes that are no message and goes on',
+      async () => {
+        await consume(writer())
+        const good = message('k', 'after')
+        await send(
+          { ...message('k', 'x'), value: Uint8Array.of(0xff, 0xfe) },
+          { topic, key: 'k', headers: {}, value: new Uint8Array() },
+          good,
+        )
+        await eventually('the good one', async () => (await runtime.written()).length === 1)
+        expect((await letters(2)).map(({ data }) => data['errorClass'])).toEqual(['Undecodable', 'Undecodable'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'redrives a dead letter with one effect, however often it is asked',
+      async () => {
+        let healed = false
+        const consumer = await consume(writer(({ data }) => (data['poison'] && !healed ? new Error('ill') : undefined)))
+        await send(message('k', 'p', { poison: true }))
+        const [letter] = await letters(1)
+        const id = String(letter?.data['id'])
+        healed = true
+        await requestRedrive(driver(), [id, id, 'readers/none/0/0', `others/${topic}/0/0`], Date.now())
+        await eventually('its effect', async () => (await runtime.written()).length > 0)
+        await requestRedrive(driver(), [id], Date.now())
+        expect(await consumer.redrive(id)).toBe(false)
+        await send(message('k', 'later'))
+        await eventually('later', async () => (await runtime.written()).includes('later'))
+        expect(await runtime.written()).toEqual(['p', 'later'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'holds the later messages of a parked key where the topic says so',
+      async () => {
+        let healed = false
+        const consumer = await consume(
+          writer(({ data }) => (data['poison'] && !healed ? new Error('ill') : undefined)),
+          { parkedKeys: { [topic]: 'hold' } },
+        )
+        await send(message('k', 'p', { poison: true }), message('k', 'q'), message('other', 'o'))
+        const [letter] = await letters(1)
+        await eventually('the other', async () => (await runtime.written()).length > 0)
+        expect(await runtime.written()).toEqual(['o'])
+        healed = true
+        expect(await consumer.redrive(String(letter?.data['id']))).toBe(true)
+        await send(message('k', 'r'))
+        await eventually('all', async () => (await runtime.written()).length === 4)
+        expect(await runtime.written()).toEqual(['o', 'p', 'q', 'r'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'lets no zombie write: an offset moved by another rolls it back, and it goes on from there',
+      async () => {
+        let release: () => void = () => undefined
+        const gate = new Promise<void>((resolve) => (release = resolve))
+        let first = true
+        await consume(async (messages) => {
+          if (first) {
+            first = false
+            await gate
+          }
+          return async (tx) => {
+            for (const each of messages) await runtime.write(tx, textOf(each))
+          }
+        })
+        await send(message('k', 'a'))
+        await eventually('it handles', () => !first)
+        const { consumerStore, transactions } = runtime
+        for (const partition of [0, 1]) {
+          const place = { topic, partition }
+          const { next } = await consumerStore.progress('readers', place, 0n)
+          const end = (await driver().offsets(topic)).find((each) => each.partition === partition)?.next ?? 0n
+          if (end === next) continue
+          await transactions.run(async (tx) => {
+            expect(await consumerStore.advance(tx, 'readers', place, next, end, [])).toBe(true)
+            await runtime.write(tx, 'by the other')
+          })
+        }
+        release()
+        await send(message('k', 'b'))
+        await eventually('it goes on', async () => (await runtime.written()).includes('b'))
+        expect(await runtime.written()).toEqual(['by the other', 'b'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'goes on where it was after a restart, deferred keys included',
+      async () => {
+        let ill = true
+        const handler = writer(({ data }) => (data['poison'] && ill ? new Error('ill') : undefined))
+        const consumer = await consume(handler, { maxAttempts: 1_000 })
+        await send(message('bad', 'b1', { poison: true }), message('good', 'g1'))
+        await eventually('good', async () => (await runtime.written()).length === 1)
+        await consumer.close()
+        await send(message('bad', 'b2'), message('good', 'g2'))
+        ill = false
+        await consume(handler)
+        await eventually('all', async () => (await runtime.written()).length === 4)
+        const written = await runtime.written()
+        expect(written.filter((text) => text.startsWith('b'))).toEqual(['b1', 'b2'])
+        expect(written.filter((text) => text.startsWith('g'))).toEqual(['g1', 'g2'])
+      },
+      timeout_ms,
+    )
+  })
+}
