@@ -1,1 +1,5 @@
 export { eventStoreConformance, type ConformanceHarness } from './conformance.js'
+export { deciderSpec, type Given, type Then } from './decider-spec.js'
+export { MemoryStoreData } from './memory-data.js'
+export { memoryEventStore, MemoryEventStore, type MemoryEventStoreOptions } from './memory-store.js'
+export { memorySubjectKeys } from './memory-subject-keys.js'

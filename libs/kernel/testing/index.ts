@@ -65,6 +65,8 @@ export interface MemoryTransaction extends Transaction {
   readonly kind: 'memory'
   /** Done at commit, in order. What a store needs to read back before that, it keeps per transaction itself. */
   onCommit(write: () => void): void
+  /** Done when the transaction is rolled back: for what a store holds meanwhile, such as a lock. */
+  onRollback?(undo: () => void): void
 }
 
 export const asMemory = (tx: Transaction): MemoryTransaction => {
@@ -77,10 +79,20 @@ export const memoryTransactions = (): Transactions => {
   let last: Promise<unknown> = Promise.resolve()
   const once = async <T>(work: (tx: Transaction) => Promise<T>): Promise<T> => {
     const writes: (() => void)[] = []
-    const tx: MemoryTransaction = { kind: 'memory', onCommit: (write) => void writes.push(write) }
-    const result = await work(tx)
-    for (const write of writes) write()
-    return result
+    const undos: (() => void)[] = []
+    const tx: MemoryTransaction = {
+      kind: 'memory',
+      onCommit: (write) => void writes.push(write),
+      onRollback: (undo) => void undos.push(undo),
+    }
+    try {
+      const result = await work(tx)
+      for (const write of writes) write()
+      return result
+    } catch (error) {
+      for (const undo of undos) undo()
+      throw error
+    }
   }
   return {
     run: (work) => {

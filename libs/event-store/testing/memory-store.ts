@@ -1,0 +1,220 @@
+import type { Clock, Outbox, Transaction } from '#kernel'
+import { asMemory } from '#kernel/testing'
+import { checkCommand, decideOn, emptyEntry, evolve, type CheckedCommand, type StreamEntry } from '../decide.js'
+import { NO_HASH } from '../hash-chain.js'
+import { mergeEntries } from '../publish.js'
+import { verifyChain } from '../reader.js'
+import { toRecorded, type EventRow } from '../recorded.js'
+import { parseObject } from '../rows.js'
+import {
+  CommandIdReused,
+  StoreUnavailable,
+  type Answered,
+  type Command,
+  type EventStore,
+  type Publisher,
+  type StreamRef,
+  type StreamState,
+} from '../store.js'
+import { streamName, typesByCategory, type AnyStreamType } from '../stream.js'
+import { MemoryStoreData, Uncommitted } from './memory-data.js'
+
+export interface MemoryEventStoreOptions {
+  readonly types: readonly AnyStreamType[]
+  readonly publish: Publisher
+  readonly clock: Clock
+  readonly app: string
+  /** What an earlier store, or another one running, keeps. New and empty unless given. */
+  readonly data?: MemoryStoreData
+}
+
+/**
+ * The event store for simulations and tests: the same semantics, no timers and no I/O. What it keeps is `data`; after a crash a new one is
+ * made over the same (see `MemoryStoreData.crash`). A command is decided and written within the call, unless a transaction holds the store.
+ */
+export const memoryEventStore = (options: MemoryEventStoreOptions): MemoryEventStore => new MemoryEventStore(options)
+
+export class MemoryEventStore implements EventStore {
+  readonly data: MemoryStoreData
+  readonly incarnation: string
+  readonly outbox: Outbox
+  readonly #types
+  readonly #states = new Map<string, StreamEntry>()
+  readonly #open = new WeakMap<Transaction, Uncommitted>()
+  #closed = false
+
+  constructor(private readonly options: MemoryEventStoreOptions) {
+    this.data = options.data ?? new MemoryStoreData()
+    this.incarnation = this.data.incarnation
+    this.#types = typesByCategory(options.types)
+    this.outbox = memoryOutbox(this.data, options)
+  }
+
+  async execute(command: Command): Promise<Answered> {
+    if (this.#closed) throw new StoreUnavailable('the event store is closed')
+    const checked = checkCommand(command, this.#types)
+    if (this.data.isLocked) await this.data.unlocked()
+    const uncommitted = this.#begin()
+    const answered = this.#executeOne(checked, uncommitted)
+    this.#commit(uncommitted)
+    return answered
+  }
+
+  async executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]> {
+    const memory = asMemory(tx)
+    const checked = commands.map((command) => checkCommand(command, this.#types))
+    let uncommitted = this.#open.get(tx)
+    if (!uncommitted) {
+      await this.data.lock(tx)
+      const begun = (uncommitted = this.#begin())
+      this.#open.set(tx, begun)
+      memory.onCommit(() => {
+        if (!this.data.isLockedBy(tx)) throw new StoreUnavailable('the process of this transaction was killed')
+        this.#commit(begun)
+        this.data.unlock(tx)
+      })
+      memory.onRollback?.(() => this.data.unlock(tx))
+    }
+    const into = uncommitted
+    return checked.map((each) => this.#executeOne(each, into))
+  }
+
+  #begin(): Uncommitted {
+    return new Uncommitted(this.data, (stream, ref) => this.#stored(stream, ref))
+  }
+
+  #executeOne(checked: CheckedCommand, uncommitted: Uncommitted): Answered {
+    const { id, fingerprint } = checked.command
+    const before = uncommitted.answerOf(id)
+    if (before && before.fingerprint !== fingerprint) throw new CommandIdReused(id)
+    if (before) return { answer: before.answer, replayed: true }
+    const at_ms = this.options.clock.now()
+    const decided = decideOn(checked, (stream, ref) => uncommitted.entryOf(stream, ref), at_ms)
+    uncommitted.add({ checked, decided, at_ms })
+    return { answer: decided.answer, replayed: false }
+  }
+
+  #commit(uncommitted: Uncommitted): void {
+    for (const [stream, entry] of uncommitted.commit()) this.#states.set(stream, entry)
+  }
+
+  /** The state as stored; what this instance remembers counts as long as its head is still the stream's. */
+  #stored(stream: string, ref: StreamRef): StreamEntry {
+    const rows = this.data.streams.get(stream) ?? []
+    const known = this.#states.get(stream)
+    const head = rows.at(-1)?.hash ?? NO_HASH
+    if (known?.head.equals(head)) return known
+    const entry = foldStored(ref, rows)
+    this.#states.set(stream, entry)
+    return entry
+  }
+
+  async load<State>(ref: StreamRef<State>): Promise<StreamState<State>> {
+    const { version, state } = this.#stored(streamName(ref), ref)
+    return { version, state: state as State }
+  }
+
+  async loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
+    const rows = this.data.streams.get(streamName(ref)) ?? []
+    const seen = 'version' in at ? rows.slice(0, at.version) : rows.filter(({ recorded_at }) => recorded_at <= at.time)
+    const { version, state } = foldStored(ref, seen)
+    return { version, state: state as State }
+  }
+
+  async *readStream(stream: string, { from = 1, limit = Infinity }: { readonly from?: number; readonly limit?: number } = {}) {
+    const rows = this.data.streams.get(stream) ?? []
+    for (const row of rows.slice(from - 1, from - 1 + limit)) yield toRecorded(row)
+  }
+
+  async *readAll({ after = 0n, category, limit = Infinity }: { after?: bigint; category?: string; limit?: number } = {}) {
+    let left = limit
+    for (const row of this.data.events) {
+      if (left <= 0) return
+      if (row.position <= after || (category !== undefined && !this.#isOf(category, row))) continue
+      left--
+      yield toRecorded(row)
+    }
+  }
+
+  /** Of the registered categories that the stream's name begins with, the longest is its own: `wallet-owner-1` is not of `wallet`. */
+  #isOf(category: string, { stream_id }: EventRow): boolean {
+    const fitting = [...this.#types.keys()].filter((each) => stream_id.startsWith(`${each}-`))
+    return fitting.sort((a, b) => b.length - a.length)[0] === category
+  }
+
+  async verify(stream: string) {
+    const rows = this.data.streams.get(stream) ?? []
+    const each = async function* () {
+      yield* rows
+    }
+    return verifyChain(stream, each(), { version: rows.length, hash: rows.at(-1)?.hash ?? NO_HASH })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}
+
+const foldStored = (ref: StreamRef, rows: readonly EventRow[]): StreamEntry => {
+  let entry = emptyEntry(ref.type as AnyStreamType)
+  for (const row of rows) {
+    const state = evolve(ref, entry.state, { type: row.type, data: parseObject(row.payload) })
+    entry = { version: Number(row.version), state, head: row.hash, time: Number(row.recorded_at) }
+  }
+  return entry
+}
+
+const memoryOutbox = (data: MemoryStoreData, { clock, publish }: MemoryEventStoreOptions): Outbox => ({
+  incarnation: data.incarnation,
+
+  async after(position, limit) {
+    const events = firstAfter(data.events, position, limit).map(toRecorded)
+    const messages = data.messages.filter((message) => message.position > position)
+    return mergeEntries(events, messages, publish, limit)
+  },
+
+  async lease(owner, ttl_ms) {
+    const { relay } = data
+    if (relay.owner !== owner && clock.now() <= relay.leaseUntil_ms) return undefined
+    if (relay.owner !== owner) relay.epoch++
+    relay.owner = owner
+    relay.leaseUntil_ms = clock.now() + ttl_ms
+    return { epoch: relay.epoch, position: relay.position }
+  },
+
+  async advance(epoch, position) {
+    const { relay } = data
+    if (relay.epoch !== epoch || relay.owner === undefined) return false
+    if (position > relay.position) relay.position = position
+    return true
+  },
+
+  async release(epoch) {
+    const { relay } = data
+    if (relay.epoch !== epoch) return
+    relay.owner = undefined
+    relay.leaseUntil_ms = -Infinity
+  },
+
+  async onDoorbell(ring) {
+    const off = data.onRing(ring)
+    queueMicrotask(ring)
+    return {
+      async close() {
+        off()
+      },
+    }
+  },
+})
+
+/** Positions grow along the array: halve it rather than walk it. */
+const firstAfter = (rows: readonly EventRow[], position: bigint, limit: number): readonly EventRow[] => {
+  let low = 0
+  let high = rows.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((rows[middle]?.position ?? 0n) <= position) low = middle + 1
+    else high = middle
+  }
+  return rows.slice(low, low + limit)
+}
