@@ -8,7 +8,7 @@ export class PlatformAdapter extends FastifyAdapter {
     if (!(body instanceof RecordedAnswer)) return super.reply(response, body, statusCode)
     void response.headers(body.headers)
     if (body.replayed) void response.header('idempotency-replayed', 'true')
-    return super.reply(response, JSON.stringify(body.body), body.status)
+    return super.reply(response, Buffer.from(JSON.stringify(body.body)), body.status)
   }
 
   override mapException(error: unknown): unknown {

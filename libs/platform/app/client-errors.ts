@@ -1,7 +1,9 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Problem, PROBLEM_JSON, problemBody } from '../errors/problem.js'
-import { continueTrace } from '../observability/trace.js'
+import { problemOf } from '../errors/problem-filter.js'
+import { Problem, PROBLEM_JSON, problemBytes } from '../errors/problem.js'
+import { SECURITY_HEADERS } from './security-headers.js'
+import { continueTrace, traceOf } from '../observability/trace.js'
 
 /** What Node's HTTP parser refuses has no request: the answer is written on the socket, and the connection ends. */
 export const answerHttpErrors = (error: Error & { readonly code?: string }, socket: Socket): void => {
@@ -10,14 +12,28 @@ export const answerHttpErrors = (error: Error & { readonly code?: string }, sock
     return
   }
   const problem = problemOfParser(error.code)
-  const body = JSON.stringify(problemBody(problem, '/', continueTrace(undefined).traceId))
+  const body = problemBytes(problem, '/', continueTrace(undefined).traceId)
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}`,
     `content-type: ${PROBLEM_JSON}`,
-    `content-length: ${Buffer.byteLength(body)}`,
+    `content-length: ${body.length}`,
     'connection: close',
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.write(`${head.join('\r\n')}\r\n\r\n`)
+  socket.end(body)
+}
+
+/** What Fastify's router refuses (a path that is not valid UTF-8) never comes to a hook or filter. */
+export const answerRouterErrors = (
+  error: unknown,
+  request: { readonly url: string; readonly headers: Readonly<Record<string, unknown>> },
+  reply: { hijack(): unknown; readonly raw: ServerResponse },
+): void => {
+  const problem = problemOf(error)
+  const body = problemBytes(problem, request.url.split('?', 1)[0] ?? '/', traceOf(request).traceId)
+  reply.hijack()
+  reply.raw.writeHead(problem.status, { ...SECURITY_HEADERS, 'content-type': PROBLEM_JSON, 'content-length': body.length })
+  reply.raw.end(body)
 }
 
 const problemOfParser = (code: string | undefined): Problem => {

@@ -12,7 +12,7 @@ import { Metrics } from '../observability/metrics.js'
 import { memoryRateLimiter } from '../rate-limit/rate-limiter.js'
 import { redisRateLimiter } from '../rate-limit/redis-rate-limiter.js'
 import { PlatformAdapter } from './adapter.js'
-import { answerHttpErrors } from './client-errors.js'
+import { answerHttpErrors, answerRouterErrors } from './client-errors.js'
 import { BODY_LIMIT_BYTES, parseJsonOnly } from './json-body.js'
 import { OpenApi } from './openapi.js'
 import type { AppOptions } from './options.js'
@@ -39,6 +39,7 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
     // Without it Fastify answers 503 in a format of its own while it drains; with it off, what still arrives is answered.
     return503OnClosing: false,
     trustProxy: options.trustProxy ?? false,
+    frameworkErrors: answerRouterErrors,
     clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => answerHttpErrors(error, socket),
   }
   const adapter = new PlatformAdapter(server)

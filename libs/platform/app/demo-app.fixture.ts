@@ -164,6 +164,12 @@ class OddController {
     return caller
   }
 
+  @Post('merchants')
+  @Roles('merchant')
+  sell(@Body() body: FillDto) {
+    return body
+  }
+
   @Get('broken')
   @Public()
   broken() {

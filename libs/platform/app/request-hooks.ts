@@ -8,6 +8,8 @@ import type { Metrics } from '../observability/metrics.js'
 import { traceOf, withTrace } from '../observability/trace.js'
 import type { Rate, RateLimiter } from '../rate-limit/rate-limiter.js'
 import { BODY_LIMIT_BYTES } from './json-body.js'
+import { RouteTable } from './route-table.js'
+import { SECURITY_HEADERS } from './security-headers.js'
 
 export interface RequestHooks {
   readonly tokens: Tokens
@@ -16,20 +18,14 @@ export interface RequestHooks {
   readonly metrics: Metrics
 }
 
-/** OWASP's REST headers: an API's answers are neither sniffed, framed nor cached by what stands between. */
-const SECURITY_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
-}
-
 const accessOf = (request: FastifyRequest): RouteAccess | undefined =>
   (request.routeOptions?.config as { access?: RouteAccess } | undefined)?.access
 
 /** What happens to a request before its body is read and after its answer is known. */
 export const addRequestHooks = (fastify: FastifyInstance, { tokens, limiter, rate, metrics }: RequestHooks): void => {
+  const routes = new RouteTable()
+  fastify.addHook('onRoute', ({ method, url }) => routes.add(method, url))
+
   fastify.addHook('onRequest', (request, reply, done) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) void reply.header(name, value)
     withTrace(traceOf(request), done)
@@ -43,6 +39,7 @@ export const addRequestHooks = (fastify: FastifyInstance, { tokens, limiter, rat
       rememberCaller(request, await tokens.caller(request.headers.authorization))
     }
     if (access?.rateLimited !== false) await limit(reply, open ? `address:${request.ip}` : `sub:${callerOf(request).sub}`)
+    if (request.is404) routes.refuseMethod(request.url)
     checkBodyHeaders(request)
   })
 

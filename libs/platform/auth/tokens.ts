@@ -28,7 +28,11 @@ export const remoteKeys = (url: string): JWTVerifyGetKey =>
 export class Tokens {
   readonly #known = new LRUCache<string, { caller: CallerIdentity; until: number }>({ max: 10_000 })
 
-  constructor(private readonly options: TokenOptions) {}
+  readonly #keys: JWTVerifyGetKey
+
+  constructor(private readonly options: TokenOptions) {
+    this.#keys = orUnavailable(options.keys)
+  }
 
   async caller(authorization: string | undefined): Promise<CallerIdentity> {
     if (authorization === undefined) throw unauthorized()
@@ -44,9 +48,9 @@ export class Tokens {
   }
 
   async #verify(token: string, now: number): Promise<{ caller: CallerIdentity; expires: number }> {
-    const { keys, issuer, audience } = this.options
+    const { issuer, audience } = this.options
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload } = await jwtVerify(token, this.#keys, {
         algorithms: ALGORITHMS,
         issuer,
         audience,
@@ -67,7 +71,7 @@ export class Tokens {
 /** Roles that are not ours are ignored: an issuer may serve others too. */
 const rolesOf = (claim: unknown): Role[] => (Array.isArray(claim) ? ROLES.filter((role) => claim.includes(role)) : [])
 
-/** Which errors blame the token; any other says that the keys could not be fetched. */
+/** Which errors blame the token. */
 const BLAME_THE_TOKEN = [
   errors.JWTExpired,
   errors.JWTClaimValidationFailed,
@@ -82,6 +86,16 @@ const BLAME_THE_TOKEN = [
 
 const rejection = (error: unknown): unknown => {
   if (error instanceof errors.JWTExpired) return unauthorized('The token has expired.')
-  if (BLAME_THE_TOKEN.some((kind) => error instanceof kind)) return unauthorized('The token is not valid here.')
-  return error instanceof errors.JOSEError || error instanceof TypeError ? unavailable(error) : error
+  return BLAME_THE_TOKEN.some((kind) => error instanceof kind) ? unauthorized('The token is not valid here.') : error
 }
+
+/** Any other failure to find a key says that the keys could not be fetched, which the caller is not to blame for. */
+const orUnavailable =
+  (keys: JWTVerifyGetKey): JWTVerifyGetKey =>
+  async (header, token) => {
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      throw BLAME_THE_TOKEN.some((kind) => error instanceof kind) ? error : unavailable(error)
+    }
+  }

@@ -1,5 +1,5 @@
 import { isRefusal, systemClock, type Clock, type Json, type OutgoingMessage, type Refusal } from '#kernel'
-import { CommandIdReused, type Commands, type Decision, type StatesOf, type StreamRef } from '#event-store'
+import { CommandIdReused, type Commands, type Decision, type StatesOf, type StreamRef, streamName } from '#event-store'
 import { Problem, PROBLEM_JSON, problemBody, problemOfRefusal } from '../errors/problem.js'
 import { ConsistencyToken } from './consistency-token.js'
 import type { CommandRequest } from './http-command.js'
@@ -55,7 +55,8 @@ export class HttpCommands {
   async execute(request: CommandRequest, spec: HttpCommandSpec): Promise<RecordedAnswer> {
     if (request.idempotencyKey === undefined) return this.#run(request, spec)
     const { commandId } = request
-    await this.#settled(commandId)
+    const first = this.#inFlight.get(commandId)
+    if (first) await this.#ended(first)
     const running = this.#run(request, spec)
     this.#inFlight.set(commandId, running)
     try {
@@ -65,10 +66,8 @@ export class HttpCommands {
     }
   }
 
-  /** Waits for the command under way with this id, if there is one, to end either way. */
-  async #settled(commandId: string): Promise<void> {
-    const first = this.#inFlight.get(commandId)
-    if (first === undefined) return
+  /** Waits for the first command of this id to end either way. Whoever waited then asks the store, which knows the answer if one was kept. */
+  async #ended(first: Promise<unknown>): Promise<void> {
     const limit = new AbortController()
     const tooLong = this.clock.sleep(IN_FLIGHT_LIMIT_MS, limit.signal).then(
       () => true,
@@ -149,8 +148,6 @@ export class HttpCommands {
     }
   }
 }
-
-const streamName = ({ type, id }: StreamRef): string => `${type.category}-${id}`
 
 const checkVersion = (expected: CommandRequest['ifMatch'], actual: number): void => {
   if (expected === undefined || (expected === '*' ? actual > 0 : expected === actual)) return

@@ -62,6 +62,8 @@ const unstorable = (root: unknown): FieldError | undefined => {
     const entries = Object.entries(value)
     if (entries.length > MAX_VALUES) return { pointer, detail: `must have at most ${MAX_VALUES} values` }
     for (const [name, member] of entries) {
+      // class-validator takes these for known, for every object inherits them.
+      if (name in Object.prototype) return { pointer: `${pointer}/${escape(name)}`, detail: 'is not a field of this call' }
       if (!storable(name)) return { pointer, detail: 'must have names without NUL and lone surrogates' }
       rest.push({ pointer: `${pointer}/${escape(name)}`, value: member })
     }

@@ -3,7 +3,7 @@ import { classifyFailure } from '#postgres'
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { traceOf } from '../observability/trace.js'
-import { Problem, PROBLEM_JSON, problemBody, unavailable } from './problem.js'
+import { Problem, PROBLEM_JSON, problemBytes, unavailable } from './problem.js'
 
 /** Fastify's own errors. What they say of the request is ours to say: theirs name internals. */
 const FASTIFY: Readonly<Record<string, () => Problem>> = {
@@ -65,7 +65,7 @@ const sendProblem = (request: FastifyRequest, reply: FastifyReply, problem: Prob
   void reply
     .code(problem.status)
     .headers({ ...problem.headers, 'content-type': PROBLEM_JSON })
-    .send(JSON.stringify(problemBody(problem, instance, traceOf(request).traceId)))
+    .send(problemBytes(problem, instance, traceOf(request).traceId))
 }
 
 /** Writes every error, Fastify's own too, as a problem. */

@@ -55,6 +55,10 @@ export const problemBody = (problem: Problem, instance: string, traceId: string)
   ...(problem.errors && { errors: problem.errors.map(({ pointer, detail }) => ({ pointer, detail })) }),
 })
 
+/** As bytes, because to a string Fastify would add a charset, which `application/problem+json` does not have. */
+export const problemBytes = (problem: Problem, instance: string, traceId: string): Buffer =>
+  Buffer.from(JSON.stringify(problemBody(problem, instance, traceId)))
+
 /** `insufficient-funds` reads "Insufficient funds"; RFC 9457 wants the title to depend on the type alone. */
 const titleOf = (status: number, slug: string): string => {
   const words = slug.replaceAll('-', ' ')
