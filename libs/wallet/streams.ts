@@ -8,6 +8,8 @@ export const walletStream = {
   evolve,
   /** A snapshot is a few kilobytes; folding 500 events is well under a millisecond. */
   snapshotEvery: 500,
+  // Raise it with any change of what `evolve` or the functions under it do.
+  revision: 1,
   snapshot: { write: writeWallet, read: readWallet },
 } as const
 

@@ -1,0 +1,58 @@
+import { isRefusal, type Refusal } from '#kernel'
+import { notFound, Problem, type CommandRequest, type HttpCommands, type HttpDecision, type RecordedAnswer } from '#platform'
+import { evolve, type WalletCommand, type WalletEvent, type WalletState } from '#wallet'
+import type { Rules } from '../rules.js'
+import { walletRef } from '../streams.js'
+
+/** A wallet after a command, with what it was before and what happened. */
+export interface Outcome {
+  readonly before: WalletState
+  readonly after: WalletState
+  readonly version: number
+  readonly events: readonly WalletEvent[]
+}
+
+export interface WalletChange {
+  readonly walletId: string
+  readonly command: WalletCommand
+  readonly status: number
+  readonly reason?: string
+  answer(outcome: Outcome): Pick<HttpDecision, 'body' | 'location' | 'status'>
+}
+
+/** One command on one wallet, by HTTP. */
+export const changeWallet = (
+  http: HttpCommands,
+  rules: Rules,
+  request: CommandRequest,
+  { walletId, command, status, reason, answer }: WalletChange,
+): Promise<RecordedAnswer> => {
+  const wallet = walletRef(walletId)
+  return http.execute(request, {
+    streams: [wallet],
+    target: wallet,
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    decide: (states) => {
+      const { state, version } = states.of(wallet)
+      const decided = rules.wallet.decide(command, state)
+      if (isRefusal(decided)) return overHttp(decided)
+      const outcome = { before: state, after: decided.reduce(evolve, state), version: version + decided.length, events: decided }
+      return { appends: [{ stream: wallet, events: decided }], ...answer(outcome) }
+    },
+  })
+}
+
+/** What is not there or not the caller's is no decision of the wallet's: thrown, so that nothing is kept. */
+export const overHttp = (refusal: Refusal): Refusal => {
+  switch (refusal.slug) {
+    case 'unknown-wallet':
+      throw notFound('wallet')
+    case 'unknown-hold':
+      throw notFound('hold')
+    case 'not-hold-maker':
+      throw new Problem(403, 'forbidden', 'The hold is for whoever made it to end.')
+    default:
+      return refusal
+  }
+}

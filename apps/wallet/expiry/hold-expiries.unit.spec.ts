@@ -1,0 +1,4 @@
+import { holdExpiriesConformance } from './testing/hold-expiries.conformance.js'
+import { memoryHoldExpiries } from './testing/memory-hold-expiries.js'
+
+holdExpiriesConformance('in memory', () => Promise.resolve(memoryHoldExpiries()))

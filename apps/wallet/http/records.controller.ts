@@ -1,0 +1,103 @@
+import type { Json } from '#kernel'
+import { toMoneyJson } from '#kernel'
+import { ConsistencyTokenHeader, Cursor, OwnedBy, PageQuery, pageOf, Roles, type ConsistencyToken, type Page } from '#platform'
+import { Controller, Get, Headers, Inject, Param, Query, Res, StreamableFile } from '@nestjs/common'
+import { ApiOkResponse, ApiProduces, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { Readable } from 'node:stream'
+import { WalletReads, type Verification } from '../reads.js'
+import { AnyWallet, WalletReader } from './ownership.js'
+import { csvLines, wantsCsv } from './statement-csv.js'
+import { StatementAnswer, VerificationAnswer, WalletEventsAnswer } from './wallet.answers.js'
+import { StatementQuery } from './wallet.dto.js'
+
+const isVersion = (value: Json): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+const afterOf = (cursor: string | undefined): number => (cursor === undefined ? 0 : Cursor.parse(cursor, isVersion))
+
+/** What was recorded of a wallet. */
+@Controller('v1/wallets/:id')
+@ApiTags('wallets')
+export class RecordsController {
+  constructor(@Inject(WalletReads) private readonly reads: WalletReads) {}
+
+  /** Money in and out, oldest first, with the running balance; as text/csv all of it at once. */
+  @Get('statement')
+  @Roles('customer', 'support', 'risk', 'auditor', 'admin')
+  @OwnedBy(WalletReader)
+  @ApiProduces('application/json', 'text/csv')
+  @ApiExtraModels(StatementAnswer)
+  @ApiOkResponse({
+    content: { 'application/json': { schema: { $ref: getSchemaPath(StatementAnswer) } }, 'text/csv': { schema: { type: 'string' } } },
+  })
+  async statement(
+    @Param('id') walletId: string,
+    @Query() query: StatementQuery,
+    @Headers('accept') accept: string | undefined,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StatementAnswer | StreamableFile> {
+    const from_ms = query.from === undefined ? 0 : Date.parse(query.from)
+    const to_ms = query.to === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(query.to)
+    const entries = this.reads.statement(walletId, { after: afterOf(query.cursor), from_ms, to_ms })
+    void reply.header('vary', 'Accept')
+    if (wantsCsv(accept)) {
+      return new StreamableFile(Readable.from(csvLines(entries)), { type: 'text/csv; charset=utf-8' })
+    }
+    const rows = []
+    for await (const entry of entries) if (rows.push(entry) > query.limit) break
+    return pageOf(
+      rows,
+      query.limit,
+      ({ entryId, at_ms, type, amount, balance, reference }) => ({
+        entryId,
+        at: new Date(at_ms).toISOString(),
+        type,
+        amount: toMoneyJson(amount),
+        balance: toMoneyJson(balance),
+        reference,
+      }),
+      ({ version }) => version,
+    )
+  }
+
+  /** The stream itself: what happened, who did it, why and from where. */
+  @Get('events')
+  @Roles('auditor', 'admin')
+  @OwnedBy(AnyWallet)
+  @ApiOkResponse({ type: WalletEventsAnswer })
+  async events(
+    @Param('id') walletId: string,
+    @Query() query: PageQuery,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+  ): Promise<WalletEventsAnswer> {
+    const rows = []
+    for await (const recorded of this.reads.recorded(walletId, afterOf(query.cursor), query.limit + 1)) rows.push(recorded)
+    const page: Page<WalletEventsAnswer['items'][number]> = pageOf(
+      rows,
+      query.limit,
+      ({ version, type, recordedAt, data, metadata, hash }) => ({
+        version,
+        type,
+        at: new Date(recordedAt).toISOString(),
+        data,
+        by: metadata.actor,
+        reason: metadata.reason ?? null,
+        commandId: metadata.commandId,
+        correlationId: metadata.correlationId,
+        causationId: metadata.causationId,
+        hash: Buffer.from(hash).toString('hex'),
+      }),
+      ({ version }) => version,
+    )
+    return page
+  }
+
+  /** Balance = fold of the events = snapshot and tail, and the hash chain is whole. */
+  @Get('verify')
+  @Roles('auditor', 'admin')
+  @OwnedBy(AnyWallet)
+  @ApiOkResponse({ type: VerificationAnswer })
+  verify(@Param('id') walletId: string, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<Verification> {
+    return this.reads.verify(walletId)
+  }
+}

@@ -1,0 +1,185 @@
+import { ApiProperty } from '@nestjs/swagger'
+
+/** What the routes answer, for OpenAPI: the values themselves are made in `view.ts`. */
+export class MoneyAnswer {
+  @ApiProperty({ example: '149900', description: 'Whole paise, as a string.' })
+  readonly amount!: string
+
+  @ApiProperty({ enum: ['INR'] })
+  readonly currency!: 'INR'
+}
+
+export class WalletAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly walletId!: string
+
+  @ApiProperty()
+  readonly ownerId!: string
+
+  @ApiProperty({ enum: ['small', 'full'] })
+  readonly kyc!: string
+
+  @ApiProperty()
+  readonly balance!: MoneyAnswer
+
+  @ApiProperty()
+  readonly held!: MoneyAnswer
+
+  @ApiProperty()
+  readonly available!: MoneyAnswer
+
+  @ApiProperty({ enum: ['OPEN', 'FROZEN', 'CLOSED'] })
+  readonly status!: string
+
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number
+}
+
+export class EntryAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly entryId!: string
+
+  @ApiProperty()
+  readonly wallet!: WalletAnswer
+}
+
+export class HoldAnswer {
+  @ApiProperty()
+  readonly holdId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly walletId!: string
+
+  @ApiProperty({ enum: ['OPEN', 'CAPTURED', 'RELEASED'] })
+  readonly status!: string
+
+  @ApiProperty()
+  readonly amount!: MoneyAnswer
+
+  @ApiProperty({ required: false })
+  readonly captured?: MoneyAnswer
+
+  @ApiProperty({ required: false })
+  readonly released?: MoneyAnswer
+
+  @ApiProperty()
+  readonly reference!: string
+
+  @ApiProperty({ type: 'string', format: 'date-time', nullable: true })
+  readonly expiresAt!: string | null
+}
+
+export class TransferAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly transferId!: string
+
+  @ApiProperty({ enum: ['COMPLETED'] })
+  readonly status!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly fromWalletId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly toWalletId!: string
+
+  @ApiProperty()
+  readonly amount!: MoneyAnswer
+
+  @ApiProperty()
+  readonly reference!: string
+}
+
+class WalletIdAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly walletId!: string
+}
+
+export class BeneficiaryAnswer extends WalletIdAnswer {
+  @ApiProperty()
+  readonly beneficiary!: WalletIdAnswer
+}
+
+export class StatementEntryAnswer {
+  @ApiProperty()
+  readonly entryId!: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly at!: string
+
+  @ApiProperty({ enum: ['credit', 'debit', 'refund', 'payout', 'capture', 'transfer-out', 'transfer-in'] })
+  readonly type!: string
+
+  @ApiProperty({ description: 'Above zero; `type` says which way it went.' })
+  readonly amount!: MoneyAnswer
+
+  @ApiProperty({ description: 'After the entry.' })
+  readonly balance!: MoneyAnswer
+
+  @ApiProperty()
+  readonly reference!: string
+}
+
+export class StatementAnswer {
+  @ApiProperty({ type: [StatementEntryAnswer] })
+  readonly items!: readonly StatementEntryAnswer[]
+
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly nextCursor!: string | null
+}
+
+export class WalletEventAnswer {
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number
+
+  @ApiProperty()
+  readonly type!: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly at!: string
+
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  readonly data!: object
+
+  @ApiProperty({ description: 'Who: the caller, or `app:` and the app.' })
+  readonly by!: string
+
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly reason!: string | null
+
+  @ApiProperty()
+  readonly commandId!: string
+
+  @ApiProperty()
+  readonly correlationId!: string
+
+  @ApiProperty()
+  readonly causationId!: string
+
+  @ApiProperty({ description: 'Hexadecimal SHA-256 of the chain up to here.' })
+  readonly hash!: string
+}
+
+export class WalletEventsAnswer {
+  @ApiProperty({ type: [WalletEventAnswer] })
+  readonly items!: readonly WalletEventAnswer[]
+
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly nextCursor!: string | null
+}
+
+export class VerificationAnswer {
+  @ApiProperty()
+  readonly ok!: boolean
+
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number
+
+  @ApiProperty({ type: 'integer' })
+  readonly checkedEvents!: number
+
+  @ApiProperty({ description: 'Hash of the last event, hexadecimal.' })
+  readonly head!: string
+
+  @ApiProperty({ isArray: true, enum: ['hash-chain', 'balances', 'state'] })
+  readonly faults!: readonly string[]
+}

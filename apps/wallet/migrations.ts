@@ -1,0 +1,7 @@
+import { eventStoreMigrations } from '#event-store'
+import { messagingMigrations } from '#messaging'
+import type { Migration } from '#postgres'
+import { holdExpiryMigrations } from './expiry/pg-hold-expiries.js'
+
+/** All of the wallet's database, for its schema. */
+export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...holdExpiryMigrations]

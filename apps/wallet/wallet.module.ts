@@ -1,0 +1,61 @@
+import type { Clock } from '#kernel'
+import type { Commands, Events } from '#event-store'
+import { HttpCommands } from '#platform'
+import { type DynamicModule, Module } from '@nestjs/common'
+import { CqrsModule } from '@nestjs/cqrs'
+import { CloseWalletHandler, GovernWalletHandler, RegisterBeneficiaryHandler } from './commands/govern-wallet.js'
+import { CaptureMoneyHandler, HoldMoneyHandler, ReleaseMoneyHandler } from './commands/hold-funds.js'
+import { MoveMoneyHandler, TransferMoneyHandler } from './commands/move-money.js'
+import { OpenWalletHandler } from './commands/open-wallet.js'
+import { HOLD_EXPIRIES, type HoldExpiries } from './expiry/hold-expiries.js'
+import { HoldsController, TransfersController } from './http/holds.controller.js'
+import { AnyWallet, WalletHolder, WalletOwner, WalletReader } from './http/ownership.js'
+import { RecordsController } from './http/records.controller.js'
+import { WalletsController } from './http/wallets.controller.js'
+import { WALLET_COMMAND_HANDLER, WalletCommandsConsumer } from './messages/wallet-commands.consumer.js'
+import { handleWalletCommands } from './messages/wallet-commands.js'
+import { WalletLife } from './lifecycle.js'
+import { WalletReads } from './reads.js'
+import { Rules } from './rules.js'
+
+/** What the app stands on. */
+export interface WalletParts {
+  readonly store: Commands & Events & { readonly incarnation: string }
+  readonly rules: Rules
+  readonly expiries: HoldExpiries
+  readonly clock: Clock
+  /** What starts and stops with the app. */
+  readonly life?: WalletLife
+}
+
+@Module({})
+export class WalletModule {
+  static with({ store, rules, expiries, clock, life = new WalletLife([], []) }: WalletParts): DynamicModule {
+    return {
+      module: WalletModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [WalletsController, HoldsController, TransfersController, RecordsController, WalletCommandsConsumer],
+      providers: [
+        { provide: HttpCommands, useValue: new HttpCommands(store, clock) },
+        { provide: Rules, useValue: rules },
+        { provide: WalletReads, useValue: new WalletReads(store) },
+        { provide: HOLD_EXPIRIES, useValue: expiries },
+        { provide: WALLET_COMMAND_HANDLER, useValue: handleWalletCommands(store, rules) },
+        { provide: WalletLife, useValue: life },
+        WalletReader,
+        WalletHolder,
+        WalletOwner,
+        AnyWallet,
+        OpenWalletHandler,
+        MoveMoneyHandler,
+        TransferMoneyHandler,
+        HoldMoneyHandler,
+        CaptureMoneyHandler,
+        ReleaseMoneyHandler,
+        GovernWalletHandler,
+        CloseWalletHandler,
+        RegisterBeneficiaryHandler,
+      ],
+    }
+  }
+}
