@@ -79,9 +79,14 @@ export class Hub {
     this.#subscribers.delete(subscriber)
   }
 
+  /** Without asking the database; undefined when it must be asked. */
+  knownTopic(name: string): Topic | undefined {
+    return this.#topics && this.clock.now() < this.#topics.until ? this.#topics.byName.get(name) : undefined
+  }
+
   async topic(name: string): Promise<Topic | undefined> {
-    const known = this.#topics?.byName.get(name)
-    if (known && this.#topics && this.clock.now() < this.#topics.until) return known
+    const known = this.knownTopic(name)
+    if (known) return known
     const { rows } = await this.pool.query<{ name: string; ids: number[] }>({
       name: 'log-topics',
       text: `SELECT t.name, array_agg(p.id ORDER BY p.number) AS ids FROM topic t JOIN partition p ON p.topic_id = t.id GROUP BY t.name`,

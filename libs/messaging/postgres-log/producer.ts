@@ -1,8 +1,10 @@
+import { DependencyUnavailable } from '../failure.js'
 import { partitionOf } from '../partitioner.js'
 import type { LogProducer, LogRecord, StoredRecord } from '../log.js'
 import type { Hub } from './hub.js'
 
 const MOST_RECORDS = 1_000
+const MOST_WAITING = 10_000
 const MOST_BYTES = 4 * 1024 * 1024
 
 /** A topic that was never ensured. */
@@ -20,43 +22,76 @@ interface Placed {
   readonly partition: number
 }
 
-/** Sends one after another, each as one call of `append`: one round trip, one commit. */
+interface Waiting {
+  readonly records: readonly LogRecord[]
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** One `append` at a time: one round trip, one commit. What is sent while one is under way goes together in the next, in order. */
 export class PostgresProducer implements LogProducer {
-  #last: Promise<void> = Promise.resolve()
+  #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
   #closed = false
 
   constructor(private readonly hub: Hub) {}
 
   send(records: readonly LogRecord[]): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the producer is closed'))
-    const mine = this.#last.then(() => this.#sendAll(records))
-    this.#last = mine.catch(() => undefined)
-    return mine
+    if (this.#waiting.length >= MOST_WAITING) return Promise.reject(new DependencyUnavailable('too many sends wait for the log'))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, resolve, reject })
+      this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    })
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    await this.#last
+    await this.#running
   }
 
-  async #sendAll(records: readonly LogRecord[]): Promise<void> {
-    let chunk: Placed[] = []
-    let bytes = 0
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const sends: Waiting[] = []
+      let count = 0
+      do {
+        const next = this.#waiting.shift()
+        if (!next) break
+        sends.push(next)
+        count += next.records.length
+      } while (count + (this.#waiting[0]?.records.length ?? 0) <= MOST_RECORDS)
+      await this.#together(sends)
+    }
+  }
+
+  async #together(sends: readonly Waiting[]): Promise<void> {
+    const placed: Placed[] = []
+    const good: Waiting[] = []
+    for (const send of sends) {
+      try {
+        placed.push(...(await this.#place(send.records)))
+        good.push(send)
+      } catch (error) {
+        send.reject(error)
+      }
+    }
+    try {
+      for (const chunk of chunks(placed)) await this.#append(chunk)
+      for (const { resolve } of good) resolve()
+    } catch (error) {
+      for (const { reject } of good) reject(error)
+    }
+  }
+
+  async #place(records: readonly LogRecord[]): Promise<readonly Placed[]> {
+    const placed: Placed[] = []
     for (const record of records) {
-      const topic = await this.hub.topic(record.topic)
+      const topic = this.hub.knownTopic(record.topic) ?? (await this.hub.topic(record.topic))
       if (!topic) throw new UnknownTopic(record.topic)
       const partition = partitionOf(record.key, topic.partitions.length)
-      const placed = { record, headers: Buffer.from(JSON.stringify(record.headers)), id: topic.partitions[partition] ?? 0, partition }
-      const size = placed.headers.length + record.value.length
-      if (chunk.length > 0 && (chunk.length === MOST_RECORDS || bytes + size > MOST_BYTES)) {
-        await this.#append(chunk)
-        chunk = []
-        bytes = 0
-      }
-      chunk.push(placed)
-      bytes += size
+      placed.push({ record, headers: Buffer.from(JSON.stringify(record.headers)), id: topic.partitions[partition] ?? 0, partition })
     }
-    if (chunk.length > 0) await this.#append(chunk)
+    return placed
   }
 
   async #append(chunk: readonly Placed[]): Promise<void> {
@@ -78,6 +113,22 @@ export class PostgresProducer implements LogProducer {
     ids.forEach((id, index) => this.hub.appended(id, stored(groups.get(id) ?? [], bases[index] ?? 0n, timestamp_ms)))
     this.hub.ring(ids)
   }
+}
+
+function* chunks(placed: readonly Placed[]): Generator<readonly Placed[]> {
+  let chunk: Placed[] = []
+  let bytes = 0
+  for (const each of placed) {
+    const size = each.headers.length + each.record.value.length
+    if (chunk.length > 0 && (chunk.length === MOST_RECORDS || bytes + size > MOST_BYTES)) {
+      yield chunk
+      chunk = []
+      bytes = 0
+    }
+    chunk.push(each)
+    bytes += size
+  }
+  if (chunk.length > 0) yield chunk
 }
 
 /** The columns of `append`: place, keys, and everything else in one buffer, which travels as bytes. */
