@@ -1,0 +1,61 @@
+import { paise, toMoneyJson } from '#kernel'
+import { ConsistencyTokenHeader, invalidInput, notFound, Public, type ConsistencyToken } from '#platform'
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common'
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { Products, type ProductWithStock } from '../read-models/products.js'
+import { ProductDto, ProductPageDto, ProductsQuery } from './product.dto.js'
+import { etagOf, Freshness, Reads } from './reads.js'
+
+@ApiTags('products')
+@Public()
+@Controller('v1/products')
+export class ProductsController {
+  constructor(
+    @Inject(Products) private readonly products: Products,
+    @Inject(Freshness) private readonly freshness: Freshness,
+  ) {}
+
+  @Get()
+  @Reads()
+  @ApiOkResponse({ type: ProductPageDto })
+  async list(@Query() query: ProductsQuery, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
+    const { minPrice, maxPrice, sort, q } = query
+    if (minPrice !== undefined && maxPrice !== undefined && BigInt(maxPrice) < BigInt(minPrice))
+      throw invalidInput([{ pointer: '/maxPrice', detail: 'must not be less than minPrice' }])
+    if (sort === 'relevance' && q === undefined) throw invalidInput([{ pointer: '/sort', detail: 'relevance needs q' }])
+    await this.freshness.reach(token)
+    const { items, nextCursor } = await this.products.list(query)
+    return { items: items.map(productView), nextCursor }
+  }
+
+  @Get(':sku')
+  @Reads()
+  @ApiOkResponse({ type: ProductDto })
+  async one(
+    @Param('sku') sku: string,
+    @ConsistencyTokenHeader() token: ConsistencyToken | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    await this.freshness.reach(token)
+    const found = await this.products.find(sku)
+    if (!found) throw notFound('product')
+    void reply.header('etag', etagOf(found.product.version))
+    return productView(found)
+  }
+}
+
+const productView = ({ product, available }: ProductWithStock) => ({
+  sku: product.sku,
+  title: product.title,
+  ...(product.description !== null && { description: product.description }),
+  category: product.category,
+  ...(product.brand !== null && { brand: product.brand }),
+  price: toMoneyJson(paise(product.price)),
+  gstRate: product.gstRate,
+  ...(product.hsn !== null && { hsn: product.hsn }),
+  ...(product.attributes !== null && { attributes: product.attributes }),
+  available,
+  updatedAt: product.updatedAt.toISOString(),
+  version: product.version,
+})

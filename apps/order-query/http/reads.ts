@@ -1,0 +1,32 @@
+import { Problem, type ConsistencyToken } from '#platform'
+import { AppliedVersions } from '#projections'
+import { applyDecorators, Inject, Injectable } from '@nestjs/common'
+import { ApiHeader, ApiProperty, ApiResponse } from '@nestjs/swagger'
+
+/** Before each read: what the caller's own writes made is waited for, so that not even a 404 is older than they are. */
+@Injectable()
+export class Freshness {
+  constructor(@Inject(AppliedVersions) private readonly applied: AppliedVersions) {}
+
+  /** Throws 503 `not-yet-consistent` when it has not come in time. */
+  async reach(token: ConsistencyToken | undefined): Promise<void> {
+    if (token === undefined || (await this.applied.waitFor(token))) return
+    throw new Problem(503, 'not-yet-consistent', 'What the Consistency-Token speaks of has not arrived here yet.', {
+      headers: { 'retry-after': '1' },
+    })
+  }
+}
+
+/** What all reads here take and may answer. */
+export const Reads = (): MethodDecorator =>
+  applyDecorators(
+    ApiHeader({ name: 'Consistency-Token', required: false, description: 'From an earlier change: the answer is at least that new.' }),
+    ApiResponse({ status: 400, description: 'A parameter or the token is invalid.' }),
+    ApiResponse({ status: 503, description: '`not-yet-consistent`: try again after `Retry-After`.' }),
+  )
+
+/** `nextCursor` of a page. */
+export const NextCursor = (): PropertyDecorator =>
+  ApiProperty({ type: String, nullable: true, description: 'Where the next page begins; null on the last.' })
+
+export const etagOf = (version: number): string => `"${version}"`

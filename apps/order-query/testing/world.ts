@@ -1,0 +1,74 @@
+import { createSubjectKey, masterKeyOf, seal } from '#event-store'
+import type { IncomingMessage } from '#kernel'
+import { logMigrations } from '#messaging'
+import { callerIdentity, parseConfig, type AppOptions, type ConsistencyToken, type Role } from '#platform'
+import { ConsistencyToken as Token } from '#platform'
+import { testTokens } from '#platform/testing'
+import { migrate } from '#postgres'
+import { createTestDatabase } from '#postgres/testing'
+import { projector, typeormTransactions, type RowStore } from '#projections'
+import { DataSource } from 'typeorm'
+import { createOrderQueryApp } from '../app.js'
+import { migrations } from '../migrations.js'
+import { orderQueryConfig } from '../order-query.config.js'
+import { orderQueryProjection } from '../projection.js'
+import { ROWS } from '../tokens.js'
+
+const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
+
+export interface GetOptions {
+  readonly as?: readonly [sub: string, ...roles: Role[]]
+  readonly token?: ConsistencyToken | string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly body: Record<string, unknown> & { readonly items?: Record<string, unknown>[]; readonly nextCursor?: string | null }
+}
+
+/** The app on a database of its own, not listening: read by `get`, fed by `feed` as its consumers are. */
+export const openWorld = async (options: Omit<Partial<AppOptions>, 'config' | 'name'> = {}) => {
+  const database = await createTestDatabase(migrations, 'order_query')
+  await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+  const issuer = await testTokens()
+  const config = parseConfig(orderQueryConfig, {
+    NODE_ENV: 'test',
+    DATABASE_URL: database.url,
+    DATABASE_CONNECTIONS: '6',
+    MASTER_KEY,
+    FRAUD_HASH_KEY: 'f'.repeat(32),
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT_PER_SECOND: '100000',
+    RATE_LIMIT_BURST: '100000',
+    ...Object.fromEntries(Object.entries(issuer.config).map(([name, value]) => [name, String(value)])),
+  })
+  const app = await createOrderQueryApp(config, { keys: issuer.keys, ...options })
+  const source = app.get(DataSource)
+  const rows = app.get<RowStore>(ROWS)
+  const transactions = typeormTransactions(source)
+  const project = projector(orderQueryProjection, rows)
+
+  return {
+    app,
+    source,
+    transactions,
+    project,
+    config,
+    callerIdentity,
+    feed: async (...messages: IncomingMessage[]) => transactions.run(await project(messages)),
+    get: async (url: string, { as, token }: GetOptions = {}): Promise<Answer> => {
+      const headers: Record<string, string> = as ? await issuer.as(...as) : {}
+      if (token !== undefined) headers['consistency-token'] = typeof token === 'string' ? token : Token.encode(token)
+      const { statusCode, headers: answered, body } = await app.inject({ method: 'GET', url, headers })
+      return { status: statusCode, headers: answered, body: JSON.parse(body) as Answer['body'] }
+    },
+    sealed: (subject: string, text: string) => seal(createSubjectKey(masterKeyOf(MASTER_KEY), subject), text),
+    close: async () => {
+      await app.close()
+      await database.drop()
+    },
+  }
+}
+
+export type World = Awaited<ReturnType<typeof openWorld>>
