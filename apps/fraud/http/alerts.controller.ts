@@ -1,0 +1,57 @@
+import type { Json } from '#kernel'
+import {
+  ConsistencyTokenHeader,
+  Cursor,
+  HttpCommand,
+  Idempotent,
+  isUuid,
+  pageOf,
+  Roles,
+  type CommandRequest,
+  type ConsistencyToken,
+  type Page,
+  type RecordedAnswer,
+} from '#platform'
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { CommandBus } from '@nestjs/cqrs'
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import type { AlertStore } from '../alerts/alert-store.js'
+import { alertView } from '../alerts/alert-view.js'
+import { DecideAlert } from '../commands/decide-alert.js'
+import { ALERTS } from '../tokens.js'
+import { AlertAnswer, AlertsAnswer } from './fraud.answers.js'
+import { AlertsQuery, DecisionDto } from './fraud.dto.js'
+
+const isAlertId = (value: Json): value is string => isUuid(value)
+
+@Controller('v1/fraud/alerts')
+@ApiTags('fraud')
+export class AlertsController {
+  constructor(
+    @Inject(CommandBus) private readonly bus: CommandBus,
+    @Inject(ALERTS) private readonly alerts: AlertStore,
+  ) {}
+
+  /** The review queue, the oldest first. Never behind a decision: both are one transaction. */
+  @Get()
+  @Roles('risk')
+  @ApiOkResponse({ type: AlertsAnswer })
+  async list(@Query() query: AlertsQuery, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<Page<Json>> {
+    const rows = await this.alerts.list({
+      limit: query.limit + 1,
+      ...(query.status === undefined ? {} : { status: query.status }),
+      ...(query.cursor === undefined ? {} : { after: Cursor.parse(query.cursor, isAlertId) }),
+    })
+    return pageOf(rows, query.limit, alertView, ({ alertId }) => alertId)
+  }
+
+  /** Moves the order on, or has it cancelled. Once: 409 `invalid-transition` after. */
+  @Post(':id/decision')
+  @HttpCode(200)
+  @Roles('risk')
+  @Idempotent('optional')
+  @ApiOkResponse({ type: AlertAnswer })
+  decide(@Param('id') id: string, @Body() body: DecisionDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    return this.bus.execute(new DecideAlert(request, id, body.decision, body.note))
+  }
+}

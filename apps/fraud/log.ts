@@ -1,0 +1,19 @@
+import { FRAUD_COMMANDS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, REPLIES } from '#contracts'
+import { postgresLog, type LogDriver, type TopicSpec } from '#messaging'
+import { InvalidConfig } from '#platform'
+import type { FraudConfig } from './fraud.config.js'
+
+const WEEK_MS = 7 * 86_400_000
+
+/** What the app reads and writes. */
+export const topics: readonly TopicSpec[] = [FRAUD_COMMANDS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, REPLIES].map((name) => ({
+  name,
+  partitions: 6,
+  retention_ms: WEEK_MS,
+}))
+
+/** The log that the configuration names. */
+export const openLog = ({ LOG, LOG_DATABASE_URL, DATABASE_URL }: FraudConfig): LogDriver => {
+  if (LOG === 'postgres') return postgresLog({ url: LOG_DATABASE_URL ?? DATABASE_URL })
+  throw new InvalidConfig(`LOG: ${LOG} is not there yet`)
+}

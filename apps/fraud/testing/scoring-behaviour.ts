@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import {
+  AlertDecided,
+  CommandAnswered,
+  FRAUD_COMMANDS,
+  OrderCancelled,
+  OrderConfirmed,
+  ScoreTransaction,
+  TransactionScored,
+} from '#contracts'
+import type { EventStore } from '#event-store'
+import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
+import { paise, type IncomingMessage, type JsonObject, type OutgoingMessage, type Transactions } from '#kernel'
+import { countingIds, FakeClock } from '#kernel/testing'
+import { AlertCommands } from '../alerts/alert-commands.js'
+import type { AlertStore } from '../alerts/alert-store.js'
+import { statusOf } from '../alerts/alert-store.js'
+import { AlertTimeouts } from '../alerts/alert-timeouts.js'
+import type { FeatureStore } from '../scoring/feature-store.js'
+import { OrderOutcomes } from '../scoring/order-outcomes.js'
+import { ScoreTransactions } from '../scoring/score-transactions.js'
+
+export interface ScoringHarness {
+  readonly features: FeatureStore
+  readonly alerts: AlertStore
+  readonly store: EventStore
+  readonly transactions: Transactions
+  close(): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+
+let count = 0
+const next = () => ++count
+
+/** What the production handlers do, on any stores. */
+export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promise<ScoringHarness>): void => {
+  describe(`scoring on ${name}`, () => {
+    const clock = new FakeClock(Date.UTC(2026, 10, 1, 6, 30))
+    const ids = countingIds()
+    let harness: ScoringHarness
+    let commands: AlertCommands
+    let scoring: ScoreTransactions
+    let outcomes: OrderOutcomes
+
+    beforeAll(async () => {
+      harness = await make(clock)
+      const { features, alerts, store, transactions } = harness
+      commands = new AlertCommands(store, alerts, transactions)
+      const models = { current: () => Promise.resolve(scorecardScorer(DEFAULT_SCORECARD)) }
+      scoring = new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms: HOUR_MS })
+      outcomes = new OrderOutcomes(features)
+    })
+    afterAll(() => harness.close())
+
+    const message = (topic: string, type: string, key: string, data: JsonObject, id = `m-${next()}`): IncomingMessage => ({
+      topic,
+      partition: 0,
+      offset: BigInt(next()),
+      key,
+      id,
+      type,
+      schemaVersion: 1,
+      source: 'test',
+      origin: { incarnation: 'test', position: BigInt(next()), ordinal: 0 },
+      time: clock.now(),
+      data,
+      context: { correlationId: key, causationId: 'cause' },
+    })
+    const ask = (changes: Record<string, string> = {}): IncomingMessage => {
+      const orderId = changes['orderId'] ?? `o-${next()}`
+      const data = {
+        replyTo: `saga of ${orderId}`,
+        orderId,
+        customerId: `c-${orderId}`,
+        amount: '149900',
+        method: 'card',
+        addressHash: `a-${orderId}`,
+        placedAt: new Date(clock.now()).toISOString(),
+        ...changes,
+      }
+      return message(FRAUD_COMMANDS, ScoreTransaction.type, orderId, data, `score ${orderId}`)
+    }
+    /** The same command once more, as its sender sends it again. */
+    const again = (asked: IncomingMessage): IncomingMessage => ({ ...asked, origin: { ...asked.origin, position: BigInt(next()) } })
+
+    let read = 0n
+    /** What was published since it was last asked. */
+    const published = async (): Promise<readonly OutgoingMessage[]> => {
+      const entries = await harness.store.outbox.after(read, 1_000)
+      read = entries.at(-1)?.position ?? read
+      return entries.flatMap(({ messages }) => messages)
+    }
+    const handle = async (...messages: readonly IncomingMessage[]): Promise<readonly OutgoingMessage[]> => {
+      const effect = await scoring.handle(messages)
+      await harness.transactions.run(effect)
+      return published()
+    }
+    const answers = (messages: readonly OutgoingMessage[]) =>
+      messages.filter(({ type }) => type === CommandAnswered.type).map(({ data }) => CommandAnswered.parse(data))
+    const alertOf = (messages: readonly OutgoingMessage[]): string => String(answers(messages)[0]?.result?.['alertId'])
+    const happened = async (...messages: readonly IncomingMessage[]) => harness.transactions.run(await outcomes.handle(messages))
+    const confirmed = (orderId: string) => message('orders.events', OrderConfirmed.type, orderId, { ...OrderConfirmed.example, orderId })
+
+    it('answers each command once, and tells what it scored', async () => {
+      const asked = [ask(), ask({ amount: '20000000' }), ask({ amount: '100000000' })]
+      const messages = await handle(...asked)
+      expect(answers(messages).map(({ commandId, outcome, result }) => [commandId, outcome, result?.['decision']])).toEqual(
+        asked.map(({ id }, at) => [id, 'accepted', ['approve', 'review', 'decline'][at]]),
+      )
+      const scored = messages.filter(({ type }) => type === TransactionScored.type)
+      expect(scored.map(({ key, data }) => [key, data['decision']])).toEqual(
+        asked.map(({ key }, at) => [key, ['approve', 'review', 'decline'][at]]),
+      )
+      expect(messages.filter(({ topic, key }) => topic === 'replies' && key.startsWith('saga of'))).toHaveLength(3)
+    })
+
+    it('gives the same command the same answer again, and counts it once', async () => {
+      const asked = ask({ customerId: 'repeated', amount: '20000000' })
+      const first = answers(await handle(asked))
+      const repeats = await handle(again(asked), again(asked))
+      expect(answers(repeats)).toEqual([first[0], first[0]])
+      expect(repeats.every(({ type }) => type === CommandAnswered.type)).toBe(true)
+      const { known, backgrounds } = await harness.features.read([{ id: asked.id, transaction: { ...ANYTHING, customerId: 'repeated' } }])
+      expect(known.size).toBe(1)
+      expect(backgrounds.of({ ...ANYTHING, customerId: 'repeated' }).byCustomer).toHaveLength(1)
+      const open = await harness.alerts.list({ limit: 100 })
+      expect(open.filter(({ customerId }) => customerId === 'repeated')).toHaveLength(1)
+    })
+
+    it('answers a command that comes twice in one batch twice, alike', async () => {
+      const asked = ask({ customerId: 'twice' })
+      const messages = await handle(asked, again(asked))
+      const [one, two] = answers(messages)
+      expect(answers(messages)).toHaveLength(2)
+      expect(one).toEqual(two)
+      expect(messages.filter(({ type }) => type === TransactionScored.type)).toHaveLength(1)
+    })
+
+    it('lets a batch see itself: one by one or together, the scores are the same', async () => {
+      const burst = (customerId: string) => Array.from({ length: 12 }, () => ask({ customerId, addressHash: `home of ${customerId}` }))
+      const together = answers(await handle(...burst('together')))
+      const alone = []
+      for (const asked of burst('alone')) alone.push(...answers(await handle(asked)))
+      const scores = (each: typeof together) => each.map(({ result }) => result?.['score'])
+      expect(scores(together)).toEqual(scores(alone))
+      expect(Math.max(...scores(together).map(Number))).toBeGreaterThan(Number(scores(together)[0]))
+    })
+
+    it('keeps nothing of a batch whose transaction failed, and handles it the next time', async () => {
+      const asked = ask({ customerId: 'failed', amount: '20000000' })
+      const effect = await scoring.handle([asked])
+      const boom = new Error('boom')
+      const failing = harness.transactions.run(async (tx) => {
+        await effect(tx)
+        throw boom
+      })
+      await expect(failing).rejects.toBe(boom)
+      expect(await published()).toEqual([])
+      const messages = await handle(asked)
+      expect(answers(messages)).toHaveLength(1)
+      expect(await harness.alerts.get(alertOf(messages))).toMatchObject({ customerId: 'failed' })
+    })
+
+    it('passes over what it does not know, and rejects what breaks its contract', async () => {
+      expect(await handle(message(FRAUD_COMMANDS, 'Unknown', 'x', {}))).toEqual([])
+      await expect(scoring.handle([ask({ amount: 'much' })])).rejects.toThrow(/amount/)
+      await expect(scoring.handle([ask({ placedAt: 'the other day, at noon' })])).rejects.toThrow(/placedAt/)
+    })
+
+    it('learns from orders: confirmed ones make a customer known', async () => {
+      const customer = { customerId: 'faithful', addressHash: 'home', deviceHash: 'phone' }
+      const orders = [ask(customer), ask(customer), ask(customer)]
+      const before = Number(answers(await handle(...orders))[0]?.result?.['score'])
+      await happened(...orders.map(({ key }) => confirmed(key)))
+      clock.advance(24 * HOUR_MS)
+      const [known] = answers(await handle(ask(customer)))
+      expect(before).toBeGreaterThan(0)
+      expect(known?.result?.['score']).toBe(0)
+      const [large] = answers(await handle(ask({ ...customer, amount: '5000000' })))
+      expect(Number(large?.result?.['score'])).toBeGreaterThan(0.3)
+    })
+
+    it('learns from orders: failed payments count', async () => {
+      const customer = { customerId: 'unlucky' }
+      const order = ask(customer)
+      await handle(order)
+      const data = { ...OrderCancelled.example, orderId: order.key, reason: 'payment-declined' }
+      await happened(message('orders.events', OrderCancelled.type, order.key, data))
+      const scored = (await handle(ask(customer))).find(({ type }) => type === TransactionScored.type)
+      expect(JSON.stringify(scored?.data['reasons'])).toContain('failed-payments')
+    })
+
+    it('declines what nobody decided in time, once', async () => {
+      const timeouts = new AlertTimeouts({ alerts: harness.alerts, commands, transactions: harness.transactions, clock })
+      while ((await timeouts.turn()) > 0);
+      await published()
+      const alertId = alertOf(await handle(ask({ amount: '20000000' })))
+      clock.advance(HOUR_MS - 1)
+      expect(await timeouts.turn()).toBe(0)
+      clock.advance(1)
+      expect(await timeouts.turn()).toBe(1)
+      expect(await timeouts.turn()).toBe(0)
+      const row = await harness.alerts.get(alertId)
+      expect(row && statusOf(row)).toBe('declined')
+      expect((await published()).map(({ type, data }) => [type, data['alertId'], data['decision'], data['by'], data['version']])).toEqual([
+        [AlertDecided.type, alertId, 'decline', 'app:fraud', 2],
+      ])
+    })
+  })
+}
+
+const ANYTHING = { customerId: '', amount: paise(1), method: 'card', at: Date.UTC(2026, 10, 1, 6, 30) }
