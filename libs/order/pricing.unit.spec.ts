@@ -11,6 +11,7 @@ import {
   type ProductDetails,
   splitGst,
   STATE_CODES,
+  currentStateLetters,
 } from './index.js'
 
 const airdopes: ProductDetails = { title: 'boAt Airdopes 141', category: 'audio', price: '149900', gstRate: 18, hsn: '8518' }
@@ -191,6 +192,8 @@ describe('states', () => {
   it('have GST codes', () => {
     expect(gstStateCode('KA')).toBe('29')
     expect(gstStateCode('TG')).toBe(gstStateCode('TS'))
+    expect(STATE_CODES.filter((state) => currentStateLetters(state) !== state)).toEqual(['UT', 'OR', 'CT', 'TG'])
+    expect(STATE_CODES.map(currentStateLetters).map(gstStateCode)).toEqual(STATE_CODES.map(gstStateCode))
     expect(gstStateCode('XX')).toBeUndefined()
     expect(gstStateCode('constructor')).toBeUndefined()
     // 28 states and 8 union territories, four of them also by the letters they had before.

@@ -50,3 +50,8 @@ export const STATE_CODES: readonly string[] = Object.keys(gstCodes)
 
 /** `KA` -> `29`; undefined for letters that are no state. */
 export const gstStateCode = (state: string): string | undefined => (Object.hasOwn(gstCodes, state) ? gstCodes[state] : undefined)
+
+const renamed: Readonly<Record<string, string>> = { CT: 'CG', OR: 'OD', TG: 'TS', UT: 'UK' }
+
+/** `OR` -> `OD`: the letters that ISO has now. */
+export const currentStateLetters = (state: string): string => (Object.hasOwn(renamed, state) ? (renamed[state] ?? state) : state)

@@ -1,0 +1,129 @@
+import { seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
+import { isRefusal, type Clock, type Ids, type Random } from '#kernel'
+import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
+import { HttpCommands, Problem, type CommandRequest, type RecordedAnswer } from '#platform'
+import { Inject } from '@nestjs/common'
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
+import { orderResource, type ShippingAddress } from '../http/order-resource.js'
+import { CLOCK, IDS, RULES, SEALING, SUBJECT_KEYS } from '../ports.js'
+import { addressHash, deviceHash, type Rules } from '../rules.js'
+import { freshOrderRef, productRef } from '../streams.js'
+
+/** How the customer wants to pay, with the instrument in the clear: it goes no further than this command. */
+export type PaymentRequest =
+  | { readonly method: 'wallet'; readonly walletId: string }
+  | { readonly method: 'upi'; readonly vpa: string; readonly flow?: 'collect' | 'intent' }
+  | { readonly method: 'card'; readonly token: string }
+  | { readonly method: 'netbanking'; readonly bankCode: string }
+  | { readonly method: 'cod' }
+
+export interface OrderRequest {
+  /** Each sku once. */
+  readonly items: readonly { readonly sku: string; readonly quantity: number }[]
+  readonly shippingAddress: ShippingAddress
+  readonly payment: PaymentRequest
+  readonly device?: { readonly id: string }
+}
+
+export class PlaceOrder extends Command<RecordedAnswer> {
+  constructor(
+    readonly request: CommandRequest,
+    readonly order: OrderRequest,
+  ) {
+    super()
+  }
+}
+
+/**
+ * Prices come from the products as they are when it is decided: their streams are read by the command, so that a price changed meanwhile
+ * makes it decide again. What is personal is sealed before.
+ */
+@CommandHandler(PlaceOrder)
+export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
+  constructor(
+    @Inject(HttpCommands) private readonly http: HttpCommands,
+    @Inject(SUBJECT_KEYS) private readonly subjectKeys: SubjectKeys,
+    @Inject(RULES) private readonly rules: Rules,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(IDS) private readonly ids: Ids,
+    /** For simulations alone; undefined: the system's entropy. */
+    @Inject(SEALING) private readonly random: Random | undefined,
+  ) {}
+
+  async execute({ request, order: wanted }: PlaceOrder): Promise<RecordedAnswer> {
+    const orderId = this.ids.next()
+    const customerId = request.caller.sub
+    const now_ms = this.clock.now()
+    const at = new Date(now_ms).toISOString()
+    const sealed = this.#sealed(await this.#keyOf(customerId), wanted)
+    const target = freshOrderRef(orderId)
+    return this.http.execute(request, {
+      streams: [target, ...wanted.items.map(({ sku }) => productRef(sku))],
+      target,
+      status: 201,
+      correlationId: orderId,
+      decide: (states) => {
+        const priced = priceOrder({
+          lines: wanted.items,
+          productOf: (sku) => states.of(productRef(sku)).state,
+          sellerState: this.rules.sellerState,
+          buyerState: wanted.shippingAddress.state,
+          at_ms: now_ms,
+          shipping: this.rules.shipping,
+          gstRates: this.rules.gstRates,
+        })
+        if (isRefusal(priced)) return priced
+        const content: OrderContent = { customerId, items: priced.items, totals: priced.totals, ...sealed }
+        const { state, version } = states.of(target)
+        const events = order.decide({ type: 'place', content, at }, state)
+        if (isRefusal(events)) return events
+        const placed = events.reduce(order.evolve, state)
+        if (placed === null) throw new Error('a placed order is there')
+        return {
+          appends: [{ stream: target, events }],
+          location: `/v1/orders/${orderId}`,
+          body: orderResource(orderId, version + events.length, placed, { shippingAddress: wanted.shippingAddress, justPlaced: true }),
+        }
+      },
+    })
+  }
+
+  async #keyOf(customerId: string): Promise<SubjectKey> {
+    try {
+      return await this.subjectKeys.forSubject(customerId)
+    } catch (error) {
+      if (!(error instanceof SubjectErased)) throw error
+      throw new Problem(403, 'account-erased', "The account's personal data was erased: it places no more orders.")
+    }
+  }
+
+  #sealed(key: SubjectKey, wanted: OrderRequest): Omit<OrderContent, 'customerId' | 'items' | 'totals'> {
+    const { shippingAddress, payment, device } = wanted
+    return {
+      shippingAddress: { ...seal(key, JSON.stringify(shippingAddress), this.random) },
+      addressHash: addressHash(this.rules.fraudHashKey, shippingAddress),
+      ...(device === undefined ? {} : { deviceHash: deviceHash(this.rules.fraudHashKey, device.id) }),
+      payment: paymentChoice(payment, (instrument) => ({ ...seal(key, instrument, this.random) })),
+    }
+  }
+}
+
+/** What is sealed is the bare text of the instrument: the VPA, the card's token, the bank's code. */
+const paymentChoice = (payment: PaymentRequest, sealInstrument: (text: string) => Record<string, string>): PaymentChoice => {
+  switch (payment.method) {
+    case 'wallet':
+      return { method: 'wallet', walletId: payment.walletId }
+    case 'upi':
+      return { method: 'upi', flow: payment.flow ?? 'collect', instrument: sealInstrument(payment.vpa), display: maskedVpa(payment.vpa) }
+    case 'card':
+      return { method: 'card', instrument: sealInstrument(payment.token), display: `card …${payment.token.slice(-2)}` }
+    case 'netbanking':
+      // A bank's code names no person's account.
+      return { method: 'netbanking', instrument: sealInstrument(payment.bankCode), display: payment.bankCode }
+    case 'cod':
+      return { method: 'cod' }
+  }
+}
+
+/** `asha.rao@okhdfc` -> `as…@okhdfc` */
+const maskedVpa = (vpa: string): string => `${vpa.slice(0, Math.min(2, vpa.indexOf('@') - 1))}…${vpa.slice(vpa.indexOf('@'))}`

@@ -1,0 +1,58 @@
+import type { Commands, Events, SubjectKeys } from '#event-store'
+import type { Clock, Ids, Random } from '#kernel'
+import { HttpCommands } from '#platform'
+import { Module, type DynamicModule } from '@nestjs/common'
+import { CqrsModule } from '@nestjs/cqrs'
+import { CancelOrderHandler } from './commands/cancel-order.js'
+import { MoveStockHandler } from './commands/move-stock.js'
+import { PlaceOrderHandler } from './commands/place-order.js'
+import { PutProductHandler } from './commands/put-product.js'
+import { OrderOwnership, OrdersController } from './http/orders.controller.js'
+import { ProductsController } from './http/products.controller.js'
+import { OrderCommandLife } from './lifecycle.js'
+import { OrderCommandsConsumer } from './messages/order-commands.consumer.js'
+import { StockCommandsConsumer } from './messages/stock-commands.consumer.js'
+import { CLOCK, EVENT_STORE, IDS, RULES, SEALING, SUBJECT_KEYS } from './ports.js'
+import type { Rules } from './rules.js'
+
+/** What the app stands on. */
+export interface OrderCommandParts {
+  readonly store: Commands & Events & { readonly incarnation: string }
+  readonly subjectKeys: SubjectKeys
+  readonly rules: Rules
+  readonly clock: Clock
+  readonly ids: Ids
+  /** For simulations alone; else what is sealed gets the system's entropy. */
+  readonly sealing?: Random
+  /** What starts and stops with the app. */
+  readonly life?: OrderCommandLife
+  /** The development issuer, where it is mounted. */
+  readonly imports?: readonly DynamicModule[]
+}
+
+@Module({})
+export class OrderCommandModule {
+  static with(parts: OrderCommandParts): DynamicModule {
+    const { store, subjectKeys, rules, clock, ids, sealing, life = new OrderCommandLife([], []), imports = [] } = parts
+    return {
+      module: OrderCommandModule,
+      imports: [CqrsModule.forRoot(), ...imports],
+      controllers: [ProductsController, OrdersController, OrderCommandsConsumer, StockCommandsConsumer],
+      providers: [
+        { provide: HttpCommands, useValue: new HttpCommands(store, clock) },
+        { provide: EVENT_STORE, useValue: store },
+        { provide: SUBJECT_KEYS, useValue: subjectKeys },
+        { provide: RULES, useValue: rules },
+        { provide: CLOCK, useValue: clock },
+        { provide: IDS, useValue: ids },
+        { provide: SEALING, useValue: sealing },
+        { provide: OrderCommandLife, useValue: life },
+        OrderOwnership,
+        PutProductHandler,
+        MoveStockHandler,
+        PlaceOrderHandler,
+        CancelOrderHandler,
+      ],
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { keyedHash } from '#platform'
+import { gstStateCode, type GstRateRow } from '#order'
+import type { Paise } from '#kernel'
+import type { ShippingAddress } from './http/order-resource.js'
+
+/** What the merchant's settings say about orders, and the keys that guard what is personal in them. */
+export interface Rules {
+  readonly sellerState: string
+  readonly shipping: Paise
+  readonly gstRates: readonly GstRateRow[]
+  /** Opens what is sealed under a subject's key. */
+  readonly masterKey: Uint8Array
+  /** Keys the hashes of addresses and devices. */
+  readonly fraudHashKey: string
+}
+
+/**
+ * Equal for addresses that differ in case, spacing, punctuation or Unicode form only. Name and phone are left out: what fraud wants to
+ * recognise is one door with many names.
+ */
+export const addressHash = (key: string, { line1, line2, city, state, pincode }: ShippingAddress): string =>
+  keyedHash(key, ['address', `${line1} ${line2 ?? ''}`, city, gstStateCode(state) ?? state, pincode].map(normalised).join('|'))
+
+export const deviceHash = (key: string, deviceId: string): string => keyedHash(key, `device|${deviceId}`)
+
+const normalised = (text: string): string =>
+  text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, '')

@@ -1,0 +1,20 @@
+import type { RecordedEvent, StreamRef } from '#event-store'
+import { orderStream, productStream, type Order, type Product } from '#order'
+import { reservationStream, stockStream, type Reservation, type Stock } from '#stock'
+
+/** What this app's store keeps. */
+export const streamTypes = [orderStream, productStream, stockStream, reservationStream]
+
+export const orderRef = (orderId: string): StreamRef<Order> => ({ type: orderStream, id: orderId })
+export const freshOrderRef = (orderId: string): StreamRef<Order> => ({ type: orderStream, id: orderId, fresh: true })
+export const productRef = (sku: string): StreamRef<Product> => ({ type: productStream, id: sku })
+export const stockRef = (sku: string): StreamRef<Stock> => ({ type: stockStream, id: sku })
+export const reservationRef = (orderId: string): StreamRef<Reservation> => ({ type: reservationStream, id: orderId })
+/** For a reservation that is probably the order's first: it need not be looked for. */
+export const freshReservationRef = (orderId: string): StreamRef<Reservation> => ({ type: reservationStream, id: orderId, fresh: true })
+
+/** The category and the id of an event's stream. No category has a hyphen, though ids do. */
+export const streamOf = ({ stream }: Pick<RecordedEvent, 'stream'>): { readonly category: string; readonly id: string } => {
+  const hyphen = stream.indexOf('-')
+  return { category: stream.slice(0, hyphen), id: stream.slice(hyphen + 1) }
+}
