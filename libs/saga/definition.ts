@@ -104,6 +104,8 @@ export interface SagaDefinition<Data> {
   readonly type: string
   readonly version: number
   readonly steps: readonly Step<Data>[]
+  /** It begins past its pivot: what it is about has happened, and there is nothing to turn back from. */
+  readonly onlyForward?: true
   readonly on?: Readonly<Record<string, (body: JsonObject, saga: Saga<Data>) => Directive<Data>>>
   readonly tells?: (saga: Saga<Data>) => readonly Tell[]
   /** Messages to the world about the change of this saga from `before`; `version` is its stream's. */
@@ -135,15 +137,17 @@ export const defineSaga = <Data extends JsonObject>(definition: SagaDefinition<D
 
 export const command = <Data>(
   message: CommandAction<Data>['message'],
-  options: Partial<Pick<CommandAction<Data>, 'learns' | 'repeatAfter_ms' | 'attempts'>> = {},
+  options: NoInfer<Partial<Pick<CommandAction<Data>, 'learns' | 'repeatAfter_ms' | 'attempts'>>> = {},
 ): CommandAction<Data> => ({ kind: 'command', message, repeatAfter_ms: 30_000, attempts: 8, ...options })
 
 export const activity = <Data>(
   name: string,
-  options: Pick<ActivityAction<Data>, 'input'> & Partial<Pick<ActivityAction<Data>, 'learns' | 'window_ms' | 'attempts' | 'backoff'>>,
+  options: NoInfer<
+    Pick<ActivityAction<Data>, 'input'> & Partial<Pick<ActivityAction<Data>, 'learns' | 'window_ms' | 'attempts' | 'backoff'>>
+  >,
 ): ActivityAction<Data> => ({ kind: 'activity', activity: name, attempts: 20, backoff: { first_ms: 500, most_ms: 30_000 }, ...options })
 
-export const waitFor = <Data>(message: string, options: Pick<WaitAction<Data>, 'window_ms' | 'learns'>): WaitAction<Data> => ({
+export const waitFor = <Data>(message: string, options: NoInfer<Pick<WaitAction<Data>, 'window_ms' | 'learns'>>): WaitAction<Data> => ({
   kind: 'wait',
   message,
   ...options,

@@ -75,6 +75,7 @@ const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
       correlationId: input.context.correlationId,
       data: input.data,
       registered: definition.steps.filter((step) => !step.does && step.undo).map(({ name }) => name),
+      ...(definition.onlyForward ? { onlyForward: true } : {}),
       at,
     },
   })

@@ -84,6 +84,7 @@ export type SagaEvent =
         readonly correlationId: string
         readonly data: JsonObject
         readonly registered: readonly string[]
+        readonly onlyForward?: boolean
       }
     >
   /** The step begins and, in the same breath, its compensation is registered: a call that times out may have happened. */
@@ -143,9 +144,9 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
   const state = { ...before, updatedAt: event.data.at }
   switch (event.type) {
     case 'SagaStarted': {
-      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, at } = event.data
+      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, onlyForward, at } = event.data
       const start = { id: sagaId, type: saga, definition, correlationKey, correlationId, registered, startedAt: at }
-      return { ...state, ...start, phase: 'forward', data: { ...data, ...state.data } }
+      return { ...state, ...start, phase: 'forward', pastPivot: onlyForward === true, data: { ...data, ...state.data } }
     }
     case 'StepStarted': {
       const { step, compensated } = event.data

@@ -1,0 +1,345 @@
+import { describe, expect, it } from '@jest/globals'
+import type { JsonObject, OutgoingMessage } from '#kernel'
+import {
+  actionKey,
+  activity,
+  command,
+  defineSaga,
+  mermaidOf,
+  parseActionKey,
+  sagaIdFor,
+  statusOf,
+  waitFor,
+  type ActivityOutcome,
+  type Call,
+  type SagaInput,
+} from '#saga'
+import { SagaBench, type BenchAnswer, type BenchOptions } from '#saga/testing'
+
+type Trip = { readonly city: string; readonly paid?: string; readonly guide?: string }
+
+const to =
+  (type: string) =>
+  ({ data }: { data: Trip }, { id, replyTo, context }: Call): OutgoingMessage => ({
+    topic: 'trip.commands',
+    key: data.city,
+    type,
+    schemaVersion: 1,
+    data: { replyTo, city: data.city },
+    context,
+    id,
+  })
+
+/** Hotel, payment, ticket (the pivot), guide: one step of each kind on both sides of the pivot. */
+const trip = defineSaga<Trip>({
+  type: 'trip',
+  version: 1,
+  steps: [
+    { name: 'plan', undo: command(to('DropPlan')) },
+    { name: 'book-hotel', does: command(to('BookHotel')), undo: command(to('CancelHotel')), refusedBecause: 'no-hotel' },
+    {
+      name: 'pay',
+      does: activity('pay', {
+        input: ({ data }) => ({ city: data.city }),
+        window_ms: 60_000,
+        learns: ({ paid }) => ({ paid: String(paid) }),
+      }),
+      undo: activity('repay', { input: () => ({}), attempts: 5, learns: () => ({ paid: 'back' }) }),
+      expiredBecause: 'not-paid',
+    },
+    { name: 'issue-ticket', pivot: true, does: command(to('IssueTicket')), refusedBecause: 'no-ticket' },
+    {
+      name: 'await-guide',
+      when: ({ city }) => city === 'Hampi',
+      does: waitFor('guide-found', { window_ms: 1_000, learns: ({ name }) => ({ guide: String(name) }) }),
+    },
+    { name: 'send-papers', does: activity('send', { input: () => ({}), attempts: 3 }) },
+  ],
+  on: {
+    'paid-elsewhere': ({ paid }) => ({ settles: { step: 'pay', outcome: 'succeeded', result: { paid: paid ?? null } } }),
+    'changed-mind': () => ({ turnsBack: 'customer' }),
+  },
+})
+
+const id = sagaIdFor('trip', 'k-1')
+const context = { correlationId: 'k-1', causationId: 'test' }
+const start = (city = 'Pune', messageId = 'start'): SagaInput => ({
+  kind: 'start',
+  id: messageId,
+  sagaId: id,
+  context,
+  type: 'trip',
+  correlationKey: 'k-1',
+  data: { city },
+})
+const told = (name: string, body: JsonObject = {}): SagaInput => ({ kind: 'message', id: `told ${name}`, sagaId: id, context, name, body })
+const operator = (what: Extract<SagaInput, { kind: 'operator' }>['operator'], messageId = 'op'): SagaInput => ({
+  kind: 'operator',
+  id: messageId,
+  sagaId: id,
+  context,
+  by: 'support-1',
+  reason: 'a customer called',
+  operator: what,
+})
+
+const ok: ActivityOutcome = { outcome: 'succeeded', result: { paid: 'yes' } }
+const unknown: ActivityOutcome = { outcome: 'unknown', detail: 'no answer' }
+
+const bench = (options: Partial<BenchOptions> & { refuse?: string; outcomes?: Record<string, ActivityOutcome[]> } = {}) => {
+  const runs: string[] = []
+  const act = (name: string) => async () => {
+    runs.push(name)
+    const [next, ...rest] = options.outcomes?.[name] ?? [ok]
+    if (options.outcomes?.[name] && rest.length > 0) options.outcomes[name] = rest
+    return next ?? ok
+  }
+  const answer = (message: OutgoingMessage): BenchAnswer => (message.type === options.refuse ? { refused: 'no' } : { accepted: {} })
+  const activities = { pay: act('pay'), repay: act('repay'), send: act('send') }
+  const made = new SagaBench({ definitions: [trip], activities, answer, ...options })
+  return Object.assign(made, { runs, types: () => made.sent.map(({ type }) => type) })
+}
+
+describe('a saga', () => {
+  it('goes through its steps and ends', async () => {
+    const run = bench()
+    await run.apply(start())
+    await run.run()
+    const state = await run.state(id)
+    expect(statusOf(state)).toBe('COMPLETED')
+    expect(run.types()).toEqual(['BookHotel', 'IssueTicket'])
+    expect(run.runs).toEqual(['pay', 'send'])
+    expect(state.data).toEqual({ city: 'Pune', paid: 'yes' })
+    expect(run.store.tasks()).toEqual([])
+    expect(await run.store.instance(id)).toMatchObject({ status: 'COMPLETED', type: 'trip', correlationKey: 'k-1' })
+  })
+
+  it('starts once per correlation key, whatever asks for it', async () => {
+    const run = bench()
+    await run.apply(start('Pune', 'a'), start('Goa', 'b'), start('Pune', 'a'))
+    await run.run()
+    expect(run.types()).toEqual(['BookHotel', 'IssueTicket'])
+    expect((await run.state(id)).data).toMatchObject({ city: 'Pune' })
+  })
+
+  it('undoes what it may have done when a step is refused, and not what was refused', async () => {
+    const run = bench({ refuse: 'IssueTicket' })
+    await run.apply(start())
+    await run.run()
+    const state = await run.state(id)
+    expect(statusOf(state)).toBe('COMPENSATED')
+    expect(state.failure).toMatchObject({ step: 'issue-ticket', reason: 'no-ticket' })
+    expect(run.types().sort()).toEqual(['BookHotel', 'CancelHotel', 'DropPlan', 'IssueTicket'])
+    expect(run.runs).toEqual(['pay', 'repay'])
+
+    const early = bench({ refuse: 'BookHotel' })
+    await early.apply(start())
+    await early.run()
+    expect(early.types()).toEqual(['BookHotel', 'DropPlan'])
+  })
+
+  it('sends a command again under the same id until it is answered', async () => {
+    let lost = 3
+    const run = bench({ answer: (message) => (message.type === 'BookHotel' && lost-- > 0 ? 'lost' : { accepted: {} }) })
+    await run.apply(start())
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+    const booked = run.sent.filter(({ type }) => type === 'BookHotel')
+    expect(booked.length).toBe(4)
+    expect(new Set(booked.map((message) => message.id)).size).toBe(1)
+  })
+
+  it('calls an operator for a command that is never answered, and goes on by itself should the answer come', async () => {
+    const run = bench({ answer: (message) => (message.type === 'BookHotel' ? 'lost' : { accepted: {} }) })
+    await run.apply(start())
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('NEEDS_ATTENTION')
+    const key = actionKey({ sagaId: id, step: 'book-hotel', side: 'do', round: 1 })
+    await run.apply({ kind: 'outcome', id: 'late', sagaId: id, context, key, outcome: { outcome: 'succeeded', result: {} } })
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+
+  it('asks about an unknown outcome, and turns back when its time is over', async () => {
+    const settled = bench({ outcomes: { pay: [unknown, unknown, ok] } })
+    await settled.apply(start())
+    await settled.run()
+    expect(statusOf(await settled.state(id))).toBe('COMPLETED')
+    expect(settled.runs).toEqual(['pay', 'pay', 'pay', 'send'])
+
+    const never = bench({ outcomes: { pay: [unknown] } })
+    await never.apply(start())
+    await never.run()
+    const state = await never.state(id)
+    expect([statusOf(state), state.failure?.reason]).toEqual(['COMPENSATED', 'not-paid'])
+    expect(never.clock.now() - state.startedAt).toBeGreaterThanOrEqual(60_000)
+  })
+
+  it('waits while an outcome is unknown', async () => {
+    const run = bench({ outcomes: { pay: [unknown] } })
+    await run.apply(start())
+    await run.run(5_000)
+    expect(statusOf(await run.state(id))).toBe('WAITING')
+    expect(await run.store.instance(id)).toMatchObject({ waitingFor: 'unknown outcome of pay' })
+  })
+
+  it('hands a compensation that stays unknown to an operator, who may try it again or say what happened', async () => {
+    const run = bench({ refuse: 'IssueTicket', outcomes: { repay: [unknown, unknown, unknown, unknown, unknown, ok] } })
+    await run.apply(start())
+    await run.run()
+    const stuck = await run.state(id)
+    expect(statusOf(stuck)).toBe('NEEDS_ATTENTION')
+    expect(stuck.attention).toMatchObject({ step: 'pay', side: 'undo' })
+    await run.apply(operator({ action: 'retry' }))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+
+    const word = bench({ refuse: 'IssueTicket', outcomes: { repay: [unknown] } })
+    await word.apply(start())
+    await word.run()
+    await word.apply(operator({ action: 'resume', step: 'pay', outcome: 'succeeded', evidence: 'bank statement' }))
+    await word.run()
+    expect(statusOf(await word.state(id))).toBe('COMPENSATED')
+  })
+
+  it('past its pivot only goes forward: what is refused there waits for an operator', async () => {
+    const refused: ActivityOutcome = { outcome: 'refused', slug: 'no-printer', detail: '' }
+    const run = bench({ outcomes: { send: [refused, ok] } })
+    await run.apply(start())
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('NEEDS_ATTENTION')
+    await run.apply(operator({ action: 'compensate' }))
+    expect(statusOf(await run.state(id))).toBe('NEEDS_ATTENTION')
+    await run.apply(operator({ action: 'retry' }, 'op2'))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+
+  it('is turned back by an operator before its pivot', async () => {
+    const run = bench({ outcomes: { pay: [unknown] } })
+    await run.apply(start())
+    await run.run(1_000)
+    await run.apply(operator({ action: 'compensate' }))
+    await run.run()
+    const state = await run.state(id)
+    expect([statusOf(state), state.failure?.reason]).toEqual(['COMPENSATED', 'operator'])
+    expect(run.runs.at(-1)).toBe('repay')
+  })
+
+  it('compensates again when what it gave up happens after all', async () => {
+    const run = bench({ outcomes: { pay: [unknown] } })
+    await run.apply(start())
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+    await run.apply(told('paid-elsewhere', { paid: 'late' }))
+    expect(statusOf(await run.state(id))).toBe('COMPENSATING')
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+    expect(run.runs.filter((name) => name === 'repay').length).toBe(2)
+    await run.apply({ ...told('paid-elsewhere', { paid: 'late' }), id: 'told again' })
+    await run.run()
+    expect(run.runs.filter((name) => name === 'repay').length).toBe(2)
+  })
+
+  it('keeps a message that comes before its wait, or before the saga', async () => {
+    const run = bench()
+    await run.apply(told('guide-found', { name: 'Ravi' }))
+    await run.apply(start('Hampi'))
+    await run.run()
+    expect((await run.state(id)).data).toMatchObject({ guide: 'Ravi' })
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+
+  it('calls an operator when the message it waits for does not come', async () => {
+    const run = bench()
+    await run.apply(start('Hampi'))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('NEEDS_ATTENTION')
+    await run.apply(told('guide-found', { name: 'Ravi' }))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+
+  it('turns back on a message at any point before the pivot, and not after', async () => {
+    const before = bench({ outcomes: { pay: [unknown] } })
+    await before.apply(start())
+    await before.run(1_000)
+    await before.apply(told('changed-mind'))
+    await before.run()
+    expect(statusOf(await before.state(id))).toBe('COMPENSATED')
+
+    const after = bench()
+    await after.apply(start('Hampi'))
+    await after.run(500)
+    await after.apply(told('changed-mind'), told('guide-found', { name: 'Ravi' }))
+    await after.run()
+    expect(statusOf(await after.state(id))).toBe('COMPLETED')
+  })
+
+  it('writes down what it could not use', async () => {
+    const run = bench()
+    await run.apply(start())
+    await run.run()
+    const key = actionKey({ sagaId: id, step: 'book-hotel', side: 'do', round: 1 })
+    const again: SagaInput = { kind: 'outcome', id: 'x', sagaId: id, context, key, outcome: { outcome: 'succeeded', result: {} } }
+    const before = (await run.store.instance(id))?.version ?? 0
+    await run.apply(again, told('nobody-waits'), { kind: 'timer', id: 'y', sagaId: id, context })
+    expect((await run.store.instance(id))?.version).toBe(before + 3)
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+})
+
+describe('a saga whose process is killed', () => {
+  const cases: readonly (readonly [string, () => Parameters<typeof bench>[0], string])[] = [
+    ['completes', () => ({}), 'COMPLETED'],
+    ['compensates', () => ({ refuse: 'IssueTicket' }), 'COMPENSATED'],
+    ['asks', () => ({ outcomes: { pay: [unknown, unknown, ok] } }), 'COMPLETED'],
+    ['expires', () => ({ outcomes: { pay: [unknown] } }), 'COMPENSATED'],
+  ]
+  it.each(cases)('%s all the same, wherever it is killed', async (_, make, end) => {
+    const whole = bench(make())
+    await whole.apply(start())
+    await whole.run()
+    const points = whole.transactions
+    expect(points).toBeGreaterThanOrEqual(5)
+    for (let at = 1; at <= points; at++) {
+      for (const when of ['before', 'after'] as const) {
+        const run = bench({ ...make(), crash: { at, when } })
+        await run.apply(start())
+        await run.run()
+        const state = await run.state(id)
+        expect([at, when, statusOf(state), run.store.tasks()]).toEqual([at, when, end, []])
+        const commands = new Set(run.sent.map((message) => message.id))
+        expect(commands.size).toBe(new Set(whole.sent.map((message) => message.id)).size)
+      }
+    }
+  })
+})
+
+describe('names', () => {
+  it('of actions are read back as they were made', () => {
+    for (const side of ['do', 'undo'] as const)
+      for (const round of [1, 2, 17])
+        expect(parseActionKey(actionKey({ sagaId: id, step: 'pay-2', side, round }))).toEqual({ sagaId: id, step: 'pay-2', side, round })
+    expect(parseActionKey('http:command:of:another')).toBeUndefined()
+  })
+
+  it('of sagas are one per type and key, and keep the time of a UUIDv7', () => {
+    const order = '0190a000-0000-7000-8000-000000000001'
+    expect(sagaIdFor('trip', order)).toMatch(/^0190a000-0000-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(new Set([sagaIdFor('trip', order), sagaIdFor('walk', order), sagaIdFor('trip', 'x')]).size).toBe(3)
+  })
+})
+
+describe('a definition', () => {
+  it('is refused where it contradicts itself', () => {
+    const step = { name: 'a', does: command(to('A')) }
+    expect(() => defineSaga<Trip>({ type: 'x', version: 1, steps: [step, step] })).toThrow('two steps of one name')
+    const late = { name: 'b', does: command(to('B')), undo: command(to('C')) }
+    expect(() => defineSaga<Trip>({ type: 'x', version: 1, steps: [{ ...step, pivot: true }, late] })).toThrow('past the pivot')
+  })
+
+  it('is drawn', () => {
+    expect(mermaidOf(trip)).toContain('issue_ticket{"issue-ticket<br/>command<br/>pivot"}')
+  })
+})
