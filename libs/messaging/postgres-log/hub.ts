@@ -1,5 +1,6 @@
 import type { Clock, Random } from '#kernel'
 import { createPool, listen, type PostgresConfig } from '#postgres'
+import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { StoredRecord } from '../log.js'
 import { Tail } from './tail.js'
@@ -30,6 +31,8 @@ export interface Fetch {
 
 const TOPICS_FRESH_MS = 10_000
 const MOST_PAYLOAD = 7_000
+/** By then every process has heard that this one listens. */
+const SECOND_LOOK_MS = 500
 const RETAIN_EVERY_MS = 60_000
 const RETAIN_LIMIT = 1_000
 const RETAIN_ROUNDS = 20
@@ -40,7 +43,9 @@ const RETAIN_ROUNDS = 20
  * instance until its transaction ends, and inside the append that would be as long as the disk takes.
  */
 export class Hub {
+  readonly id = randomUUID()
   readonly pool: pg.Pool
+  #aloneUntil = 0
   readonly #channel: string
   readonly #subscribers = new Set<Subscriber>()
   readonly #ends = new Map<number, bigint>()
@@ -73,6 +78,7 @@ export class Hub {
     this.#retainer ??= setInterval(() => void this.retain().catch(() => undefined), RETAIN_EVERY_MS * (0.9 + this.random.next() * 0.2))
     this.#retainer.unref()
     await this.#bell
+    setTimeout(() => void this.poll(), SECOND_LOOK_MS).unref()
   }
 
   unsubscribe(subscriber: Subscriber): void {
@@ -124,8 +130,17 @@ export class Hub {
   /** Tells the consumers in this process at once, and those in others by one NOTIFY for all that is waiting. */
   ring(partitions: readonly number[]): void {
     this.#tell(partitions)
+    if (this.clock.now() < this.#aloneUntil) return
     for (const partition of partitions) this.#toRing.add(`${partition}:${this.end(partition)}`)
     void this.#ringOthers()
+  }
+
+  /**
+   * A heartbeat found no consumer in another process: until the next one nobody else need hear of new records. One that joins rings every
+   * process, and polls once more after that.
+   */
+  foundAlone(alone: boolean, until_ms: number): void {
+    this.#aloneUntil = alone ? until_ms : 0
   }
 
   ringGroup(group: string): void {
@@ -220,6 +235,7 @@ export class Hub {
     const news: number[] = []
     for (const word of payload.split(' ')) {
       if (word.startsWith('g:')) {
+        this.#aloneUntil = 0
         for (const subscriber of this.#subscribers) if (subscriber.group === word.slice(2)) subscriber.onRebalance()
         continue
       }

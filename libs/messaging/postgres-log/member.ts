@@ -18,6 +18,7 @@ interface BeatRow {
   readonly topic: string
   readonly number: number
   readonly next: bigint
+  readonly alone: boolean
 }
 
 const CLOSE_MS = 10_000
@@ -132,10 +133,11 @@ export class GroupMember implements LogConsumer, Subscriber {
     const asked = this.hub.clock.now()
     const { rows } = await this.hub.pool.query<BeatRow>({
       name: 'log-beat',
-      text: 'SELECT * FROM beat($1, $2, $3, $4)',
-      values: [this.group, this.#id, this.options.topics, this.ttl_ms],
+      text: 'SELECT * FROM beat($1, $2, $3, $4, $5)',
+      values: [this.group, this.#id, this.hub.id, this.options.topics, this.ttl_ms],
     })
     this.#aliveUntil = asked + this.ttl_ms
+    this.hub.foundAlone(rows[0]?.alone ?? false, this.#aliveUntil)
     if (this.#draining) return
     const given = new Set(rows.map(({ partition_id }) => partition_id))
     for (const [id, { lane }] of this.#assigned) if (!given.has(id)) this.#lose(id, lane)

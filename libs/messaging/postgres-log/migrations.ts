@@ -33,6 +33,8 @@ CREATE TABLE record (
 CREATE TABLE member (
   "group" text NOT NULL,
   member text NOT NULL,
+  -- the process, as it calls itself
+  hub text NOT NULL,
   topics text[] NOT NULL,
   expires_at timestamptz NOT NULL,
   PRIMARY KEY ("group", member)
@@ -95,14 +97,14 @@ END $$;
  * and is told which of its own are surplus. Beats of one group run one after another. Nothing here must survive a crash of the server.
  */
 const BEAT = `
-CREATE FUNCTION beat(p_group text, p_member text, p_topics text[], p_ttl_ms int)
-RETURNS TABLE (partition_id int, epoch bigint, surplus boolean, topic text, number int, "next" bigint) LANGUAGE plpgsql AS $$
+CREATE FUNCTION beat(p_group text, p_member text, p_hub text, p_topics text[], p_ttl_ms int)
+RETURNS TABLE (partition_id int, epoch bigint, surplus boolean, topic text, number int, "next" bigint, alone boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   PERFORM pg_advisory_xact_lock(hashtextextended(p_group, 724211002));
-  INSERT INTO member ("group", member, topics, expires_at)
-  VALUES (p_group, p_member, p_topics, clock_timestamp() + p_ttl_ms * interval '1 ms')
+  INSERT INTO member ("group", member, hub, topics, expires_at)
+  VALUES (p_group, p_member, p_hub, p_topics, clock_timestamp() + p_ttl_ms * interval '1 ms')
   ON CONFLICT ("group", member) DO UPDATE SET topics = excluded.topics, expires_at = excluded.expires_at;
   DELETE FROM member WHERE "group" = p_group AND expires_at < clock_timestamp();
   INSERT INTO lease ("group", partition_id)
@@ -124,7 +126,8 @@ BEGIN
   FROM claimed c WHERE l."group" = p_group AND l.partition_id = c.partition_id AND c.n <= c.room;
 
   RETURN QUERY
-  SELECT l.partition_id, l.epoch, row_number() OVER (PARTITION BY p.topic_id ORDER BY p.number) > coalesce(w.wanted, 0), t.name, p.number, p.next
+  SELECT l.partition_id, l.epoch, row_number() OVER (PARTITION BY p.topic_id ORDER BY p.number) > coalesce(w.wanted, 0), t.name, p.number, p.next,
+    NOT EXISTS (SELECT FROM member m WHERE m.hub <> p_hub AND m.expires_at > clock_timestamp())
   FROM lease l JOIN partition p ON p.id = l.partition_id JOIN topic t ON t.id = p.topic_id
   LEFT JOIN wanted(p_group, p_member) w ON w.topic_id = p.topic_id
   WHERE l."group" = p_group AND l.member = p_member;
