@@ -48,8 +48,7 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
     bodyParser: false,
     abortOnError: false,
   })
-  describeAccess(app)
-  app.get(OpenApi).of(app)
+  app.get(OpenApi).of(app, describeAccess(app))
 
   const rate = { perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }
   const limiter = config.REDIS_URL ? redisRateLimiter(config.REDIS_URL, `rate:${name}`, rate, clock) : memoryRateLimiter(rate, clock)

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Inject, Injectable, Module, Param, Post, Query, type DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { StreamRef, StreamType } from '#event-store'
+import type { EventStore, StreamRef, StreamType } from '#event-store'
 import { countingIds } from '#kernel/testing'
 import { refuse, systemClock, type Clock, type JsonObject } from '#kernel'
 import {
@@ -32,7 +32,7 @@ import {
   type OwnershipResolver,
 } from '../index.js'
 import { testTokens, type TestTokens } from '../testing/index.js'
-import { memoryCommands, type MemoryCommands } from './memory-commands.fixture.js'
+import { gatedStore, type GatedStore } from './gated-store.fixture.js'
 
 /** A jar holds things: the smallest resource that shows every convention. */
 interface Jar {
@@ -78,10 +78,10 @@ class FillDto {
 
 @Injectable()
 class JarOwners implements OwnershipResolver {
-  constructor(@Inject('store') private readonly store: MemoryCommands) {}
+  constructor(@Inject('store') private readonly store: EventStore) {}
 
   async owns(id: string, caller: CallerIdentity): Promise<boolean> {
-    const { version, state } = this.store.load(jar(id))
+    const { version, state } = await this.store.load(jar(id))
     return version > 0 && (caller.isStaff || state.owner === caller.sub)
   }
 }
@@ -91,7 +91,7 @@ class JarOwners implements OwnershipResolver {
 class JarsController {
   constructor(
     @Inject(HttpCommands) private readonly commands: HttpCommands,
-    @Inject('store') private readonly store: MemoryCommands,
+    @Inject('store') private readonly store: EventStore,
     @Inject('clock') private readonly clock: Clock,
     @Inject('ids') private readonly ids: { next(): string },
   ) {}
@@ -145,8 +145,9 @@ class JarsController {
   @Get(':id')
   @OwnedBy(JarOwners)
   async read(@Param('id') id: string, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
-    await waitForToken(token, async () => ({ incarnation: this.store.incarnation, streams: this.store.versions() }), this.clock)
-    return this.store.load(jar(id)).state
+    const { state, version } = await this.store.load(jar(id))
+    await waitForToken(token, async () => ({ incarnation: this.store.incarnation, streams: { [`jar-${id}`]: version } }), this.clock)
+    return state
   }
 }
 
@@ -192,7 +193,7 @@ class OddController {
 
 export interface Demo extends TestTokens {
   readonly app: NestFastifyApplication
-  readonly store: MemoryCommands
+  readonly gated: GatedStore
   readonly lines: string[]
 }
 
@@ -211,9 +212,10 @@ export const demoConfig: AppOptions['config'] = {
 
 export const demoApp = async (more: Partial<AppOptions['config']> = {}, clock?: Clock, imports: DynamicModule[] = []): Promise<Demo> => {
   const tokens = await testTokens()
-  const store = memoryCommands()
   const lines: string[] = []
   const time = clock ?? systemClock
+  const gated = gatedStore([jarType], time)
+  const { store } = gated
   const ids = countingIds()
   const module: DynamicModule = {
     module: DemoModule,
@@ -236,5 +238,5 @@ export const demoApp = async (more: Partial<AppOptions['config']> = {}, clock?: 
   })
   await app.init()
   await app.getHttpAdapter().getInstance().ready()
-  return { ...tokens, app, store, lines }
+  return { ...tokens, app, gated, lines }
 }

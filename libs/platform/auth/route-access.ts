@@ -1,16 +1,31 @@
 import type { INestApplication } from '@nestjs/common'
-import { METHOD_METADATA } from '@nestjs/common/constants.js'
+import { METHOD_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js'
 import { MetadataScanner, ModulesContainer } from '@nestjs/core'
 import { RouteConfig } from '@nestjs/platform-fastify'
-import { PUBLIC, RAW_BODY, REQUIRED_ROLES, type RouteAccess } from './access.js'
+import { consistencyTokenOf } from '../commands/consistency-token.js'
+import { httpCommandOf } from '../commands/http-command.js'
+import { CLIENT_IDS, IDEMPOTENT, PUBLIC, RAW_BODY, REQUIRED_ROLES, type RouteAccess } from './access.js'
 import type { Role } from './caller.js'
+
+/** What a handler's decorators say, for the request hook and for OpenAPI. */
+export interface RouteFacts {
+  readonly access: RouteAccess
+  /** It takes `@HttpCommand()`. */
+  readonly command: boolean
+  readonly keyRequired: boolean
+  /** It takes `@ConsistencyTokenHeader()`. */
+  readonly readsToken: boolean
+  readonly clientIds: readonly string[]
+}
 
 /**
  * Works out who may call each route, before routes are registered, and leaves it in the route's Fastify config, where the request hook finds
  * it. Throws, naming the handler, where a route says neither `@Public()` nor `@Roles()`: forgetting must not mean open.
+ * Answers the facts by `<Controller>_<method>`.
  */
-export const describeAccess = (app: INestApplication): void => {
+export const describeAccess = (app: INestApplication): ReadonlyMap<string, RouteFacts> => {
   const scanner = new MetadataScanner()
+  const routes = new Map<string, RouteFacts>()
   for (const module of app.get(ModulesContainer).values()) {
     for (const { metatype } of module.controllers.values()) {
       if (typeof metatype !== 'function') continue
@@ -20,8 +35,23 @@ export const describeAccess = (app: INestApplication): void => {
         if (!Reflect.hasMetadata(METHOD_METADATA, method)) continue
         const access = accessOf(metatype, method, `${metatype.name}.${name}`)
         RouteConfig({ access })(prototype, name, { value: method })
+        routes.set(`${metatype.name}_${name}`, factsOf(metatype, name, method, access))
       }
     }
+  }
+  return routes
+}
+
+const factsOf = (controller: object, name: string, method: object, access: RouteAccess): RouteFacts => {
+  const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Readonly<Record<string, { factory?: unknown }>>
+  const takes = (factory: unknown) => Object.values(params).some((param) => param.factory === factory)
+  const clientIds = (Reflect.getMetadata(CLIENT_IDS, method) ?? Reflect.getMetadata(CLIENT_IDS, controller) ?? []) as readonly string[]
+  return {
+    access,
+    command: takes(httpCommandOf),
+    keyRequired: Reflect.getMetadata(IDEMPOTENT, method) === 'required',
+    readsToken: takes(consistencyTokenOf),
+    clientIds,
   }
 }
 

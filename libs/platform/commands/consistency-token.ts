@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import type { Clock } from '#kernel'
 import type { FastifyRequest } from 'fastify'
+import { setImmediate as laterTurn } from 'node:timers/promises'
 import { Problem } from '../errors/problem.js'
 
 /** Names of streams as stored, `order-0190…`, and the version each had after the command. */
@@ -47,13 +48,19 @@ const parseArray = (text: string): unknown[] => {
   throw malformed()
 }
 
-/** `@ConsistencyTokenHeader() token: ConsistencyToken | undefined`; malformed is 400. */
-export const ConsistencyTokenHeader = createParamDecorator((_: unknown, context: ExecutionContext): ConsistencyToken | undefined => {
+export const consistencyTokenOf = (_: unknown, context: ExecutionContext): ConsistencyToken | undefined | Promise<never> => {
   const header = context.switchToHttp().getRequest<FastifyRequest>().headers['consistency-token']
   if (header === undefined) return undefined
-  if (typeof header !== 'string') throw malformed()
-  return ConsistencyToken.parse(header)
-})
+  try {
+    if (typeof header !== 'string') throw malformed()
+    return ConsistencyToken.parse(header)
+  } catch (problem) {
+    return laterTurn().then(() => Promise.reject(problem as Error))
+  }
+}
+
+/** `@ConsistencyTokenHeader() token: ConsistencyToken | undefined`; malformed is 400, after the fields (see `HttpCommand`). */
+export const ConsistencyTokenHeader = createParamDecorator(consistencyTokenOf)
 
 /** Where a read model stands for the streams asked about: the incarnation it follows, and the versions it has applied (absent: none). */
 export type Applied = (

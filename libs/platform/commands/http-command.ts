@@ -26,11 +26,7 @@ export interface CommandRequest {
   readonly traceId: string
 }
 
-/**
- * `@HttpCommand() request: CommandRequest`. Answers 400 for a missing or malformed `Idempotency-Key` or `If-Match`, after the fields:
- * parameters are resolved side by side and the first to fail is what the client sees, so this one fails a turn later.
- */
-export const HttpCommand = createParamDecorator((_: unknown, context: ExecutionContext): CommandRequest | Promise<never> => {
+export const httpCommandOf = (_: unknown, context: ExecutionContext): CommandRequest | Promise<never> => {
   const request = context.switchToHttp().getRequest<FastifyRequest>()
   const need: unknown = Reflect.getMetadata(IDEMPOTENT, context.getHandler())
   try {
@@ -38,7 +34,13 @@ export const HttpCommand = createParamDecorator((_: unknown, context: ExecutionC
   } catch (problem) {
     return laterTurn().then(() => Promise.reject(problem as Error))
   }
-})
+}
+
+/**
+ * `@HttpCommand() request: CommandRequest`. Answers 400 for a missing or malformed `Idempotency-Key` or `If-Match`, after the fields:
+ * parameters are resolved side by side and the first to fail is what the client sees, so this one fails a turn later.
+ */
+export const HttpCommand = createParamDecorator(httpCommandOf)
 
 export const commandRequest = (request: FastifyRequest, keyRequired: boolean): CommandRequest => {
   const caller = callerOf(request)

@@ -50,10 +50,10 @@ describe('an idempotency key', () => {
     expect(again.headers['idempotency-replayed']).toBe('true')
     expect(first.headers.location).toBe(`/v1/jars/${first.json().jarId}`)
     expect(ConsistencyToken.parse(String(first.headers['consistency-token']))).toEqual({
-      incarnation: demo.store.incarnation,
+      incarnation: demo.gated.store.incarnation,
       streams: { [`jar-${first.json().jarId}`]: 1 },
     })
-    expect(demo.store.appended).toBe(1)
+    expect(await demo.gated.appended()).toBe(1)
   })
 
   it('refuses another body', async () => {
@@ -104,14 +104,14 @@ describe('an idempotency key', () => {
     const fill = `${String(location)}/fill`
     expect((await send(fill, { by: 0 }, { key: 'f' })).statusCode).toBe(400)
     expect((await send(fill, { by: 1 }, { key: 'f', headers: { 'if-match': '"9"' } })).statusCode).toBe(412)
-    demo.store.failWith = new StoreUnavailable('gone')
+    demo.gated.failWith = new StoreUnavailable('gone')
     expect((await send(fill, { by: 1 }, { key: 'f' })).statusCode).toBe(503)
-    demo.store.failWith = new StoreOverloaded('full')
+    demo.gated.failWith = new StoreOverloaded('full')
     const overloaded = await send(fill, { by: 1 }, { key: 'f' })
     expect([overloaded.statusCode, overloaded.headers['retry-after']]).toEqual([503, '1'])
-    demo.store.failWith = new Error('bug')
+    demo.gated.failWith = new Error('bug')
     expect((await send(fill, { by: 1 }, { key: 'f' })).statusCode).toBe(500)
-    demo.store.failWith = undefined
+    demo.gated.failWith = undefined
     const done = await send(fill, { by: 2 }, { key: 'f' })
     expect([done.statusCode, done.json()]).toEqual([200, { level: 2 }])
   })
@@ -120,14 +120,14 @@ describe('an idempotency key', () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => make(good)))
     expect(new Set(answers.map((answer) => JSON.stringify(kept(answer)))).size).toBe(1)
     expect(answers.filter(({ headers }) => headers['idempotency-replayed'] === 'true')).toHaveLength(49)
-    expect(demo.store.appended).toBe(1)
+    expect(await demo.gated.appended()).toBe(1)
   })
 
   it('waits five seconds for the first, then says so', async () => {
     const clock = new FakeClock(Date.now())
     const timed = await demoApp({}, clock)
     const gate = Promise.withResolvers<void>()
-    timed.store.gate = gate.promise
+    timed.gated.gate = gate.promise
     const first = make(good, { key: 'k' }, timed)
     const second = make(good, { key: 'k' }, timed)
     while (clock.nextWake() === undefined) await new Promise(setImmediate)
