@@ -1,7 +1,8 @@
 import type { EventStore } from '#event-store'
+import type { FraudDecision } from '#fraud'
 import type { Clock, Ids, Transactions } from '#kernel'
 import type { Relay } from '#messaging'
-import { HttpCommands, Readiness } from '#platform'
+import { HttpCommands, Metrics, Readiness } from '#platform'
 import { Inject, Injectable, Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import type pg from 'pg'
@@ -83,7 +84,15 @@ export class FraudModule {
         { provide: TRANSACTIONS, useValue: transactions },
         { provide: HASH_KEY, useValue: config.FRAUD_HASH_KEY },
         { provide: HttpCommands, useValue: new HttpCommands(commands, clock) },
-        { provide: ScoreTransactions, useValue: new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms }) },
+        {
+          provide: ScoreTransactions,
+          inject: [Metrics],
+          useFactory: (metrics: Metrics) => {
+            const decisions = metrics.counter('fraud_decisions_total', 'Scored transactions by decision.', ['decision'])
+            const onScored = (decision: FraudDecision) => decisions.inc({ decision })
+            return new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms, onScored })
+          },
+        },
         { provide: OrderOutcomes, useValue: new OrderOutcomes(features) },
         { provide: AlertTimeouts, useValue: new AlertTimeouts({ alerts, commands, transactions, clock, onError: report }) },
         DecideAlertHandler,

@@ -40,7 +40,7 @@ export const declined = (payment: Payment, reason: string): Change => ({
 })
 
 /** The first state of a payment whose outcome is known; `dueAt` is for those that are paid later. */
-export const opened = (payment: Payment, outcome: Exclude<Outcome, 'timeout'> | undefined, dueAt: number): Change => {
+export const opened = (payment: Payment, outcome: Outcome | undefined, dueAt: number): Change => {
   switch (outcome) {
     case undefined:
       return declined(payment, 'unknown-instrument')
@@ -49,6 +49,8 @@ export const opened = (payment: Payment, outcome: Exclude<Outcome, 'timeout'> | 
     case 'paid':
     case 'lost':
       return paid(payment)
+    case 'timeout':
+      throw new TypeError('a payment that never happens has no place in the books')
     case 'slow':
     case 'late':
       return { payment: { ...payment, dueAt } }

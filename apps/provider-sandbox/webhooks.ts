@@ -40,16 +40,16 @@ export class Webhooks {
     private readonly settings: WebhookSettings,
   ) {}
 
-  /** Tries what is due now, a few at once. Answers how many were tried. */
-  async deliverDue(): Promise<number> {
+  /** Tries what is due now, a few at once. Answers how many were tried. `signal` cuts attempts short; they are made again. */
+  async deliverDue(signal?: AbortSignal): Promise<number> {
     const now = this.clock.now()
     const { rows } = await this.pool.query<Claimed>({ name: 'claim-webhooks', text: CLAIM, values: [now, AT_ONCE, now + CLAIM_MS] })
-    await Promise.all(rows.map((webhook) => this.#deliver(webhook)))
+    await Promise.all(rows.map((webhook) => this.#deliver(webhook, signal)))
     return rows.length
   }
 
-  async #deliver(webhook: Claimed): Promise<void> {
-    const delivered = await this.#post(webhook.body)
+  async #deliver(webhook: Claimed, signal: AbortSignal | undefined): Promise<void> {
+    const delivered = await this.#post(webhook.body, signal)
     const now = this.clock.now()
     const over = webhook.attempts >= MOST_ATTEMPTS || now - Number(webhook.created_at) > GIVE_UP_AFTER_MS
     const pause_ms = Math.min(FIRST_PAUSE_MS * 2 ** (webhook.attempts - 1), LONGEST_PAUSE_MS) * (0.5 + this.random.next())
@@ -61,7 +61,8 @@ export class Webhooks {
     })
   }
 
-  async #post(body: string): Promise<boolean> {
+  async #post(body: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const late = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
     try {
       const response = await fetch(this.settings.url, {
         method: 'POST',
@@ -71,7 +72,7 @@ export class Webhooks {
         },
         body,
         redirect: 'manual',
-        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+        signal: signal ? AbortSignal.any([late, signal]) : late,
       })
       await response.body?.cancel()
       return response.ok

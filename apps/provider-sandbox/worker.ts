@@ -6,10 +6,13 @@ const POLL_MS = 200
 const AFTER_FAILURE_MS = 2_000
 const SETTLED_AT_ONCE = 100
 
-/** One loop that pays what is due and delivers webhooks. Everything it does is in rows: killed at any moment, the next one goes on. */
+/**
+ * Two loops: one pays what is due, the other delivers webhooks, so that a merchant who does not answer delays no payment. Everything they do
+ * is in rows: killed at any moment, the next ones go on.
+ */
 export class SandboxWorker {
   readonly #stop = new AbortController()
-  #loop: Promise<void> | undefined
+  #loops: Promise<unknown> | undefined
 
   constructor(
     private readonly books: Books,
@@ -18,28 +21,24 @@ export class SandboxWorker {
   ) {}
 
   start(): void {
-    this.#loop ??= this.#run()
+    this.#loops ??= Promise.all([
+      this.#repeat(() => this.books.settleDue(SETTLED_AT_ONCE)),
+      this.#repeat(() => this.webhooks.deliverDue(this.#stop.signal)),
+    ])
   }
 
-  /** Resolves when the turn under way is over; that takes at most as long as one webhook may. */
+  /** Cuts short what waits for a merchant, and resolves when all is written down. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    await this.#loop
+    await this.#loops
   }
 
-  /** One turn. Answers whether there may be more to do at once. */
-  async turn(): Promise<boolean> {
-    const settled = await this.books.settleDue(SETTLED_AT_ONCE)
-    const tried = await this.webhooks.deliverDue()
-    return settled + tried > 0
-  }
-
-  async #run(): Promise<void> {
+  async #repeat(turn: () => Promise<number>): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
       // The database may be away for a while; the rows wait.
-      const pause_ms = await this.turn().then(
-        (more) => (more ? 0 : POLL_MS),
+      const pause_ms = await turn().then(
+        (done) => (done > 0 ? 0 : POLL_MS),
         () => AFTER_FAILURE_MS,
       )
       if (pause_ms > 0) await this.clock.sleep(pause_ms, signal).catch(() => undefined)

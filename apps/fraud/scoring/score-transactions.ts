@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CommandAnswered, ScoreTransaction, TransactionScored, type CommandAnsweredData } from '#contracts'
 import type { Command, Commands } from '#event-store'
-import { alert, featuresOf, type Transaction as Scorable } from '#fraud'
+import { alert, featuresOf, type FraudDecision, type Transaction as Scorable } from '#fraud'
 import { isRefusal, paise, type Clock, type Ids, type IncomingMessage, type MessageContext } from '#kernel'
 import { noEffect, type BatchHandler } from '#messaging'
 import { alertStream } from '../alerts/alert-stream.js'
@@ -16,6 +16,8 @@ export interface ScoringPorts {
   readonly ids: Ids
   /** How long a person has to decide an alert. */
   readonly reviewTimeout_ms: number
+  /** Told of each decision when it is written; for metrics. */
+  readonly onScored?: (decision: FraudDecision) => void
 }
 
 /** A command as it came: the same id may come again, with another origin. */
@@ -46,6 +48,7 @@ export class ScoreTransactions {
         first.map((each, at) => this.#command(each, entry(scored, at))),
         tx,
       )
+      for (const { score } of counted) this.ports.onScored?.(score.decision)
       const answerOf = new Map(first.map(({ message }, at) => [message.id, entry(answers, at).answer]))
       const again = [...first.filter((_, at) => entry(answers, at).replayed), ...repeats]
       if (again.length > 0)

@@ -193,7 +193,7 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
 
     it('declines what nobody decided in time, once', async () => {
       const timeouts = new AlertTimeouts({ alerts: harness.alerts, commands, transactions: harness.transactions, clock })
-      while ((await timeouts.turn()) > 0);
+      for (let turns = 0; turns < 10 && (await timeouts.turn()) > 0; turns++);
       await published()
       const alertId = alertOf(await handle(ask({ amount: '20000000' })))
       clock.advance(HOUR_MS - 1)
