@@ -1,0 +1,113 @@
+import { encodeMessage, logMigrations, postgresLog, decodeMessage, type LogDriver } from '#messaging'
+import type { IncomingMessage, OutgoingMessage } from '#kernel'
+import { devIssuerMigrations, parseConfig, type Role } from '#platform'
+import { testTokens, type TestTokens } from '#platform/testing'
+import { migrate } from '#postgres'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { createOrderCommandApp } from '../app.js'
+import { migrations } from '../migrations.js'
+import { orderCommandConfig } from '../order-command.config.js'
+
+export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64url')
+
+/** These tests bring tokens of their own, and do not mount the issuer. */
+const withoutIssuer = migrations.filter((migration) => !devIssuerMigrations.includes(migration))
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  readonly body: Record<string, unknown>
+}
+
+export interface Call {
+  readonly as?: { readonly sub: string; readonly roles?: readonly Role[] }
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+/** The app with a real database and log. `close` drops both. */
+export class RunningApp {
+  readonly heard: IncomingMessage[] = []
+  #sent = 0n
+
+  private constructor(
+    readonly app: NestFastifyApplication,
+    readonly database: TestDatabase,
+    readonly driver: LogDriver,
+    private readonly tokens: TestTokens,
+  ) {}
+
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
+    const tokens = await testTokens()
+    const database = await createTestDatabase(withoutIssuer, 'order_command')
+    await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+    const config = parseConfig(orderCommandConfig, {
+      DATABASE_URL: database.url,
+      MASTER_KEY,
+      FRAUD_HASH_KEY: 'f'.repeat(32),
+      RATE_LIMIT_PER_SECOND: '1000000',
+      RATE_LIMIT_BURST: '1000000',
+      LOG_LEVEL: 'silent',
+      ...tokens.config,
+      ...env,
+    })
+    const driver = postgresLog({ url: database.url })
+    const app = await createOrderCommandApp(config, { driver, keys: tokens.keys })
+    await app.startAllMicroservices()
+    await app.init()
+    await app.getHttpAdapter().getInstance().ready()
+    const running = new RunningApp(app, database, driver, tokens)
+    await running.#listen()
+    return running
+  }
+
+  /** Everything that the app publishes. */
+  async #listen(): Promise<void> {
+    await this.driver.consume({
+      group: 'test',
+      topics: ['orders.events', 'catalogue.events', 'stock.events', 'replies'],
+      maxBatch: 500,
+      startOffset: () => Promise.resolve(0n),
+      onBatch: async (_partition, records) => void this.heard.push(...records.map(decodeMessage)),
+    })
+  }
+
+  async call(method: 'GET' | 'POST' | 'PUT', url: string, { as, headers = {}, body }: Call = {}): Promise<Answer> {
+    const authorization = as ? await this.tokens.as(as.sub, ...(as.roles ?? ['customer'])) : {}
+    const response = await this.app.inject({
+      method,
+      url,
+      headers: { ...authorization, ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
+    })
+    const text = response.body
+    return {
+      status: response.statusCode,
+      headers: response.headers as Record<string, string>,
+      text,
+      body: text === '' ? {} : JSON.parse(text),
+    }
+  }
+
+  /** Puts messages on the log as another app would. */
+  async send(...messages: readonly OutgoingMessage[]): Promise<void> {
+    const producer = await this.driver.producer()
+    const records = messages.map((message) =>
+      encodeMessage(message, 'payment-saga', Date.now(), { incarnation: 'test', position: ++this.#sent, ordinal: 0 }),
+    )
+    await producer.send(records)
+    await producer.close()
+  }
+
+  heardOf(type: string, key?: string): readonly IncomingMessage[] {
+    return this.heard.filter((message) => message.type === type && (key === undefined || message.key === key))
+  }
+
+  async close(): Promise<void> {
+    await this.app.close()
+    await this.driver.close()
+    await this.database.drop()
+  }
+}
