@@ -41,7 +41,7 @@ export interface SagaWorkerOptions {
   readonly poll_ms: number
 }
 
-const DEFAULTS: SagaWorkerOptions = { concurrency: 64, batch: 100, lease_ms: 30_000, timeout_ms: 15_000, poll_ms: 5_000 }
+const DEFAULTS: SagaWorkerOptions = { concurrency: 64, batch: 100, lease_ms: 10_000, timeout_ms: 8_000, poll_ms: 5_000 }
 
 /** Fires timers and runs activities from their rows. Any number of workers, in any process, share the rows. */
 export class SagaWorker {

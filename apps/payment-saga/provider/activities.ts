@@ -1,0 +1,145 @@
+import { paise, subtract, ZERO, type JsonObject } from '#kernel'
+import {
+  isProviderMethod,
+  type AuthoriseRequest,
+  type PaymentMethod,
+  type PaymentProvider,
+  type ProviderAnswer,
+  type ProviderPayment,
+} from '#payment'
+import type { Activity, ActivityOutcome, ActivityRun } from '#saga'
+
+export interface PaymentActivitiesPorts {
+  readonly provider: PaymentProvider
+  /** Opens a sealed instrument; undefined: its key was destroyed, or it is not a sealed text. */
+  open(sealed: JsonObject): string | undefined
+  /**
+   * How long after a payment was asked for the provider may still learn of it, milliseconds: longer than any request may take. Only after it
+   * is a payment that the provider does not know taken for one that never was.
+   */
+  readonly settle_ms: number
+}
+
+/** The provider calls of the payment sagas. Each is idempotent by its run's key, and says `unknown` where it does not know. */
+export const paymentActivities = (ports: PaymentActivitiesPorts): Readonly<Record<string, Activity>> => ({
+  'authorise-payment': (run, signal) => authorise(ports, run, signal),
+  'cancel-payment': (run, signal) => cancel(ports, run, signal),
+  'capture-payment': (run, signal) => capture(ports.provider, run, signal),
+  'refund-payment': (run, signal) => refund(ports.provider, run, signal),
+})
+
+/** After an unknown outcome the provider is asked first; what it does not know is sent again under the same key. */
+const authorise = async ({ provider, open }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+  if (run.attempt > 1) {
+    const found = await provider.find(run.key, signal)
+    if (found.known !== 'absent') return authorised(found)
+  }
+  const method = METHODS.find((known) => known === run.input['method'])
+  if (!method || !isProviderMethod(method)) return { outcome: 'refused', slug: 'method-not-offered', detail: 'not offered yet' }
+  const sealed = run.input['instrument']
+  const instrument = isObject(sealed) ? open(sealed) : undefined
+  if (instrument === undefined) return { outcome: 'refused', slug: 'instrument-unavailable', detail: 'the instrument cannot be read' }
+  const flow: Pick<AuthoriseRequest, 'flow'> = method === 'upi' ? { flow: run.input['flow'] === 'intent' ? 'intent' : 'collect' } : {}
+  const request = {
+    orderId: text(run, 'orderId'),
+    amount: paise(text(run, 'amount')),
+    method,
+    instrument,
+    ...flow,
+  }
+  return authorised(await provider.authorise(run.key, request, signal))
+}
+
+const authorised = (answer: ProviderAnswer): ActivityOutcome => {
+  if (answer.known !== 'answered') return notAnswered(answer)
+  const { payment } = answer
+  switch (payment.status) {
+    case 'authorised':
+    case 'captured':
+      return { outcome: 'succeeded', result: booksOf(payment) }
+    case 'pending':
+      return { outcome: 'unknown', detail: 'pending', result: booksOf(payment) }
+    case 'declined':
+    case 'voided':
+      return { outcome: 'refused', slug: 'declined', detail: payment.reason ?? payment.status }
+  }
+}
+
+/** Undoes whatever became of the payment: nothing, a void, or a refund. What is still pending may yet be paid, and is asked about again. */
+const cancel = async ({ provider, settle_ms }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+  const found = await provider.find(text(run, 'paymentKey'), signal)
+  if (found.known === 'absent') {
+    const wait_ms = run.startedAt + settle_ms - run.now
+    if (wait_ms > 0) return { outcome: 'unknown', detail: 'not known to the provider', retryAfter_ms: wait_ms }
+    return { outcome: 'succeeded', result: { authorised: '0' } }
+  }
+  if (found.known !== 'answered') return notAnswered(found)
+  const { payment } = found
+  const left = subtract(payment.captured, payment.refunded)
+  switch (payment.status) {
+    case 'pending':
+      return { outcome: 'unknown', detail: 'pending', result: booksOf(payment) }
+    case 'declined':
+    case 'voided':
+      return { outcome: 'succeeded', result: booksOf(payment) }
+    case 'authorised':
+      return undone(await provider.void(`${run.key}:void`, payment.paymentId, signal))
+    case 'captured':
+      if (left <= ZERO) return { outcome: 'succeeded', result: booksOf(payment) }
+      return undone(await provider.refund(`${run.key}:refund`, payment.paymentId, left, signal))
+  }
+}
+
+/** A refusal means that it has moved on since it was looked at: look again. */
+const undone = (answer: ProviderAnswer): ActivityOutcome => {
+  if (answer.known === 'refused') return { outcome: 'unknown', detail: answer.slug }
+  return answer.known === 'answered' ? { outcome: 'succeeded', result: booksOf(answer.payment) } : notAnswered(answer)
+}
+
+const capture = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+  const answer = await provider.capture(run.key, text(run, 'providerPaymentId'), paise(text(run, 'amount')), signal)
+  if (answer.known === 'answered') return { outcome: 'succeeded', result: booksOf(answer.payment) }
+  if (answer.known !== 'refused') return notAnswered(answer)
+  // Refused because it was taken already is as good as taken.
+  const found = await provider.find(text(run, 'paymentKey'), signal)
+  const taken = found.known === 'answered' && found.payment.status === 'captured'
+  return taken ? { outcome: 'succeeded', result: booksOf(found.payment) } : { outcome: 'refused', slug: answer.slug, detail: answer.detail }
+}
+
+const refund = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+  const answer = await provider.refund(run.key, text(run, 'providerPaymentId'), paise(text(run, 'amount')), signal)
+  if (answer.known === 'answered') return { outcome: 'succeeded', result: booksOf(answer.payment) }
+  return answer.known === 'refused' ? { outcome: 'refused', slug: answer.slug, detail: answer.detail } : notAnswered(answer)
+}
+
+const notAnswered = (answer: Exclude<ProviderAnswer, { known: 'answered' }>): ActivityOutcome => {
+  switch (answer.known) {
+    case 'refused':
+      return { outcome: 'refused', slug: answer.slug, detail: answer.detail }
+    case 'absent':
+      return { outcome: 'unknown', detail: 'not known to the provider' }
+    case 'unknown':
+      return { outcome: 'unknown', detail: answer.detail }
+  }
+}
+
+/** A payment of the provider's as the sagas learn it. */
+export const booksOf = ({ paymentId, status, amount, captured, refunded, next }: ProviderPayment): JsonObject => ({
+  providerPaymentId: paymentId,
+  status,
+  // Held or taken; what was given up or never given is nothing.
+  authorised: status === 'authorised' || status === 'captured' ? amount.toString() : '0',
+  captured: captured.toString(),
+  refunded: refunded.toString(),
+  ...(next ? { next: { kind: next.kind, url: next.url } } : {}),
+})
+
+const METHODS: readonly PaymentMethod[] = ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split']
+
+const text = ({ input }: ActivityRun, name: string): string => {
+  const value = input[name]
+  if (typeof value !== 'string') throw new TypeError(`${name} is missing`)
+  return value
+}
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)

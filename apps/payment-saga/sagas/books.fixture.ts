@@ -1,0 +1,131 @@
+import type { Clock, OutgoingMessage, Paise } from '#kernel'
+import { add, ZERO } from '#kernel'
+import type { AuthoriseRequest, PaymentProvider, ProviderAnswer, ProviderPayment } from '#payment'
+import type { BenchAnswer } from '#saga/testing'
+
+/** The books of the other apps, as small as their contracts allow. The bench gives a repeated command its first answer. */
+export class Books {
+  order: 'PLACED' | 'UNDER_REVIEW' | 'CONFIRMED' | 'CANCELLED' = 'PLACED'
+  reason: string | undefined
+  reserved = 0
+  stockGone = false
+  hold: 'none' | 'held' | 'captured' | 'released' = 'none'
+  walletRefunds = 0n
+
+  constructor(private readonly world: { stock?: 'none'; fraud?: string; funds?: 'none' } = {}) {}
+
+  readonly answer = (message: OutgoingMessage): BenchAnswer => {
+    const done = { accepted: {} }
+    switch (message.type) {
+      case 'ReserveStock':
+        if (this.world.stock === 'none' || this.stockGone) return { refused: 'out-of-stock' }
+        this.reserved = 1
+        return done
+      case 'ReleaseStock':
+        this.reserved = 0
+        this.stockGone = true
+        return done
+      case 'ScoreTransaction':
+        return { accepted: { decision: this.world.fraud ?? 'approve', score: 0.1 } }
+      case 'StartReview':
+        if (this.order === 'CANCELLED') return { refused: 'invalid-transition' }
+        this.order = 'UNDER_REVIEW'
+        return done
+      case 'HoldFunds':
+        if (this.world.funds === 'none' || this.hold === 'released') return { refused: 'insufficient-funds' }
+        this.hold = 'held'
+        return done
+      case 'CaptureHold':
+        if (this.hold !== 'held') return { refused: 'hold-not-open' }
+        this.hold = 'captured'
+        return done
+      case 'ReleaseHold':
+        if (this.hold === 'captured') return { refused: 'hold-not-open' }
+        this.hold = 'released'
+        return done
+      case 'RefundToWallet':
+        this.walletRefunds += BigInt(String(message.data['amount']))
+        return done
+      case 'ConfirmOrder':
+        if (this.order === 'CANCELLED') return { refused: 'invalid-transition' }
+        this.order = 'CONFIRMED'
+        return done
+      case 'CancelOrder':
+        if (this.order === 'CONFIRMED') return { refused: 'invalid-transition' }
+        if (this.order !== 'CANCELLED') this.reason = String(message.data['reason'])
+        this.order = 'CANCELLED'
+        return done
+      default:
+        return 'lost'
+    }
+  }
+}
+
+export type Luck = 'success' | 'slow' | 'lost' | 'decline' | 'timeout' | 'late'
+
+/** A provider whose outcome is chosen, and whose customers pay when they please. */
+export class BooksOfProvider implements PaymentProvider {
+  payment: ProviderPayment | undefined
+  key = ''
+  #paidAt: number | undefined
+  readonly #seen = new Set<string>()
+
+  constructor(
+    private readonly clock: () => Pick<Clock, 'now'>,
+    private readonly luck: Luck,
+    private readonly window_ms: number,
+  ) {}
+
+  /** What the payment is by now: time passes for a customer too. */
+  look(): ProviderPayment | undefined {
+    if (this.payment?.status === 'pending' && this.#paidAt !== undefined && this.#paidAt <= this.clock().now())
+      this.payment = { ...this.payment, status: 'captured', captured: this.payment.amount }
+    return this.payment
+  }
+
+  async authorise(key: string, { amount, method }: AuthoriseRequest): Promise<ProviderAnswer> {
+    if (this.luck === 'timeout') return { known: 'unknown', detail: 'no answer' }
+    if (!this.payment) {
+      this.key = key
+      const now = this.clock().now()
+      const delay_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
+      if (delay_ms !== undefined) this.#paidAt = now + delay_ms
+      const paid = method === 'card' ? 'authorised' : 'captured'
+      const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
+      this.payment = { paymentId: 'pp-1', status, amount, captured: status === 'captured' ? amount : ZERO, refunded: ZERO }
+    }
+    return this.luck === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer()
+  }
+
+  async find(key: string): Promise<ProviderAnswer> {
+    return this.payment && key === this.key ? this.#answer() : { known: 'absent' }
+  }
+
+  async capture(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
+    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: amount }))
+  }
+
+  async void(key: string): Promise<ProviderAnswer> {
+    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'voided' }))
+  }
+
+  async refund(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
+    return this.#once(key, 'captured', (payment) => ({ ...payment, refunded: add(payment.refunded, amount) }))
+  }
+
+  #once(key: string, from: ProviderPayment['status'], change: (payment: ProviderPayment) => ProviderPayment): ProviderAnswer {
+    const payment = this.look()
+    if (!payment) return { known: 'absent' }
+    if (this.#seen.has(key)) return this.#answer()
+    if (payment.status !== from) return { known: 'refused', slug: 'invalid-transition', detail: payment.status }
+    this.payment = change(payment)
+    if (this.payment.refunded > this.payment.captured) throw new Error('refunded more than was captured')
+    this.#seen.add(key)
+    return this.#answer()
+  }
+
+  #answer(): ProviderAnswer {
+    const payment = this.look()
+    return payment ? { known: 'answered', payment } : { known: 'absent' }
+  }
+}
