@@ -210,7 +210,12 @@ export const demoConfig: AppOptions['config'] = {
   LOG_LEVEL: 'info',
 }
 
-export const demoApp = async (more: Partial<AppOptions['config']> = {}, clock?: Clock, imports: DynamicModule[] = []): Promise<Demo> => {
+export const demoApp = async (
+  more: Partial<AppOptions['config']> = {},
+  clock?: Clock,
+  imports: DynamicModule[] = [],
+  keys?: AppOptions['keys'],
+): Promise<Demo> => {
   const tokens = await testTokens()
   const lines: string[] = []
   const time = clock ?? systemClock
@@ -232,7 +237,7 @@ export const demoApp = async (more: Partial<AppOptions['config']> = {}, clock?: 
   const app = await createApp(module, {
     name: 'demo',
     config: { ...demoConfig, ...tokens.config, ...more },
-    keys: tokens.keys,
+    keys: keys ?? tokens.keys,
     ...(clock && { clock }),
     logTo: { write: (line) => void lines.push(line) },
   })

@@ -138,9 +138,9 @@ export const TextMap = (options: FieldOptions & { readonly maxEntries: number; r
 
 const isPlainObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Another DTO. */
+/** Another DTO. (Swagger knows a lazy type by the function's name, `type`.) */
 export const Nested = (dto: () => Class, options: FieldOptions = {}): PropertyDecorator =>
-  applyDecorators(Type(dto), field(options, { type: dto }, rule('object', 'must be an object', isPlainObject), ValidateNested()))
+  applyDecorators(Type(dto), field(options, { type: () => dto() }, rule('object', 'must be an object', isPlainObject), ValidateNested()))
 
 export interface ListOptions extends FieldOptions {
   readonly min?: number
@@ -155,7 +155,7 @@ export const ListOf = (dto: () => Class, options: ListOptions): PropertyDecorato
     Type(dto),
     field(
       options,
-      { type: dto, isArray: true, minItems: min, maxItems: max },
+      { type: () => dto(), isArray: true, minItems: min, maxItems: max },
       rule('list', 'must be a list', Array.isArray),
       rule('size', `must have ${min} to ${max} elements`, size),
       rule('elements', 'must hold objects only', (value) => Array.isArray(value) && value.slice(0, max).every(isPlainObject)),

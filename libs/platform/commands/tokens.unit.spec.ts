@@ -1,0 +1,147 @@
+import { describe, expect, it } from '@jest/globals'
+import { FakeClock } from '#kernel/testing'
+import fc from 'fast-check'
+import { canonical, commandIdOf, ConsistencyToken, Cursor, fingerprint, keyedHash, waitForToken } from '../index.js'
+
+const name = fc.string({ minLength: 1, maxLength: 60 }).filter((text) => text !== '__proto__')
+
+describe('a fingerprint', () => {
+  it('is of what JSON says, not how it is written', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const written = JSON.stringify(value)
+        expect(fingerprint(JSON.parse(JSON.stringify(JSON.parse(written), null, 3)))).toBe(fingerprint(JSON.parse(written)))
+        expect(JSON.parse(canonical(JSON.parse(written)))).toEqual(JSON.parse(written))
+      }),
+    )
+  })
+
+  it('does not depend on the order of names', () => {
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.jsonValue()), (object) => {
+        const reversed = Object.fromEntries(Object.entries(object).reverse())
+        expect(fingerprint(reversed)).toBe(fingerprint(object))
+      }),
+    )
+  })
+
+  it('tells different values apart', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+        const [left, right] = [JSON.parse(JSON.stringify(a)) as unknown, JSON.parse(JSON.stringify(b)) as unknown]
+        fc.pre(canonical(left) !== canonical(right))
+        expect(fingerprint(left)).not.toBe(fingerprint(right))
+      }),
+    )
+    const lookalikes = [{ a: 1 }, { a: '1' }, { a: [1] }, [{ a: 1 }], { a: null }, {}, [], null, '', 0, false, '{}']
+    expect(new Set(lookalikes.map(fingerprint)).size).toBe(lookalikes.length)
+  })
+})
+
+describe('a command id', () => {
+  it('belongs to caller, method, path and key: none of them can run into the next', () => {
+    expect(commandIdOf('a', 'POST', '/x', 'k')).toBe(commandIdOf('a', 'POST', '/x', 'k'))
+    expect(commandIdOf('ab', 'POST', '/x', 'k')).not.toBe(commandIdOf('a', 'bPOST', '/x', 'k'))
+    expect(commandIdOf('a', 'POST', '/x:1', 'k')).not.toBe(commandIdOf('a', 'POST', '/x', ':1k'))
+  })
+})
+
+it('a keyed hash needs its key', () => {
+  expect(keyedHash('one', 'text')).toBe(keyedHash('one', 'text'))
+  expect(keyedHash('two', 'text')).not.toBe(keyedHash('one', 'text'))
+})
+
+describe('a consistency token', () => {
+  it('says what was put in', () => {
+    fc.assert(
+      fc.property(name, fc.dictionary(name, fc.integer({ min: 1 })), (incarnation, streams) => {
+        const token = ConsistencyToken.encode({ incarnation, streams })
+        expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
+        expect(ConsistencyToken.parse(token)).toEqual({ incarnation, streams: { ...streams } })
+      }),
+    )
+  })
+
+  it('of anybody else is 400', () => {
+    const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const bad = [
+      '',
+      '!',
+      'x'.repeat(9_000),
+      encoded({}),
+      encoded([]),
+      encoded(['i', 'a']),
+      encoded(['i', 'a', 0]),
+      encoded(['i', 'a', 1.5]),
+      encoded([1]),
+    ]
+    for (const text of bad) expect(() => ConsistencyToken.parse(text)).toThrow(/invalid-consistency-token/)
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        try {
+          ConsistencyToken.parse(text)
+        } catch (error) {
+          expect(error).toMatchObject({ status: 400 })
+        }
+      }),
+    )
+  })
+})
+
+describe('waiting for a token', () => {
+  const token = { incarnation: 'i', streams: { 'order-1': 3, 'stock-1': 1 } }
+
+  it('ends when every stream has arrived', async () => {
+    const clock = new FakeClock()
+    const streams: Record<string, number> = { 'order-1': 2, 'stock-1': 5 }
+    let done = false
+    const waiting = waitForToken(token, async () => ({ incarnation: 'i', streams }), clock).then(() => (done = true))
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+    expect(done).toBe(false)
+    streams['order-1'] = 3
+    clock.advance(5)
+    await waiting
+    expect(done).toBe(true)
+  })
+
+  it.each([
+    ['i', { 'order-1': 2 }],
+    ['another', { 'order-1': 9, 'stock-1': 9 }],
+  ])('gives up after two seconds: incarnation %s, %j', async (incarnation, streams) => {
+    const clock = new FakeClock(0)
+    const waiting = waitForToken(token, async () => ({ incarnation, streams }), clock)
+    const outcome = waiting.then(
+      () => 'newer',
+      (error: unknown) => error,
+    )
+    while (clock.now() < 2_000) {
+      for (let i = 0; i < 10; i++) await Promise.resolve()
+      clock.advance((clock.nextWake() ?? 2_000) - clock.now())
+    }
+    expect(await outcome).toMatchObject({ status: 503, slug: 'not-yet-consistent', headers: { 'retry-after': '1' } })
+  })
+
+  it('needs none', async () => {
+    await waitForToken(undefined, () => Promise.reject(new Error('asked')), new FakeClock())
+  })
+})
+
+describe('a cursor', () => {
+  const isText = (value: unknown): value is string => typeof value === 'string'
+
+  it('comes back as it went', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200 }), (text) => {
+        fc.pre(Cursor.encode(text).length <= 1_024)
+        expect(Cursor.parse(Cursor.encode(text), isText)).toBe(text)
+      }),
+    )
+  })
+
+  it('of another list, or of nobody, is a 400 that names it', () => {
+    for (const text of [Cursor.encode(5), 'rubbish!', 'x', ''])
+      expect(() => Cursor.parse(text, isText)).toThrow(
+        expect.objectContaining({ status: 400, errors: [expect.objectContaining({ pointer: '/cursor' })] }),
+      )
+  })
+})
