@@ -81,6 +81,18 @@ export class Lane {
     this.kick()
   }
 
+  /** How much is buffered: for a source that pushes. */
+  get buffered(): number {
+    return this.#buffer.length
+  }
+
+  /** The source lost its place (a rebalance): it is asked again for what comes after the buffer. */
+  refetch(): void {
+    if (!this.#started || this.#stopping) return
+    this.#fetching = true
+    this.source.fetch(this.#head, this.options.maxBatch, ++this.#generation)
+  }
+
   /** The fetch failed: another after a pause. */
   fetchFailed(generation: number): void {
     if (generation !== this.#generation) return

@@ -1,19 +1,12 @@
 import { DependencyUnavailable } from '../failure.js'
 import { partitionOf } from '../partitioner.js'
 import type { LogProducer, LogRecord, StoredRecord } from '../log.js'
+import { UnknownTopic } from '../unknown-topic.js'
 import type { Hub } from './hub.js'
 
 const MOST_RECORDS = 1_000
 const MOST_WAITING = 10_000
 const MOST_BYTES = 4 * 1024 * 1024
-
-/** A topic that was never ensured. */
-export class UnknownTopic extends Error {
-  override readonly name = 'UnknownTopic'
-  constructor(readonly topic: string) {
-    super(`no topic ${topic}`)
-  }
-}
 
 interface Placed {
   readonly record: LogRecord

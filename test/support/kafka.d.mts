@@ -1,0 +1,16 @@
+export interface TestKafka {
+  readonly brokers: readonly string[]
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+interface Jest {
+  readonly describe: unknown
+  readonly it: unknown
+  readonly beforeAll: unknown
+  readonly afterAll: unknown
+}
+
+export declare const kafkaMissing: () => string | undefined
+export declare const startKafka: () => Promise<TestKafka>
+export declare const withKafka: (jest: Jest, declare: (kafka: () => TestKafka) => void) => void

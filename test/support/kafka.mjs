@@ -1,0 +1,166 @@
+// A real Kafka broker (KRaft, one node) for tests, without containers: its jars come from Maven into .cache/kafka once, Java 17 runs it.
+import { spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const VERSION = '4.3.0'
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const cache = join(root, '.cache/kafka')
+const libs = join(cache, `libs-${VERSION}`)
+const DOWNLOAD_MS = 300_000
+const START_MS = 60_000
+const STOP_MS = 15_000
+
+/** Why Kafka cannot run here, or undefined when it can. */
+export const kafkaMissing = () => {
+  const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
+  const major = Number(/version "(\d+)/.exec(`${java.stderr}${java.stdout}`)?.[1] ?? 0)
+  if (major < 17) return 'needs Java 17'
+  if (!existsSync(libs) && spawnSync('mvn', ['-v']).status !== 0) return 'needs Maven, to fetch Kafka once'
+  return undefined
+}
+
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+
+const run = (command, args, timeout_ms) =>
+  new Promise((resolve, reject) => {
+    const output = []
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeout_ms })
+    child.stdout.on('data', (data) => output.push(data))
+    child.stderr.on('data', (data) => output.push(data))
+    child.on('error', reject)
+    child.on('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ended with ${code}:\n${Buffer.concat(output).toString().slice(-4_000)}`)),
+    )
+  })
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  <groupId>in.bahi</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency></dependencies>
+</project>
+`
+
+/** Fetches the jars where they are missing; two at once do not harm each other. */
+const download = async () => {
+  if (existsSync(libs)) return
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(join(cache, 'download-'))
+  try {
+    await writeFile(join(folder, 'pom.xml'), pom)
+    const goal = ['-q', '-B', '-f', join(folder, 'pom.xml'), 'dependency:copy-dependencies', '-DincludeScope=runtime']
+    await run('mvn', [...goal, `-DoutputDirectory=${join(folder, 'libs')}`], DOWNLOAD_MS)
+    await rename(join(folder, 'libs'), libs).catch((error) => {
+      if (!existsSync(libs)) throw error
+    })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const properties = (port, controllerPort, folder) => `process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=${folder}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.min.session.timeout.ms=1000
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=4
+`
+
+const listening = (port) =>
+  new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1')
+    const answer = (up) => {
+      socket.destroy()
+      resolve(up)
+    }
+    socket.on('connect', () => answer(true))
+    socket.on('error', () => answer(false))
+  })
+
+/** Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. */
+export const startKafka = async () => {
+  await download()
+  const folder = await mkdtemp(join(tmpdir(), 'bahi-kafka-'))
+  const [port, controllerPort] = [await freePort(), await freePort()]
+  const config = join(folder, 'server.properties')
+  await writeFile(config, properties(port, controllerPort, folder))
+  const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
+  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
+  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', id, '-c', config], START_MS)
+  const output = []
+  const launch = () => {
+    const child = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data) => {
+        output.push(data.toString())
+        if (output.length > 200) output.shift()
+      })
+    return child
+  }
+  const broker = launch()
+  const exited = new Promise((resolve) => broker.once('exit', resolve))
+  // A test run that is killed must not leave a broker behind.
+  const onExit = () => broker.kill('SIGKILL')
+  process.once('exit', onExit)
+  const stop = async () => {
+    process.removeListener('exit', onExit)
+    broker.kill('SIGTERM')
+    const late = setTimeout(() => broker.kill('SIGKILL'), STOP_MS)
+    if (broker.exitCode === null && broker.signalCode === null) await exited
+    clearTimeout(late)
+    await rm(folder, { recursive: true, force: true })
+  }
+  const until = Date.now() + START_MS
+  while (!(await listening(port))) {
+    if (broker.exitCode !== null || Date.now() > until) {
+      await stop()
+      throw new Error(`Kafka did not start:\n${output.join('').slice(-4_000)}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return { brokers: [`127.0.0.1:${port}`], pid: broker.pid, stop }
+}
+
+/**
+ * Declares tests that need Kafka: `withKafka(describe, (kafka) => …)`, where `kafka()` answers the started broker inside tests.
+ * Without Java 17 they are skipped, and say so; with CI=true that is a failure.
+ */
+export const withKafka = ({ describe, it, beforeAll, afterAll }, declare) => {
+  const missing = kafkaMissing()
+  if (missing !== undefined && process.env.CI !== 'true') {
+    console.warn(`skipped: ${missing}`)
+    return describe('Kafka', () => it.skip(`skipped: ${missing}`, () => {}))
+  }
+  return describe('Kafka', () => {
+    let kafka
+    beforeAll(async () => {
+      if (missing !== undefined) throw new Error(`CI=true and ${missing}`)
+      kafka = await startKafka()
+    }, DOWNLOAD_MS + START_MS)
+    afterAll(() => kafka?.stop(), STOP_MS * 2)
+    declare(() => kafka)
+  })
+}
