@@ -120,6 +120,15 @@ describe('provider sandbox', () => {
     expect(await pay(key, method, instrument, '10001')).toMatchObject({ status: 422, type: 'application/problem+json' })
   })
 
+  it('gives a payer by intent what to open while it is pending', async () => {
+    const request = { idempotencyKey: 'intent-1', orderId: 'o-1', amount: '10050', method: 'upi', instrument: 'slow@upi', flow: 'intent' }
+    const { body } = await call('POST', '/v1/payments', request)
+    expect(body).toMatchObject({
+      status: 'pending',
+      next: { kind: 'intent', url: expect.stringMatching(/^upi:\/\/pay\?.*am=100\.50&cu=INR/) },
+    })
+  })
+
   it('books a payment once when its key comes many times at once', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => pay('at-once', 'upi', 'success@upi')))
     expect(new Set(answers.map(({ status, body }) => `${status} ${String(body['paymentId'])}`)).size).toBe(1)

@@ -84,7 +84,14 @@ const view = (payment: Payment) => ({
   captured: payment.captured.toString(),
   refunded: payment.refunded.toString(),
   ...(payment.declineReason === undefined ? {} : { reason: payment.declineReason }),
+  ...(payment.flow === 'intent' && payment.status === 'pending' ? { next: { kind: 'intent', url: intentUrl(payment) } } : {}),
 })
+
+/** What the payer's UPI app opens (NPCI's UPI linking specification): payee, reference, amount in rupees. */
+const intentUrl = ({ paymentId, amount }: Payment): string => {
+  const rupees = `${amount / 100n}.${(amount % 100n).toString().padStart(2, '0')}`
+  return `upi://pay?${new URLSearchParams({ pa: 'sandbox@upi', pn: 'Sandbox', tr: paymentId, am: rupees, cu: 'INR' })}`
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
