@@ -1,37 +1,71 @@
-import { LogServer, pgConsumerStore } from '#messaging'
-import { createApp, Readiness, type AppOptions } from '#platform'
+import { systemClock } from '#kernel'
+import { LogServer, pgConsumerStore, type LogDriver } from '#messaging'
+import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
+import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { Logger } from 'pino'
 import { DataSource } from 'typeorm'
+import { openLog, topics } from './log.js'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
-import { OrderQueryModule } from './order-query.module.js'
-import { LOG_DRIVER, MESSAGING_POOL } from './tokens.js'
+import { OrderQueryModule, postgresOf } from './order-query.module.js'
+
+const NAME = 'order-query'
+/** Offsets and deferred messages are small and seldom: the projections' own writes go through TypeORM. */
+const MESSAGING_CONNECTIONS = 2
+
+/** What a test, or a process of several apps, may bring along instead of what the configuration says. */
+export type OrderQueryAppParts = Partial<Pick<AppOptions, 'clock' | 'keys' | 'logTo'>> & { readonly driver?: LogDriver }
 
 /**
- * order-query: the read models of orders, products and stock, and the HTTP reads over them. It neither listens nor consumes yet: call
- * `startAllMicroservices()`, then `listen()` or `init()`.
+ * order-query: the read models of orders, products and stock, and the HTTP reads over them. Its database and the log's are there and migrated.
+ * It neither listens nor consumes yet: `startAllMicroservices()`, then `init()` or `listen()`; `close()` drains and gives all connections back.
  */
-export const createOrderQueryApp = async (
-  config: OrderQueryConfig,
-  options: Omit<Partial<AppOptions>, 'config' | 'name'> = {},
-): Promise<NestFastifyApplication> => {
-  const app = await createApp(OrderQueryModule.with(config, options.clock), {
-    name: 'order-query',
-    description: 'Orders, their history, products and stock, as read models.',
-    ...options,
-    config,
-  })
-  const strategy = new LogServer({
-    driver: app.get(LOG_DRIVER),
-    group: 'order-query',
-    transactions: typeormTransactions(app.get(DataSource)),
-    consumerStore: pgConsumerStore(app.get(MESSAGING_POOL)),
-    // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
-    parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
-    ...(options.clock && { clock: options.clock }),
-  })
-  app.connectMicroservice({ strategy }, { inheritAppConfig: false })
-  app.get(Readiness).register('consumer', () => Promise.resolve(strategy.healthy()))
-  return app
+export const createOrderQueryApp = async (config: OrderQueryConfig, parts: OrderQueryAppParts = {}): Promise<NestFastifyApplication> => {
+  const { clock = systemClock, driver = openLog(config), keys, logTo } = parts
+  const pool = createPool(postgresOf(config, MESSAGING_CONNECTIONS))
+  const close = async (): Promise<void> => {
+    if (!parts.driver) await driver.close()
+    await pool.end()
+  }
+  try {
+    await driver.ensureTopics(topics)
+    const app = await createApp(OrderQueryModule.with(config, { clock, close }), {
+      name: NAME,
+      description: 'Orders, their history, products and stock, as read models.',
+      config,
+      clock,
+      ...(keys && { keys }),
+      ...(logTo && { logTo }),
+    })
+    const source = app.get(DataSource)
+    const log = app.get<Logger>(APP_LOG)
+    const failures = app
+      .get(Metrics)
+      .counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
+    const strategy = new LogServer({
+      driver,
+      group: NAME,
+      transactions: typeormTransactions(source),
+      consumerStore: pgConsumerStore(pool),
+      clock,
+      // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
+      parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
+      listener: {
+        onError: (error) => {
+          failures.inc()
+          log.error({ err: error }, 'work beside the requests failed; it is tried again')
+        },
+      },
+    })
+    app.connectMicroservice({ strategy }, { inheritAppConfig: false })
+    const readiness = app.get(Readiness)
+    readiness.register('database', () => source.query('SELECT 1'))
+    readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
+    return app
+  } catch (error) {
+    await close().catch(() => undefined)
+    throw error
+  }
 }

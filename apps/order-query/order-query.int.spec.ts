@@ -13,7 +13,7 @@ describe('order-query over HTTP', () => {
   beforeAll(async () => {
     world = await openWorld()
     await world.app.init()
-  })
+  }, 60_000)
   afterAll(() => world.close())
 
   const place = (number: number, more: Parameters<typeof messages.placed>[0] = {}) =>

@@ -1,4 +1,4 @@
-import { IndianStateCode, Instant, IsMoney, ListOf, MoneyDto, Nested, OneOf, PageQuery, Text, Uuid, Whole } from '#platform'
+import { Instant, IsMoney, ListOf, MoneyDto, Nested, OneOf, PageQuery, Text, Uuid, Whole } from '#platform'
 import { ORDER_STATUSES, type OrderStatus } from '../read-models/order.entity.js'
 import { NextCursor } from './reads.js'
 import { ORDER_SORTS, type OrderSort } from '../read-models/orders.js'
@@ -53,7 +53,7 @@ class ShippingAddressDto {
   @Text({ max: 1_000 }) readonly line1!: string
   @Text({ max: 1_000, optional: true }) readonly line2?: string
   @Text({ max: 1_000 }) readonly city!: string
-  @IndianStateCode() readonly state!: string
+  @Text({ max: 2 }) readonly state!: string
   @Text({ max: 6 }) readonly pincode!: string
   @Text({ max: 20 }) readonly phone!: string
 }

@@ -1,14 +1,14 @@
 import { createSubjectKey, masterKeyOf, seal } from '#event-store'
 import type { IncomingMessage } from '#kernel'
-import { logMigrations } from '#messaging'
-import { callerIdentity, parseConfig, type AppOptions, type ConsistencyToken, type Role } from '#platform'
+import { encodeMessage, logMigrations, postgresLog } from '#messaging'
+import { parseConfig, type ConsistencyToken, type Role } from '#platform'
 import { ConsistencyToken as Token } from '#platform'
 import { testTokens } from '#platform/testing'
 import { migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
 import { projector, typeormTransactions, type RowStore } from '#projections'
 import { DataSource } from 'typeorm'
-import { createOrderQueryApp } from '../app.js'
+import { createOrderQueryApp, type OrderQueryAppParts } from '../app.js'
 import { migrations } from '../migrations.js'
 import { orderQueryConfig } from '../order-query.config.js'
 import { orderQueryProjection } from '../projection.js'
@@ -28,7 +28,7 @@ export interface Answer {
 }
 
 /** The app on a database of its own, not listening: read by `get`, fed by `feed` as its consumers are. */
-export const openWorld = async (options: Omit<Partial<AppOptions>, 'config' | 'name'> = {}) => {
+export const openWorld = async (parts: OrderQueryAppParts = {}) => {
   const database = await createTestDatabase(migrations, 'order_query')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
   const issuer = await testTokens()
@@ -43,7 +43,8 @@ export const openWorld = async (options: Omit<Partial<AppOptions>, 'config' | 'n
     RATE_LIMIT_BURST: '100000',
     ...Object.fromEntries(Object.entries(issuer.config).map(([name, value]) => [name, String(value)])),
   })
-  const app = await createOrderQueryApp(config, { keys: issuer.keys, ...options })
+  const driver = postgresLog({ url: database.url, shared: false })
+  const app = await createOrderQueryApp(config, { keys: issuer.keys, driver, ...parts })
   const source = app.get(DataSource)
   const rows = app.get<RowStore>(ROWS)
   const transactions = typeormTransactions(source)
@@ -55,7 +56,6 @@ export const openWorld = async (options: Omit<Partial<AppOptions>, 'config' | 'n
     transactions,
     project,
     config,
-    callerIdentity,
     feed: async (...messages: IncomingMessage[]) => transactions.run(await project(messages)),
     get: async (url: string, { as, token }: GetOptions = {}): Promise<Answer> => {
       const headers: Record<string, string> = as ? await issuer.as(...as) : {}
@@ -64,8 +64,15 @@ export const openWorld = async (options: Omit<Partial<AppOptions>, 'config' | 'n
       return { status: statusCode, headers: answered, body: JSON.parse(body) as Answer['body'] }
     },
     sealed: (subject: string, text: string) => seal(createSubjectKey(masterKeyOf(MASTER_KEY), subject), text),
+    /** Puts messages on the log, as a relay does. */
+    publish: async (...messages: IncomingMessage[]) => {
+      const producer = await driver.producer()
+      await producer.send(messages.map((message) => encodeMessage(message, message.source, message.time, message.origin)))
+      await producer.close()
+    },
     close: async () => {
       await app.close()
+      await driver.close()
       await database.drop()
     },
   }
