@@ -9,7 +9,7 @@ export interface AppDatabase {
 }
 
 const DATABASE = 'bahi'
-const LOG = 'log'
+export const LOG_SCHEMA = 'log'
 
 export const appUrl = (superuserUrl: string, schema: string, password: string): string => {
   const url = new URL(superuserUrl)
@@ -29,12 +29,12 @@ export const prepareDatabases = async (superuserUrl: string, password: string, a
   url.pathname = `/${DATABASE}`
   await query(url.href, async (client) => {
     await client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC`)
-    for (const schema of [LOG, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, password)
+    for (const schema of [LOG_SCHEMA, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, password)
   })
 
-  let ran = (await migrate({ url: appUrl(superuserUrl, LOG, password), schema: LOG, migrations: logMigrations })).length
+  let ran = (await migrate({ url: appUrl(superuserUrl, LOG_SCHEMA, password), schema: LOG_SCHEMA, migrations: logMigrations })).length
   await query(url.href, async (client) => {
-    for (const app of apps) await client.query(logGrants(roleOf(app.schema)))
+    for (const app of apps) for (const grant of logGrants(roleOf(app.schema), LOG_SCHEMA)) await client.query(grant)
   })
   for (const { schema, migrations } of apps)
     ran += (await migrate({ url: appUrl(superuserUrl, schema, password), schema, migrations })).length

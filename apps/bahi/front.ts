@@ -3,7 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { absolutePath } from 'swagger-ui-dist'
 
 export interface AppStatus {
-  readonly status: 'ok' | 'error'
+  readonly status: 'ok' | 'unavailable'
   readonly checks: Readonly<Record<string, unknown>>
 }
 
@@ -41,7 +41,7 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
   front.get('/health/ready', async (_request, reply) => {
     const apps = await sources.readiness()
     const ready = [...apps.values()].every(({ status }) => status === 'ok')
-    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'error', checks: Object.fromEntries(apps) })
+    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'unavailable', checks: Object.fromEntries(apps) })
   })
   front.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()))
 

@@ -1,0 +1,133 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { AggregatorRegistry } from 'prom-client'
+import type Type from 'typebox'
+import { Metrics, openApiDocument, parseConfig, Readiness } from '#platform'
+import { createFraudApp } from '../fraud/app.js'
+import { fraudConfig } from '../fraud/fraud.config.js'
+import { migrations as fraudMigrations } from '../fraud/migrations.js'
+import { createOrderCommandApp } from '../order-command/app.js'
+import { migrations as orderCommandMigrations } from '../order-command/migrations.js'
+import { orderCommandConfig } from '../order-command/order-command.config.js'
+import { createOrderQueryApp } from '../order-query/app.js'
+import { migrations as orderQueryMigrations } from '../order-query/migrations.js'
+import { orderQueryConfig } from '../order-query/order-query.config.js'
+import { createPaymentSagaApp } from '../payment-saga/app.js'
+import { migrations as paymentSagaMigrations } from '../payment-saga/migrations.js'
+import { paymentSagaConfig } from '../payment-saga/payment-saga.config.js'
+import { createProviderSandboxApp } from '../provider-sandbox/app.js'
+import { migrations as sandboxMigrations } from '../provider-sandbox/migrations.js'
+import { providerSandboxConfig } from '../provider-sandbox/sandbox.config.js'
+import { createWalletApp } from '../wallet/app.js'
+import { migrations as walletMigrations } from '../wallet/migrations.js'
+import { walletConfig } from '../wallet/wallet.config.js'
+import { LOG_SCHEMA, type AppDatabase } from './databases.js'
+import { createFront, type AppStatus } from './front.js'
+import type { Secrets } from './home.js'
+import { mergeOpenApi } from './open-api.js'
+import { createRouter, SANDBOX_PREFIX } from './router.js'
+import { ROUTES, type AppName } from './routing-table.js'
+
+export const appDatabases: readonly AppDatabase[] = [
+  { schema: 'order_command', migrations: orderCommandMigrations },
+  { schema: 'order_query', migrations: orderQueryMigrations },
+  { schema: 'wallet', migrations: walletMigrations },
+  { schema: 'payment_saga', migrations: paymentSagaMigrations },
+  { schema: 'fraud', migrations: fraudMigrations },
+  { schema: 'provider_sandbox', migrations: sandboxMigrations },
+]
+
+export interface Surroundings {
+  /** Where the process listens: the provider's webhooks and the keys of tokens are fetched over real HTTP. */
+  readonly baseUrl: string
+  readonly secrets: Secrets
+  databaseUrl(schema: string): string
+  readonly env: NodeJS.ProcessEnv
+}
+
+export interface RunningApps {
+  readonly names: readonly AppName[]
+  readonly listener: RequestListener
+  stop(): Promise<void>
+}
+
+/** The five apps and the sandbox in this process, none of which listens. The log is PostgreSQL's. */
+export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surroundings): Promise<RunningApps> => {
+  const given = {
+    NODE_ENV: 'development',
+    LOG_LEVEL: 'warn',
+    UPI_WINDOW_SECONDS: '15',
+    ...env,
+    LOG: 'postgres',
+    LOG_DATABASE_URL: databaseUrl(LOG_SCHEMA),
+    DEV_ISSUER: 'true',
+    JWT_ISSUER: 'bahi-development',
+    JWT_AUDIENCE: 'bahi',
+    JWKS_URL: `${baseUrl}/v1/dev/jwks`,
+    MASTER_KEY: secrets.masterKey,
+    FRAUD_HASH_KEY: secrets.fraudHashKey,
+    PROVIDER_URL: `${baseUrl}/${SANDBOX_PREFIX}`,
+    PROVIDER_API_KEY: secrets.providerApiKey,
+    PROVIDER_WEBHOOK_SECRET: secrets.providerWebhookSecret,
+    WEBHOOK_URL: `${baseUrl}/v1/webhooks/sandbox`,
+    PATH_PREFIX: SANDBOX_PREFIX,
+  }
+  const configOf = <P extends Type.TProperties>(schema: Type.TObject<P>, database: string) =>
+    parseConfig(schema, { ...given, DATABASE_URL: databaseUrl(database), DATABASE_SCHEMA: database })
+
+  const started: NestFastifyApplication[] = []
+  const start = async (create: () => Promise<NestFastifyApplication>): Promise<NestFastifyApplication> => {
+    const app = await create()
+    started.push(app)
+    await app.startAllMicroservices()
+    await app.init()
+    await app.getHttpAdapter().getInstance().ready()
+    return app
+  }
+  const stop = async (): Promise<void> => {
+    const failures: unknown[] = []
+    for (const app of started.toReversed()) await app.close().catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  try {
+    const apps: Readonly<Record<AppName, NestFastifyApplication>> = {
+      'order-command': await start(() => createOrderCommandApp(configOf(orderCommandConfig, 'order_command'))),
+      'order-query': await start(() => createOrderQueryApp(configOf(orderQueryConfig, 'order_query'))),
+      wallet: await start(() => createWalletApp(configOf(walletConfig, 'wallet'))),
+      'payment-saga': await start(() => createPaymentSagaApp(configOf(paymentSagaConfig, 'payment_saga'))),
+      fraud: await start(() => createFraudApp(configOf(fraudConfig, 'fraud'))),
+    }
+    const sandbox = await start(() => createProviderSandboxApp(configOf(providerSandboxConfig, 'provider_sandbox')))
+    const front = await frontOf(apps)
+    const listener = createRouter(ROUTES, {
+      apps: mapValues(apps, handlerOf),
+      front: (request, response) => front.routing(request, response),
+      sandbox: handlerOf(sandbox),
+    })
+    return { names: Object.keys(apps) as AppName[], listener, stop: () => front.close().then(stop) }
+  } catch (error) {
+    await stop().catch(() => undefined)
+    throw error
+  }
+}
+
+const frontOf = (apps: Readonly<Record<AppName, NestFastifyApplication>>) => {
+  const entries = Object.entries(apps) as [AppName, NestFastifyApplication][]
+  let document: object | undefined
+  return createFront({
+    openApi: () => (document ??= mergeOpenApi(new Map(entries.map(([name, app]) => [name, openApiDocument(app)])))),
+    readiness: async () =>
+      new Map(await Promise.all(entries.map(async ([name, app]): Promise<[string, AppStatus]> => [name, await app.get(Readiness).look()]))),
+    metrics: async () => {
+      const each = await Promise.all(entries.map(([, app]) => app.get(Metrics).registry.getMetricsAsJSON()))
+      return AggregatorRegistry.aggregate(each).metrics()
+    },
+  })
+}
+
+const handlerOf = (app: NestFastifyApplication) => (request: IncomingMessage, response: ServerResponse) =>
+  app.getHttpAdapter().getInstance().routing(request, response)
+
+const mapValues = <K extends string, A, B>(record: Readonly<Record<K, A>>, map: (value: A) => B): Record<K, B> =>
+  Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, map(value)])) as Record<K, B>

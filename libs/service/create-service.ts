@@ -1,0 +1,122 @@
+import { openEventStore, type EventStore, type EventStoreOptions } from '#event-store'
+import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
+import { LogServer, pgConsumerStore, Relay, type LogDriver } from '#messaging'
+import { APP_LOG, createApp, Metrics, Readiness, type AppOptions, type BaseConfig } from '#platform'
+import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
+import type { DynamicModule } from '@nestjs/common'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { Life } from './life.js'
+import { openLog, TOPIC_SPECS } from './log.js'
+import { ServiceModule } from './service.module.js'
+
+export type ServiceConfig = BaseConfig & {
+  /** Connections of the write path and the reads. */
+  readonly DATABASE_CONNECTIONS: number
+}
+
+/** What an app that writes stands on. */
+export interface ServiceContext {
+  readonly pool: pg.Pool
+  readonly postgres: PostgresConfig
+  readonly transactions: Transactions
+  readonly store: EventStore
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly random: Random
+  /** What starts and stops with the app. */
+  readonly life: Life
+  /** Told of failures of what runs beside the requests: counted and logged. */
+  report(error: unknown): void
+}
+
+export interface ServiceSpec extends Pick<EventStoreOptions, 'types' | 'publish'> {
+  /** `wallet`: the consumer group, and the name in logs, metrics and messages. */
+  readonly name: string
+  /** One line for OpenAPI. */
+  readonly description: string
+  readonly config: ServiceConfig
+  /** The app's own module. */
+  module(context: ServiceContext): DynamicModule
+}
+
+/** What a test may bring along instead of what the configuration says. */
+export type ServiceParts = Partial<Pick<AppOptions, 'keys' | 'logTo' | 'clock'>> & { readonly driver?: LogDriver }
+
+/**
+ * An app that writes, as a Nest application that does not listen: pool, event store, relay, consumer of its `@BatchPattern` handlers, health,
+ * and a shutdown in order. Its database and the log's are there and migrated. `startAllMicroservices()` starts its consumer, `init()` or
+ * `listen()` its relay and workers, `close()` stops all of it and gives its connections back.
+ */
+export const createService = async (spec: ServiceSpec, parts: ServiceParts = {}): Promise<NestFastifyApplication> => {
+  const { name, config } = spec
+  const { clock = systemClock, driver = openLog(name, config) } = parts
+  const life = new Life()
+  if (!parts.driver) life.closes(() => driver.close())
+  // Until the app is there and has a log.
+  let onError = (error: unknown): void => void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
+  const report = (error: unknown): void => onError(error)
+  try {
+    const postgres = {
+      url: config.DATABASE_URL,
+      schema: config.DATABASE_SCHEMA,
+      applicationName: name,
+      maxConnections: config.DATABASE_CONNECTIONS,
+    }
+    const pool = createPool(postgres)
+    life.closes(() => pool.end())
+    await driver.ensureTopics(TOPIC_SPECS)
+    const store = await openEventStore({
+      pool,
+      postgres,
+      types: spec.types,
+      publish: spec.publish,
+      clock,
+      app: name,
+      onBackgroundError: report,
+    })
+    life.closes(() => store.close())
+    const relay = new Relay({
+      outbox: store.outbox,
+      driver,
+      app: name,
+      clock,
+      random: systemRandom,
+      listener: { onError: ({ error }) => report(error) },
+    })
+    life.works(relay)
+    const transactions = pgTransactions(pool)
+    const context: ServiceContext = { pool, postgres, transactions, store, clock, ids: systemIds, random: systemRandom, life, report }
+    const { keys, logTo } = parts
+    const options: AppOptions = { name, config, description: spec.description, clock, ...(keys && { keys }), ...(logTo && { logTo }) }
+    const app = await createApp(ServiceModule.around(spec.module(context), life), options)
+    onError = reporter(app)
+    const strategy = new LogServer({
+      driver,
+      group: name,
+      transactions,
+      consumerStore: pgConsumerStore(pool),
+      clock,
+      listener: { onError: report },
+    })
+    app.connectMicroservice({ strategy }, { inheritAppConfig: false })
+    const readiness = app.get(Readiness)
+    readiness.register('database', () => pool.query('SELECT 1'))
+    readiness.register('relay', () => Promise.resolve(relay.healthy()))
+    readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
+    return app
+  } catch (error) {
+    await life.onApplicationShutdown().catch(() => undefined)
+    throw error
+  }
+}
+
+const reporter = (app: NestFastifyApplication): ((error: unknown) => void) => {
+  const log = app.get<Logger>(APP_LOG)
+  const failures = app.get(Metrics).counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
+  return (error) => {
+    failures.inc()
+    log.error({ err: error }, 'work beside the requests failed; it is tried again')
+  }
+}
