@@ -1,4 +1,4 @@
-import { CompressionTypes, KafkaJSError, Partitioners, type Kafka, type Message, type Producer } from 'kafkajs'
+import { CompressionTypes, Partitioners, type Kafka, type Message, type Producer } from 'kafkajs'
 import type { LogProducer, LogRecord } from '../log.js'
 import { partitionOf } from '../partitioner.js'
 
@@ -104,7 +104,8 @@ function* chunks(records: readonly LogRecord[]): Generator<readonly LogRecord[]>
 
 /** kafkajs's own errors mean that the log is away, whatever it calls retriable: the sender tries again with backoff. */
 export const unavailable = (error: unknown): unknown => {
-  if (!(error instanceof KafkaJSError)) return error
+  // By name: Node does not see the class among the exports of kafkajs, which is CommonJS.
+  if (!(error instanceof Error && error.name.startsWith('KafkaJS'))) return error
   const wrapped = new Error(`Kafka: ${error.message}`, { cause: error })
   wrapped.name = 'DependencyUnavailable'
   return wrapped
