@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { CancelOrder, ConfirmOrder, CONTRACTS, ReleaseStock, ReserveStock, StartReview, type CommandAnsweredData } from '#contracts'
 import { masterKeyOf, openSealed, type SealedText } from '#event-store'
 import type { OutgoingMessage } from '#kernel'
+import { seededRandom } from '#kernel/testing'
 import { eventually } from '#messaging/testing'
 import { ConsistencyToken } from '#platform'
 import { address, airdopes, asha, basket, merchant, placing, ravi } from './testing/examples.js'
@@ -358,6 +359,52 @@ describe('the saga’s commands', () => {
     expect(await release('o-2')).toMatchObject({ outcome: 'accepted' })
     expect(await reserve('o-2', 1, 1)).toMatchObject({ outcome: 'refused', slug: 'reservation-released' })
     expect(await levels('R-2')).toEqual([2, 0])
+  })
+})
+
+describe('reservations and releases in disorder', () => {
+  it('leave what the orders hold, and no more', async () => {
+    const skus = ['D-1', 'D-2', 'D-3']
+    for (const sku of skus) {
+      await call('PUT', `/v1/products/${sku}`, { as: merchant, body: airdopes })
+      await call('POST', `/v1/products/${sku}/stock`, { as: merchant, body: { received: 40 } })
+    }
+    const random = seededRandom(20_261_101)
+    const below = (n: number) => Math.floor(random.next() * n)
+    // Of 60 orders, each reserves; most release too, some before they reserve; and any command may be sent twice.
+    const wanted = Array.from({ length: 60 }, (_, n) => ({
+      orderId: `d-${n}`,
+      lines: skus.slice(below(3)).map((sku) => ({ sku, quantity: 1 + below(2) })),
+    }))
+    const messages = wanted.flatMap(({ orderId, lines }) => {
+      const data = { replyTo: 'disorder', orderId, lines }
+      const reserve = ReserveStock.message(orderId, data, context, `${orderId}:reserve`)
+      const release = ReleaseStock.message(orderId, data, context, `${orderId}:release`)
+      const order = [[reserve], [reserve, release], [release, reserve], [reserve, reserve, release, release, reserve]][below(4)] ?? []
+      return order
+    })
+    await running.send(...messages)
+    const answers = () => running.heardOf('CommandAnswered', 'disorder').map(({ data }) => data as unknown as CommandAnsweredData)
+    await eventually('every message is answered', () => answers().length >= messages.length)
+    expect(answers()).toHaveLength(messages.length)
+
+    const outcomeOf = (id: string) =>
+      new Set(
+        answers()
+          .filter(({ commandId }) => commandId === id)
+          .map(({ outcome, slug }) => slug ?? outcome),
+      )
+    const sent = new Set(messages.map(({ id }) => id))
+    const held = new Map(skus.map((sku) => [sku, 0]))
+    for (const { orderId, lines } of wanted) {
+      expect(outcomeOf(`${orderId}:reserve`).size).toBe(1)
+      if (sent.has(`${orderId}:release`) || !outcomeOf(`${orderId}:reserve`).has('accepted')) continue
+      for (const { sku, quantity } of lines) held.set(sku, (held.get(sku) ?? 0) + quantity)
+    }
+    for (const sku of skus) {
+      const { body } = await call('POST', `/v1/products/${sku}/stock`, { as: merchant, body: { received: 1 } })
+      expect(body).toEqual({ sku, onHand: 41, reserved: held.get(sku), available: 41 - (held.get(sku) ?? 0) })
+    }
   })
 })
 

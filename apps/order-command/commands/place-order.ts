@@ -116,7 +116,7 @@ const paymentChoice = (payment: PaymentRequest, sealInstrument: (text: string) =
     case 'upi':
       return { method: 'upi', flow: payment.flow ?? 'collect', instrument: sealInstrument(payment.vpa), display: maskedVpa(payment.vpa) }
     case 'card':
-      return { method: 'card', instrument: sealInstrument(payment.token), display: `card …${payment.token.slice(-2)}` }
+      return { method: 'card', instrument: sealInstrument(payment.token), display: maskedToken(payment.token) }
     case 'netbanking':
       // A bank's code names no person's account.
       return { method: 'netbanking', instrument: sealInstrument(payment.bankCode), display: payment.bankCode }
@@ -127,3 +127,6 @@ const paymentChoice = (payment: PaymentRequest, sealInstrument: (text: string) =
 
 /** `asha.rao@okhdfc` -> `as…@okhdfc` */
 const maskedVpa = (vpa: string): string => `${vpa.slice(0, Math.min(2, vpa.indexOf('@') - 1))}…${vpa.slice(vpa.indexOf('@'))}`
+
+/** The last two characters of a token that is long enough not to be told by them. */
+const maskedToken = (token: string): string => (token.length < 8 ? 'card' : `card …${token.slice(-2)}`)

@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals'
+import type { CommandRequest } from '#platform'
+import { airdopes, asha, basket } from '../testing/examples.js'
+import { memoryParts, rules } from '../testing/memory-app.js'
+import { orderRef } from '../streams.js'
+import { PlaceOrder, PlaceOrderHandler, type OrderRequest, type PaymentRequest } from './place-order.js'
+import { PutProduct, PutProductHandler } from './put-product.js'
+
+let ids = 0
+const request = (sub: string = asha.sub): CommandRequest => {
+  const commandId = `command-${++ids}`
+  return {
+    caller: { sub, roles: ['customer'], isStaff: false },
+    method: 'POST',
+    path: '/v1/orders',
+    commandId,
+    fingerprint: 'f',
+    context: { correlationId: commandId, causationId: commandId },
+    traceId: '0',
+  }
+}
+
+const world = async (now_ms?: number) => {
+  const parts = memoryParts(now_ms)
+  const { http, subjectKeys, clock, ids: orderIds, store } = parts
+  const place = new PlaceOrderHandler(http, subjectKeys, rules, clock, orderIds, undefined)
+  const put = new PutProductHandler(http)
+  const putPrice = (amount: string, gstRate = 18) =>
+    put.execute(new PutProduct(request('m-1'), 'BOAT-141', { title: airdopes.title, category: 'audio', price: amount, gstRate }))
+  await putPrice('149900')
+  const placing = (payment: PaymentRequest = { method: 'cod' }) =>
+    place.execute(new PlaceOrder(request(), { ...(basket() as OrderRequest), payment }))
+  return { ...parts, store, putPrice, placing }
+}
+
+describe('placing an order', () => {
+  it('takes the price of the moment', async () => {
+    const one = await world()
+    const before = await one.placing()
+    await one.putPrice('99900')
+    const after = await one.placing()
+    expect(before.body).toMatchObject({ totals: { grandTotal: { amount: '299800' } } })
+    expect(after.body).toMatchObject({ totals: { grandTotal: { amount: '199800' } } })
+  })
+
+  it('is refused while a product has a GST rate that has ended', async () => {
+    const one = await world()
+    await one.putPrice('149900', 28)
+    expect(await one.placing()).toMatchObject({ status: 422, body: { type: '/problems/gst-rate-expired' } })
+  })
+
+  it('is refused to who was erased, and nothing is kept', async () => {
+    const one = await world()
+    one.subjectKeys.destroy(asha.sub)
+    await expect(one.placing()).rejects.toMatchObject({ status: 403, slug: 'account-erased' })
+  })
+
+  it.each<[PaymentRequest, string | undefined]>([
+    [{ method: 'upi', vpa: 'asha.rao@okbank' }, 'as…@okbank'],
+    [{ method: 'upi', vpa: 'ab@upi' }, 'a…@upi'],
+    [{ method: 'card', token: 'tok_success' }, 'card …ss'],
+    [{ method: 'card', token: 'tok' }, 'card'],
+    [{ method: 'netbanking', bankCode: 'SBOX_SUCCESS' }, 'SBOX_SUCCESS'],
+    [{ method: 'cod' }, undefined],
+  ])('shows %j as %s', async (payment, display) => {
+    const one = await world()
+    const { body } = await one.placing(payment)
+    const { orderId, payment: shown } = body as unknown as { orderId: string; payment: { display?: string } }
+    expect(shown.display).toBe(display)
+    const { state } = await one.store.load(orderRef(orderId))
+    const kept = JSON.stringify(state)
+    if ('vpa' in payment) expect(kept).not.toContain(payment.vpa)
+    if ('token' in payment) expect(kept).not.toContain(`"${payment.token}"`)
+    expect(kept).not.toContain('Asha')
+  })
+})
