@@ -1,5 +1,5 @@
 import { FRAUD_COMMANDS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, REPLIES } from '#contracts'
-import { postgresLog, type LogDriver, type TopicSpec } from '#messaging'
+import { kafkaLog, postgresLog, type LogDriver, type TopicSpec } from '#messaging'
 import { InvalidConfig } from '#platform'
 import type { FraudConfig } from './fraud.config.js'
 
@@ -13,7 +13,8 @@ export const topics: readonly TopicSpec[] = [FRAUD_COMMANDS, FRAUD_EVENTS, ORDER
 }))
 
 /** The log that the configuration names. */
-export const openLog = ({ LOG, LOG_DATABASE_URL, DATABASE_URL }: FraudConfig): LogDriver => {
+export const openLog = ({ LOG, LOG_DATABASE_URL, DATABASE_URL, KAFKA_BROKERS }: FraudConfig): LogDriver => {
   if (LOG === 'postgres') return postgresLog({ url: LOG_DATABASE_URL ?? DATABASE_URL })
-  throw new InvalidConfig(`LOG: ${LOG} is not there yet`)
+  if (KAFKA_BROKERS === undefined) throw new InvalidConfig('KAFKA_BROKERS: must be set where LOG is kafka')
+  return kafkaLog({ brokers: KAFKA_BROKERS.split(','), clientId: 'fraud' })
 }
