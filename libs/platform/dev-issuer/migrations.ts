@@ -8,7 +8,7 @@ class DevIssuerKey1763800000000 implements MigrationInterface {
     // One row: the key in use.
     await runner.query(`
       CREATE TABLE dev_issuer_key (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
         kid text NOT NULL,
         private_jwk jsonb NOT NULL,
         public_jwk jsonb NOT NULL

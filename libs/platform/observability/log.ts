@@ -21,7 +21,7 @@ export const createLog = ({ name, config, logTo }: Pick<AppOptions, 'name' | 'co
       serializers: { err: errorFields, req: () => undefined, res: () => undefined },
       redact: ['authorization', 'headers', 'body', 'password', 'token', '*.authorization', '*.headers', '*.body', '*.password', '*.token'],
     },
-    logTo ?? destination({ sync: false, minLength: 0 }),
+    logTo ?? destination({ sync: true }),
   )
 
 /** An error without what libraries hang on it: pg puts rows into `detail` and values into `where`. */
