@@ -47,7 +47,8 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
     const strategy = new LogServer({
       driver,
       group: NAME,
-      transactions: typeormTransactions(source),
+      // Half of the connections are the readers', however many partitions catch up.
+      transactions: typeormTransactions(source, { mostAtOnce: Math.floor(config.DATABASE_CONNECTIONS / 2) }),
       consumerStore: pgConsumerStore(pool),
       clock,
       // What came after a parked message builds on it: it waits, so that a redrive applies all in order.

@@ -310,6 +310,23 @@ describe('order-query over HTTP', () => {
     })
   })
 
+  it('describes its calls and answers in OpenAPI', async () => {
+    const { body } = await world.get('/openapi.json')
+    const document = body as { paths: Record<string, { get?: { responses: Record<string, unknown>; parameters: { name: string }[] } }> }
+    const calls = Object.entries(document.paths).filter(([path]) => path.startsWith('/v1/'))
+    expect(calls.map(([path]) => path).toSorted()).toEqual([
+      '/v1/orders',
+      '/v1/orders/{id}',
+      '/v1/orders/{id}/history',
+      '/v1/products',
+      '/v1/products/{sku}',
+    ])
+    for (const [, { get }] of calls) {
+      expect(get?.responses).toMatchObject({ 200: { content: { 'application/json': {} } }, 503: {} })
+      expect(get?.parameters.map(({ name }) => name)).toContain('Consistency-Token')
+    }
+  })
+
   describe('consistency tokens', () => {
     const token = (streams: Record<string, number>, incarnation = INCARNATION) => ({ incarnation, streams })
 

@@ -86,6 +86,22 @@ describe('projections on PostgreSQL', () => {
     await transactions.run((tx) => asTypeorm(tx).query('SELECT 1'))
   })
 
+  it('opens no more transactions at once than it may, and gives the turn of a failed one on', async () => {
+    const transactions = typeormTransactions(source, { mostAtOnce: 2 })
+    let [open, most] = [0, 0]
+    const results = await Promise.allSettled(
+      Array.from({ length: 9 }, (_, index) =>
+        transactions.run(async (tx) => {
+          most = Math.max(most, ++open)
+          await asTypeorm(tx).query('SELECT pg_sleep(0.005)')
+          open--
+          if (index % 2 === 0) throw new Error('failed')
+        }),
+      ),
+    )
+    expect([most, results.filter(({ status }) => status === 'fulfilled').length]).toEqual([2, 4])
+  })
+
   it('lets one of two transactions that apply the same message have the effect', async () => {
     const rows = typeormRows(source)
     const transactions = typeormTransactions(source)

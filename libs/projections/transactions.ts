@@ -18,30 +18,71 @@ export const asTypeorm = (tx: Transaction): TypeormTransaction => {
   return tx as TypeormTransaction
 }
 
-export const typeormTransactions = (source: DataSource): Transactions => ({
-  async run(work) {
-    const runner = source.createQueryRunner()
-    const committed: (() => void)[] = []
-    try {
-      const client: pg.ClientBase = await runner.connect()
-      await runner.startTransaction()
-      const tx: TypeormTransaction = {
-        ...pgTransaction(client),
-        manager: runner.manager,
-        onCommit: (run) => void committed.push(run),
+export interface TypeormTransactionsOptions {
+  /**
+   * Transactions open at once; further ones wait for their turn. Below the pool's size it leaves connections for reads, however many
+   * partitions have something to apply. Unlimited unless given.
+   */
+  readonly mostAtOnce?: number
+}
+
+export const typeormTransactions = (source: DataSource, { mostAtOnce = Infinity }: TypeormTransactionsOptions = {}): Transactions => {
+  const turns = new Turns(mostAtOnce)
+  return {
+    async run(work) {
+      await turns.take()
+      try {
+        return await runOnce(source, work)
+      } finally {
+        turns.give()
       }
-      const result = await work(tx)
-      await runner.commitTransaction()
-      for (const run of committed) run()
-      return result
-    } catch (error) {
-      await rollBack(runner)
-      throw error
-    } finally {
-      await runner.release()
+    },
+  }
+}
+
+/** A counting semaphore, first come first served. */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+
+  constructor(private free: number) {}
+
+  take(): Promise<void> {
+    if (this.free > 0) {
+      this.free--
+      return Promise.resolve()
     }
-  },
-})
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  give(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.free++
+  }
+}
+
+const runOnce = async <T>(source: DataSource, work: (tx: Transaction) => Promise<T>): Promise<T> => {
+  const runner = source.createQueryRunner()
+  const committed: (() => void)[] = []
+  try {
+    const client: pg.ClientBase = await runner.connect()
+    await runner.startTransaction()
+    const tx: TypeormTransaction = {
+      ...pgTransaction(client),
+      manager: runner.manager,
+      onCommit: (run) => void committed.push(run),
+    }
+    const result = await work(tx)
+    await runner.commitTransaction()
+    for (const run of committed) run()
+    return result
+  } catch (error) {
+    await rollBack(runner)
+    throw error
+  } finally {
+    await runner.release()
+  }
+}
 
 /**
  * A connection that cannot even roll back must not go back to the pool: it could carry the open transaction to its next user.

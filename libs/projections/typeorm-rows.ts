@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DataSource, EntityMetadata } from 'typeorm'
 import { groupRows, storableJson, type AppliedVersion, type RowGroup, type RowStore, type Table } from './rows.js'
 import { asTypeorm } from './transactions.js'
@@ -21,12 +22,13 @@ export const typeormRows = (source: DataSource): RowStore => {
   const bells: (() => void)[] = []
 
   const statementFor = ({ table, properties }: RowGroup) => {
-    const name = `projections/${table.entity.name}/${properties.join()}`
-    const known = statements.get(name)
+    const shape = `${table.entity.name}/${properties.join()}`
+    const known = statements.get(shape)
     if (known) return known
-    // PostgreSQL keeps 63 bytes of a statement's name.
-    const statement = { name: `projections/${statements.size}`, text: upsertStatement(source, table, properties) }
-    statements.set(name, statement)
+    const text = upsertStatement(source, table, properties)
+    // PostgreSQL keeps 63 bytes of a statement's name, and a name must mean one text on all of the pool's connections.
+    const statement = { name: `projections/${createHash('sha256').update(text).digest('hex').slice(0, 32)}`, text }
+    statements.set(shape, statement)
     return statement
   }
 
