@@ -22,7 +22,7 @@ export class WalletReads {
   }
 
   /** As it was: at a version, or with what had been recorded by a time. 404 where it was not there then. */
-  async then(walletId: string, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<WalletState>> {
+  async asOf(walletId: string, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<WalletState>> {
     const past = found(await this.events.loadAt(walletRef(walletId), at))
     if ('version' in at && past.version !== at.version) throw notFound('version')
     return past

@@ -134,9 +134,9 @@ export class WalletsController {
   async #read(walletId: string, { version, at }: PastQuery, reply: FastifyReply): Promise<WalletAnswer> {
     const loaded =
       version !== undefined
-        ? await this.reads.then(walletId, { version })
+        ? await this.reads.asOf(walletId, { version })
         : at !== undefined
-          ? await this.reads.then(walletId, { time: Date.parse(at) })
+          ? await this.reads.asOf(walletId, { time: Date.parse(at) })
           : await this.reads.now(walletId)
     void reply.header('etag', `"${loaded.version}"`)
     return walletView(walletId, loaded.version, loaded.state)
