@@ -33,26 +33,27 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $function$
 DECLARE
-  changed boolean;
-  repeated boolean;
   is_changed boolean[];
   is_repeated boolean[];
   accepted boolean[];
-  all_accepted boolean := true;
+  all_accepted boolean;
   base bigint;
   guard integer := 1;
   guards integer := cardinality(guard_commands);
   first_guard integer;
 BEGIN
-  PERFORM pg_advisory_xact_lock(724211002, 'store'::regclass::oid::bigint::bit(32)::integer);
+  -- An expression and not a query: what follows takes its snapshots when the lock is held.
+  IF pg_advisory_xact_lock(724211002, 'store'::regclass::oid::bigint::bit(32)::integer) IS NULL THEN END IF;
 
-  SELECT coalesce(bool_or(s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head), false) INTO changed
-  FROM unnest(stream_ids, base_versions, base_heads) AS u (stream_id, version, head)
-  LEFT JOIN streams s ON s.stream_id = u.stream_id;
+  all_accepted := NOT EXISTS (
+    SELECT FROM unnest(stream_ids, base_versions, base_heads) AS u (stream_id, version, head)
+    LEFT JOIN streams s ON s.stream_id = u.stream_id
+    WHERE s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head
+    UNION ALL
+    SELECT FROM unnest(command_ids) AS u (command_id) JOIN commands c ON c.command_id = u.command_id
+  );
 
-  SELECT EXISTS (SELECT FROM unnest(command_ids) AS u (command_id) JOIN commands c ON c.command_id = u.command_id) INTO repeated;
-
-  IF changed OR repeated THEN
+  IF NOT all_accepted THEN
     SELECT array_agg(s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head ORDER BY u.i) INTO is_changed
     FROM unnest(stream_ids, base_versions, base_heads) WITH ORDINALITY AS u (stream_id, version, head, i)
     LEFT JOIN streams s ON s.stream_id = u.stream_id;
@@ -61,7 +62,6 @@ BEGIN
     FROM unnest(command_ids) WITH ORDINALITY AS u (command_id, i)
     LEFT JOIN commands c ON c.command_id = u.command_id;
 
-    all_accepted := false;
     accepted := array_fill(true, ARRAY[cardinality(command_ids)]);
     FOR i IN 1..cardinality(command_ids) LOOP
       IF is_repeated[i] THEN accepted[i] := false; END IF;
@@ -122,7 +122,7 @@ BEGIN
       WHERE all_accepted OR accepted[u.command];
     END IF;
 
-    PERFORM pg_notify(left(current_schema() || '_outbox', 63), '');
+    IF pg_notify(left(current_schema() || '_outbox', 63), '') IS NULL THEN END IF;
   END IF;
 
   INSERT INTO commands (command_id, fingerprint, answer, recorded_at)

@@ -1,0 +1,181 @@
+import { describe, expect, it } from '@jest/globals'
+import { openSealed, seal, createSubjectKey, masterKeyOf, streamName } from '#event-store'
+import { deciderSpec, memoryEventStore, memorySubjectKeys, MemoryStoreData, runAgainstModel, waves } from '#event-store/testing'
+import { refuse, systemClock, type Decider } from '#kernel'
+import { memoryTransactions, seededRandom } from '#kernel/testing'
+import fc from 'fast-check'
+import { eventHash, type HashedEvent } from './hash-chain.js'
+import { StateCache } from './state-cache.js'
+import { shapeOf } from './stream.js'
+import { change, publishTally, tally, tallyType } from './testing/tally.js'
+
+describe('the hash chain', () => {
+  const bytes = fc.uint8Array({ maxLength: 20 })
+  const event: fc.Arbitrary<HashedEvent> = fc.record({
+    stream: fc.string({ maxLength: 5 }),
+    version: fc.maxSafeNat(),
+    type: fc.string({ maxLength: 5 }),
+    schemaVersion: fc.nat(),
+    time: fc.maxSafeNat(),
+    payload: bytes,
+    metadata: bytes,
+  })
+
+  it('differs for any two events that differ', () => {
+    fc.assert(
+      fc.property(event, bytes, event, bytes, (one, before, other, otherBefore) => {
+        const same = JSON.stringify([one, before]) === JSON.stringify([other, otherBefore])
+        expect(eventHash(one, before).equals(eventHash(other, otherBefore))).toBe(same)
+      }),
+    )
+  })
+
+  it('does not let bytes move from one field to the next', () => {
+    const base = { stream: 's', version: 1, type: 't', schemaVersion: 1, time: 1 }
+    const one = eventHash({ ...base, payload: Buffer.from('ab'), metadata: Buffer.from('c') }, Buffer.alloc(0))
+    expect(eventHash({ ...base, payload: Buffer.from('a'), metadata: Buffer.from('bc') }, Buffer.alloc(0)).equals(one)).toBe(false)
+  })
+
+  it('is what is written down, for good', () => {
+    const hash = eventHash(
+      {
+        stream: 'tally-1',
+        version: 1,
+        type: 'Changed',
+        schemaVersion: 1,
+        time: 0,
+        payload: Buffer.from('{}'),
+        metadata: Buffer.from('{}'),
+      },
+      Buffer.alloc(0),
+    )
+    expect(hash.toString('hex')).toBe('9821906b05ac55fbdb8216f81a480e3b25bc16c49c5187eb44af57386867b993')
+  })
+})
+
+describe('sealed text', () => {
+  const masterKey = masterKeyOf('a secret of at least thirty-two bytes')
+
+  it('opens with the master key alone, and only as it was sealed', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), (text, seed) => {
+        const random = seededRandom(seed)
+        const sealed = seal(createSubjectKey(masterKey, 'c-1', random), text, random)
+        expect(openSealed(masterKey, sealed)).toBe(text)
+        expect(openSealed(masterKeyOf('another secret of thirty-two bytes or more'), sealed)).toBeUndefined()
+        expect(openSealed(masterKey, { ...sealed, subject: 'c-2' })).toBeUndefined()
+        expect(openSealed(masterKey, { ...sealed, ciphertext: `AAAA${sealed.ciphertext}` })).toBeUndefined()
+        expect(openSealed(masterKey, { ...sealed, key: 'AAAA' })).toBeUndefined()
+      }),
+    )
+  })
+
+  it('has one key a subject, in memory too', async () => {
+    const keys = memorySubjectKeys(masterKey, seededRandom(1))
+    expect(await keys.forSubject('c-1')).toBe(await keys.forSubject('c-1'))
+    keys.destroy('c-1')
+    await expect(keys.forSubject('c-1')).rejects.toThrow('destroyed')
+  })
+})
+
+describe('the cache of states', () => {
+  const entry = (text: string, version = 1) => ({ version, state: { text }, head: Buffer.alloc(32), time: 0 })
+
+  it('stays within its bytes, and lets the least recently used go', () => {
+    const cache = new StateCache(40_000)
+    for (let at = 0; at < 100; at++) {
+      cache.put(`s${at}`, entry('x'.repeat(1_000)), 0)
+      cache.get('s0')
+    }
+    expect(cache.get('s0')).toBeDefined()
+    expect(cache.get('s50')).toBeUndefined()
+    expect(cache.get('s99')).toBeDefined()
+  })
+
+  it('measures a state again as it grows, and does not count what is gone', () => {
+    const cache = new StateCache(1_000_000)
+    cache.put('s', entry('small'), 0)
+    for (let at = 0; at < 10_000; at++) cache.put('s', entry('small', at), 200)
+    expect(cache.get('s')?.size_bytes).toBeLessThan(20_000)
+    for (let at = 0; at < 100; at++) cache.put('s', entry('x'.repeat(at * 1_000), at), 1_000)
+    expect(cache.get('s')?.size_bytes).toBeGreaterThan(90_000)
+  })
+})
+
+describe('the shape of a state', () => {
+  it('changes with evolve, initial state and revision, and with nothing else', () => {
+    const shape = shapeOf(tallyType)
+    expect(shapeOf({ ...tallyType, snapshotEvery: 99 })).toBe(shape)
+    const others = [
+      { ...tallyType, evolve: (state: { total: number; changes: number }) => state },
+      { ...tallyType, initialState: { total: 1, changes: 0 } },
+      { ...tallyType, revision: 1 },
+    ].map((type) => shapeOf(type))
+    expect(new Set([shape, ...others]).size).toBe(4)
+  })
+})
+
+describe('deciderSpec', () => {
+  type Event = { readonly type: 'On' } | { readonly type: 'Off' }
+  const lamp: Decider<'on' | 'break', boolean, Event> = {
+    initialState: false,
+    decide: (command, on) => (command === 'break' ? refuse('no', 'Not here.') : on ? [] : [{ type: 'On' }]),
+    evolve: (_, event) => event.type === 'On',
+  }
+  const spec = deciderSpec(lamp)
+
+  it('says given, when, then', () => {
+    spec.given().when('on').then({ type: 'On' })
+    spec.given({ type: 'On' }).when('on').then()
+    spec.given({ type: 'On' }, { type: 'Off' }).when('on').thenState(true)
+    spec.given().when('break').thenRefused('no', 'rule')
+  })
+
+  it('fails when it is not so', () => {
+    expect(() => spec.given().when('on').then()).toThrow()
+    expect(() => spec.given().when('on').thenRefused('no')).toThrow()
+    expect(() => spec.given().when('break').thenState(true)).toThrow()
+  })
+})
+
+describe('the event store in memory', () => {
+  const options = { types: [tallyType], publish: publishTally, clock: systemClock, app: 'test' }
+
+  it('gives each command an answer that its history explains', async () => {
+    await fc.assert(
+      fc.asyncProperty(waves(4, 12), async (groups) => {
+        const data = new MemoryStoreData('one')
+        await runAgainstModel([memoryEventStore({ ...options, data }), memoryEventStore({ ...options, data })], groups, 'm')
+      }),
+    )
+  })
+
+  it('keeps after a crash what was committed, and nothing of an open transaction', async () => {
+    const data = new MemoryStoreData()
+    const store = memoryEventStore({ ...options, data })
+    await store.execute(change('c-1', 'crash', 1))
+    const open = Promise.withResolvers<void>()
+    const dying = memoryTransactions().run(async (tx) => {
+      await store.executeAll([change('c-2', 'crash', 10)], tx)
+      data.crash()
+      await open.promise
+    })
+    const restarted = memoryEventStore({ ...options, data })
+    expect((await restarted.execute(change('c-3', 'crash', 1))).answer).toBe('total 2')
+    open.resolve()
+    await expect(dying).rejects.toThrow('killed')
+    expect((await restarted.load(tally('crash'))).state.total).toBe(2)
+    expect(streamName(tally('crash'))).toBe('tally-crash')
+  })
+
+  it('makes others wait while a transaction holds it', async () => {
+    const store = memoryEventStore(options)
+    let waiting: Promise<unknown> = Promise.resolve()
+    await memoryTransactions().run(async (tx) => {
+      await store.executeAll([change('h-1', 'held', 1)], tx)
+      waiting = store.execute(change('h-2', 'held', 1))
+      expect((await store.load(tally('held'))).version).toBe(0)
+    })
+    expect(await waiting).toEqual({ answer: 'total 2', replayed: false })
+  })
+})

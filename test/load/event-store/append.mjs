@@ -1,0 +1,153 @@
+// Appends with expected version: the event store's `execute` beside hand-written SQL that writes the same rows, in one run, on a PostgreSQL
+// of its own with fsync on. `node test/load/event-store/append.mjs --help`. Needs a build (`npm run build`).
+import { randomUUID } from 'node:crypto'
+import { cpus } from 'node:os'
+import { performance } from 'node:perf_hooks'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import pg from 'pg'
+import { eventStoreMigrations, openEventStore } from '#event-store'
+import { systemClock } from '#kernel'
+import { createPool, migrate } from '#postgres'
+import { handWritten } from './hand-written.mjs'
+import { startPostgres } from './postgres.mjs'
+
+const options = new Command()
+  .description('Appends per second: ours, and hand-written SQL for the same rows (event, stream, idempotency answer), one round trip each.')
+  .option('--clients <list>', 'concurrent callers, each waiting for its answer before the next command', '1,16,64')
+  .option('--streams <count>', 'streams in all; each client keeps to its own, so that the baseline never conflicts', '1000')
+  .option('--seconds <count>', 'length of one measurement', '3')
+  .option('--rounds <count>', 'measurements of each, one side after the other; the median counts', '3')
+  .option('--payload <bytes>', 'size of an event', '256')
+  .option('--connections <count>', 'connections of the baseline (ours uses one for batches)', '16')
+  .option('--url <url>', 'a PostgreSQL to use instead of one of its own: conditions are then its own')
+  .option('--json', 'print JSON and nothing else')
+  .parse()
+  .opts()
+
+const clientCounts = options.clients.split(',').map(Number)
+const [streams, seconds, rounds, payload] = [options.streams, options.seconds, options.rounds, options.payload].map(Number)
+
+const type = {
+  category: 'bench',
+  initialState: { count: 0 },
+  evolve: (state) => ({ count: state.count + 1 }),
+  snapshotEvery: 0,
+}
+const data = { text: 'x'.repeat(Math.max(0, payload - 11)) }
+const answer = JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ id: randomUUID(), balance: '149900' }) })
+const metadata = { actor: randomUUID(), correlationId: randomUUID(), causationId: randomUUID() }
+const FINGERPRINT = 'a'.repeat(64)
+
+/** Callers that each wait for their answer; appends per second and latencies in ms. */
+const load = async (clients, append) => {
+  // Every stream has its first event before the clock runs: what is measured is appends to streams that are there.
+  const own = Math.max(1, Math.floor(streams / clients))
+  for (let count = 0; count < own; count++)
+    await Promise.all(Array.from({ length: clients }, (_, index) => append(`${index}-${count}`, randomUUID())))
+  const latencies = []
+  const started = performance.now()
+  const until = started + seconds * 1_000
+  const client = async (index) => {
+    for (let count = 0; ; count++) {
+      const before = performance.now()
+      if (before >= until) return
+      await append(`${index}-${count % own}`, randomUUID())
+      latencies.push(performance.now() - before)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, (_, index) => client(index)))
+  const elapsed_s = (performance.now() - started) / 1_000
+  latencies.sort((a, b) => a - b)
+  const at = (share) => latencies[Math.floor((latencies.length - 1) * share)]
+  return { perSecond: latencies.length / elapsed_s, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
+}
+
+const median = (runs) => runs.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(runs.length / 2)]
+
+const server = options.url ? { url: options.url, stop: async () => undefined } : await startPostgres()
+try {
+  const results = []
+  for (const clients of clientCounts) {
+    const runs = { ours: [], baseline: [] }
+    for (let round = 0; round < rounds; round++)
+      for (const side of round % 2 === 0 ? ['ours', 'baseline'] : ['baseline', 'ours']) {
+        // A schema of its own for each run, so that neither works on what the other left.
+        const schema = `bench_${side}_${clients}_${round}`.toLowerCase()
+        await migrate({ url: server.url, schema, migrations: eventStoreMigrations })
+        const postgres = { url: server.url, schema, applicationName: 'bench', maxConnections: Number(options.connections) }
+        const pool = createPool(postgres)
+        runs[side].push(side === 'ours' ? await ours(pool, postgres, clients) : await theirs(pool, clients))
+        await pool.query(`DROP SCHEMA ${schema} CASCADE`)
+        await pool.query('CHECKPOINT')
+        await pool.end()
+      }
+    const [mine, base] = [median(runs.ours), median(runs.baseline)]
+    results.push({ clients, ours: mine, baseline: base, ratio: mine.perSecond / base.perSecond })
+  }
+  const conditions = {
+    ...(await conditionsOf(server.url)),
+    streams,
+    payload_bytes: payload,
+    connections: Number(options.connections),
+    seconds,
+    rounds,
+  }
+  if (options.json) console.log(JSON.stringify({ conditions, results }))
+  else print(conditions, results)
+} finally {
+  await server.stop()
+}
+
+async function ours(pool, postgres, clients) {
+  const store = await openEventStore({ pool, postgres, types: [type], publish: () => [], clock: systemClock, app: 'bench' })
+  const append = (stream, id) => {
+    const ref = { type, id: stream }
+    return store.execute({
+      id,
+      fingerprint: FINGERPRINT,
+      streams: [ref],
+      metadata,
+      decide: () => ({ appends: [{ stream: ref, events: [{ type: 'Happened', data }] }], answer }),
+    })
+  }
+  const result = await load(clients, append)
+  await store.close()
+  return result
+}
+
+async function theirs(pool, clients) {
+  const append = await handWritten(pool, { data, metadata, answer, fingerprint: FINGERPRINT })
+  return load(clients, append)
+}
+
+async function conditionsOf(url) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const setting = async (name) => (await client.query(`SHOW ${name}`)).rows[0][name]
+  const conditions = {
+    cpus: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    node: process.version,
+    postgres: await setting('server_version'),
+    fsync: await setting('fsync'),
+    synchronous_commit: await setting('synchronous_commit'),
+  }
+  await client.end()
+  return conditions
+}
+
+function print(conditions, results) {
+  console.log(
+    Object.entries(conditions)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(' · '),
+  )
+  const table = new Table({
+    head: ['clients', 'ours/s', 'p50 ms', 'p99 ms', 'max ms', 'SQL/s', 'p50 ms', 'p99 ms', 'max ms', 'ratio'],
+    style: { head: [] },
+  })
+  const cells = ({ perSecond, p50_ms, p99_ms, max_ms }) => [Math.round(perSecond), p50_ms.toFixed(2), p99_ms.toFixed(2), max_ms.toFixed(1)]
+  for (const { clients, ours: mine, baseline, ratio } of results)
+    table.push([clients, ...cells(mine), ...cells(baseline), ratio.toFixed(2)])
+  console.log(table.toString())
+}
