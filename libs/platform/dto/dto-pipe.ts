@@ -7,7 +7,7 @@ import { invalidInput, type FieldError } from '../errors/problem.js'
 const MAX_VALUES = 5_000
 const MAX_ERRORS = 50
 
-const BUILT_IN: readonly unknown[] = [undefined, Object, String, Number, Boolean, Array]
+const BUILT_IN: ReadonlySet<unknown> = new Set<unknown>([undefined, Object, String, Number, Boolean, Array])
 
 /**
  * Body, query and path into DTOs: unknown fields, wrong fields and text that PostgreSQL cannot hold are a 400 that names each by its RFC 6901
@@ -18,7 +18,7 @@ export class DtoPipe implements PipeTransform {
     if (type === 'custom') return value
     const text = unstorable(value)
     if (text) throw invalidInput([text])
-    if (metatype === undefined || BUILT_IN.includes(metatype)) return value
+    if (metatype === undefined || BUILT_IN.has(metatype)) return value
     const given = value === undefined ? {} : value
     if (typeof given !== 'object' || given === null || Array.isArray(given))
       throw invalidInput([{ pointer: '', detail: 'must be an object' }])

@@ -2,9 +2,43 @@ import { field, rule, Text, type FieldOptions } from './fields.js'
 
 /** ISO 3166-2:IN, the part after `IN-`: 28 states and 8 union territories (as of the 2023-11-23 newsletter: `CG`, `OD`, `TS`, `UK`). */
 export const INDIAN_STATES = [
-  'AP', 'AR', 'AS', 'BR', 'CG', 'GA', 'GJ', 'HR', 'HP', 'JH', 'KA', 'KL', 'MP', 'MH', 'MN', 'ML', 'MZ', 'NL', 'OD', 'PB', 'RJ', 'SK', 'TN',
-  'TS', 'TR', 'UP', 'UK', 'WB', 'AN', 'CH', 'DH', 'DL', 'JK', 'LA', 'LD', 'PY',
-] as const // prettier-ignore
+  'AP',
+  'AR',
+  'AS',
+  'BR',
+  'CG',
+  'GA',
+  'GJ',
+  'HR',
+  'HP',
+  'JH',
+  'KA',
+  'KL',
+  'MP',
+  'MH',
+  'MN',
+  'ML',
+  'MZ',
+  'NL',
+  'OD',
+  'PB',
+  'RJ',
+  'SK',
+  'TN',
+  'TS',
+  'TR',
+  'UP',
+  'UK',
+  'WB',
+  'AN',
+  'CH',
+  'DH',
+  'DL',
+  'JK',
+  'LA',
+  'LD',
+  'PY',
+] as const
 export type IndianState = (typeof INDIAN_STATES)[number]
 
 /** Whole-string patterns, as OpenAPI shows them. */
