@@ -1,9 +1,9 @@
-import type { Answered, Command, Commands, StreamRef } from '#event-store'
+import type { Answered, Command, Commands, Decision, StatesOf, StreamRef } from '#event-store'
 import type { Clock, Transaction } from '#kernel'
 import type { AnySaga, SagaDefinitions, Tell } from './definition.js'
 import type { InputAnswer, SagaInput } from './input.js'
+import { react, type Reaction, type ReactionRefused } from './react.js'
 import { rowOf, taskChanges } from './rows.js'
-import { react, type Reaction } from './react.js'
 import { sagaStream, type SagaState } from './state.js'
 import type { SagaStore } from './store.js'
 
@@ -29,6 +29,22 @@ interface Change {
   readonly definition: AnySaga
 }
 
+/** An input thought through within somebody else's command on the saga's stream, such as an HTTP request's. */
+export interface Thought {
+  readonly stream: StreamRef<SagaState>
+  /** Pure; may be called more than once, and the last call counts. */
+  react(states: StatesOf): Reaction | ReactionRefused
+  /** Saves the rows that belong to the last reaction, in the transaction in which its events were appended. */
+  save(tx: Transaction): Promise<void>
+}
+
+interface Thinking extends Pick<Thought, 'stream' | 'react'> {
+  readonly input: SagaInput
+  latest(): (Change & { readonly tells: readonly Tell[] }) | undefined
+}
+
+export const sagaRef = (id: string): StreamRef<SagaState> => ({ type: sagaStream, id })
+
 /** Applies inputs to sagas. Everything that an input leads to (events, messages, tasks, rows) commits with the given transaction. */
 export class SagaEngine {
   constructor(private readonly ports: SagaEnginePorts) {}
@@ -36,20 +52,19 @@ export class SagaEngine {
   /** In order. The same input id again gives the same answer and no second effect. Takes the store's lock: call it last in a transaction. */
   async apply(inputs: readonly SagaInput[], tx: Transaction): Promise<readonly InputAnswer[]> {
     const changes = new Map<string, Change>()
-    const first = await this.#round(inputs, tx, changes)
-    let told = first.told
-    for (let round = 1; told.length > 0; round++) {
-      if (round === MAX_ROUNDS) throw new Error(`sagas tell each other on and on: ${told[0]?.id}`)
-      told = (await this.#round(told, tx, changes)).told
+    const { answers, told } = await this.#round(inputs, tx, changes)
+    await this.#finish(changes, told, tx)
+    return answers
+  }
+
+  /** For inputs that are part of another command: it appends and sends what `react` says, then calls `save`. */
+  think(input: SagaInput): Thought {
+    const { stream, react, latest } = this.#think(input)
+    const save = async (tx: Transaction): Promise<void> => {
+      const change = latest()
+      if (change) await this.#finish(new Map([[input.sagaId, change]]), toldInputs(change.tells, input, change.after), tx)
     }
-    if (changes.size > 0) {
-      const all = [...changes.values()]
-      const instances = all
-        .filter(({ after }) => after.phase !== 'new')
-        .map(({ after, version, definition }) => rowOf(definition, after, version))
-      await this.ports.store.save({ instances, ...taskChanges(all) }, tx)
-    }
-    return first.answers
+    return { stream, react, save }
   }
 
   /** Throws when a definition that instances still hold is not there any more, naming them. Call it at the start. */
@@ -58,6 +73,21 @@ export class SagaEngine {
     if (missing.length === 0) return
     const held = missing.map(({ type, version, count, example }) => `${type} v${version} (${count}, such as ${example})`)
     throw new Error(`saga definitions still in use are missing: ${held.join('; ')}`)
+  }
+
+  /** Delivers what the sagas told each other, and saves the rows of all that changed. */
+  async #finish(changes: Map<string, Change>, told: readonly SagaInput[], tx: Transaction): Promise<void> {
+    let next = told
+    for (let round = 1; next.length > 0; round++) {
+      if (round === MAX_ROUNDS) throw new Error(`sagas tell each other on and on: ${next[0]?.id}`)
+      next = (await this.#round(next, tx, changes)).told
+    }
+    if (changes.size === 0) return
+    const all = [...changes.values()]
+    const instances = all
+      .filter(({ after }) => after.phase !== 'new')
+      .map(({ after, version, definition }) => rowOf(definition, after, version))
+    await this.ports.store.save({ instances, ...taskChanges(all) }, tx)
   }
 
   async #round(
@@ -75,34 +105,55 @@ export class SagaEngine {
       const change = latest()
       if (!change || answers[index]?.replayed !== false) return
       changes.set(input.sagaId, { ...change, before: changes.get(input.sagaId)?.before ?? change.before })
-      told.push(...change.tells.map((tell) => toldInput(tell, input, change.after.correlationId)))
+      told.push(...toldInputs(change.tells, input, change.after))
     })
     return { answers: answers.map(parseAnswer), told }
   }
 
-  /** The input as a command on the saga's stream. `latest` is what its last decision (it may decide again after a conflict) came to. */
-  #command(input: SagaInput): { input: SagaInput; command: Command; latest(): (Change & { tells: readonly Tell[] }) | undefined } {
-    const stream: StreamRef<SagaState> = { type: sagaStream, id: input.sagaId }
-    let latest: (Change & { tells: readonly Tell[] }) | undefined
+  /** The input as a command on the saga's stream. */
+  #command(input: SagaInput): Thinking & { readonly command: Command } {
+    const thinking = this.#think(input)
+    const { stream } = thinking
     const command: Command = {
       id: input.id,
       fingerprint: `${input.kind} ${input.sagaId}`,
       streams: [stream],
-      metadata: { ...input.context, actor: input.kind === 'operator' ? input.by : `app:${this.ports.app}`, ...reasonOf(input) },
-      decide: (states) => {
+      metadata: {
+        ...input.context,
+        actor: input.kind === 'operator' ? input.by : `app:${this.ports.app}`,
+        ...(input.kind === 'operator' ? { reason: input.reason } : {}),
+      },
+      decide: (states): Decision => {
+        const reaction = thinking.react(states)
+        const { version } = states.of(stream)
+        if (reaction.disposition === 'refused') return { appends: [], answer: JSON.stringify({ ...reaction, version }) }
+        const { events, messages, disposition } = reaction
+        const appends = events.length === 0 ? [] : [{ stream, events }]
+        return { appends, messages, answer: JSON.stringify({ disposition, version: version + events.length }) }
+      },
+    }
+    return { ...thinking, command }
+  }
+
+  /** `latest` is what the last reaction (it may be thought again after a conflict) came to. */
+  #think(input: SagaInput): Thinking {
+    const stream = sagaRef(input.sagaId)
+    let latest: ReturnType<Thinking['latest']>
+    return {
+      input,
+      stream,
+      latest: () => latest,
+      react: (states) => {
         const { state, version } = states.of(stream)
         const definition = this.#definition(state, input)
         const reaction = react(definition, state, input, { at: this.ports.clock.now(), version })
-        if (reaction.disposition === 'refused') {
-          latest = undefined
-          return { appends: [], answer: JSON.stringify({ ...reaction, version }) }
-        }
-        const after = version + reaction.events.length
-        latest = { before: state, after: reaction.state, version: after, definition, tells: reaction.tells }
-        return decision(stream, reaction, after)
+        latest =
+          reaction.disposition === 'refused'
+            ? undefined
+            : { before: state, after: reaction.state, version: version + reaction.events.length, definition, tells: reaction.tells }
+        return reaction
       },
     }
-    return { input, command, latest: () => latest }
   }
 
   #definition(state: SagaState, input: SagaInput): AnySaga {
@@ -111,21 +162,14 @@ export class SagaEngine {
   }
 }
 
-const decision = (stream: StreamRef<SagaState>, { events, messages, disposition }: Reaction, version: number) => ({
-  appends: events.length === 0 ? [] : [{ stream, events }],
-  messages,
-  answer: JSON.stringify({ disposition, version }),
-})
+const toldInputs = (tells: readonly Tell[], from: SagaInput, { correlationId }: SagaState): readonly SagaInput[] =>
+  tells.map(({ id, to, name, body }) => ({
+    kind: 'message',
+    id: `${from.sagaId} tells ${id}`,
+    sagaId: to,
+    context: { ...from.context, correlationId, causationId: from.id },
+    name,
+    body,
+  }))
 
-const reasonOf = (input: SagaInput): { reason?: string } => (input.kind === 'operator' ? { reason: input.reason } : {})
-
-const toldInput = ({ id, to, name, body }: Tell, from: SagaInput, correlationId: string): SagaInput => ({
-  kind: 'message',
-  id: `${from.sagaId} tells ${id}`,
-  sagaId: to,
-  context: { ...from.context, correlationId, causationId: from.id },
-  name,
-  body,
-})
-
-const parseAnswer = ({ answer }: Answered): InputAnswer => JSON.parse(answer) as InputAnswer
+const parseAnswer = ({ answer, replayed }: Answered): InputAnswer => ({ ...(JSON.parse(answer) as InputAnswer), replayed })

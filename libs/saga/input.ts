@@ -27,12 +27,15 @@ export type SagaInput = { readonly id: string; readonly sagaId: string; readonly
   | { readonly kind: 'outcome'; readonly key: string; readonly outcome: ActivityOutcome }
   | { readonly kind: 'message'; readonly name: string; readonly body: JsonObject }
   | { readonly kind: 'timer' }
-  | { readonly kind: 'operator'; readonly by: string; readonly reason: string; readonly operator: OperatorAction }
+  | {
+      readonly kind: 'operator'
+      readonly by: string
+      readonly reason: string
+      readonly operator: OperatorAction
+    }
 )
 
-/**
- * What an input came to. `noted`: it changed nothing, and the stream says why. `refused`: an operator asked for what cannot be.
- */
-export type InputAnswer =
-  | { readonly disposition: 'applied' | 'noted'; readonly version: number }
-  | { readonly disposition: 'refused'; readonly version: number; readonly slug: string; readonly detail: string }
+/** What an input came to. `noted`: it changed nothing, and the stream says why. `refused`: an operator asked for what cannot be. */
+export type InputAnswer = { readonly version: number; readonly replayed: boolean } & (
+  { readonly disposition: 'applied' | 'noted' } | { readonly disposition: 'refused'; readonly slug: string; readonly detail: string }
+)

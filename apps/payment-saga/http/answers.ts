@@ -1,0 +1,204 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
+import { SAGA_STATUSES, SAGA_TYPES } from './sagas.dto.js'
+
+/** What the routes answer, for OpenAPI. */
+class AmountAnswer {
+  @ApiProperty({ example: '149900', description: 'Whole paise, as a string.' })
+  readonly amount!: string
+
+  @ApiProperty({ enum: ['INR'] })
+  readonly currency!: 'INR'
+}
+
+class NextAnswer {
+  @ApiProperty({ enum: ['redirect', 'intent'] })
+  readonly kind!: string
+
+  @ApiProperty()
+  readonly url!: string
+}
+
+class ActionAnswer {
+  @ApiProperty({ enum: ['running', 'succeeded', 'refused', 'expired', 'interrupted', 'registered'] })
+  readonly status!: string
+
+  @ApiPropertyOptional({ enum: ['command', 'activity', 'wait', 'given'] })
+  readonly kind?: string
+
+  @ApiPropertyOptional({ type: 'integer', description: 'Sendings of a command; runs of an activity that did not settle it.' })
+  readonly attempts?: number
+
+  @ApiPropertyOptional({ type: 'integer' })
+  readonly round?: number
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  readonly startedAt?: string
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  readonly endedAt?: string
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'When it is sent again, or its time is over.' })
+  readonly timerAt?: string
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'When it is asked about again.' })
+  readonly nextRunAt?: string
+
+  @ApiPropertyOptional({ description: 'What the last run without an outcome came to.' })
+  readonly lastUnknown?: string
+
+  @ApiPropertyOptional({ description: 'Why it was refused: a slug.' })
+  readonly reason?: string
+
+  @ApiPropertyOptional()
+  readonly detail?: string
+}
+
+class StepAnswer extends ActionAnswer {
+  @ApiProperty({ example: 'reserve-stock' })
+  readonly step!: string
+
+  @ApiPropertyOptional({ type: ActionAnswer })
+  readonly compensation?: ActionAnswer
+}
+
+export class PaymentAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly paymentId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly sagaId!: string
+
+  @ApiProperty({ enum: SAGA_STATUSES, description: "The saga's." })
+  readonly status!: string
+
+  @ApiProperty({ enum: ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split'] })
+  readonly method!: string
+
+  @ApiProperty({ type: AmountAnswer })
+  readonly amount!: AmountAnswer
+
+  @ApiProperty({ type: AmountAnswer })
+  readonly authorised!: AmountAnswer
+
+  @ApiProperty({ type: AmountAnswer })
+  readonly captured!: AmountAnswer
+
+  @ApiProperty({ type: AmountAnswer })
+  readonly refunded!: AmountAnswer
+
+  @ApiPropertyOptional({ type: NextAnswer })
+  readonly next?: NextAnswer
+
+  @ApiProperty({ type: [StepAnswer] })
+  readonly steps!: readonly StepAnswer[]
+}
+
+class SagaRowAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly sagaId!: string
+
+  @ApiProperty({ enum: SAGA_TYPES })
+  readonly type!: string
+
+  @ApiProperty({ type: 'integer' })
+  readonly definition!: number
+
+  @ApiProperty({ enum: SAGA_STATUSES })
+  readonly status!: string
+
+  @ApiProperty({ description: 'What it is about: the order.' })
+  readonly correlationKey!: string
+
+  @ApiPropertyOptional({ description: 'The step under way.' })
+  readonly step?: string
+
+  @ApiPropertyOptional()
+  readonly waitingFor?: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly startedAt!: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly updatedAt!: string
+
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number
+}
+
+export class SagasAnswer {
+  @ApiProperty({ type: [SagaRowAnswer] })
+  readonly items!: readonly SagaRowAnswer[]
+
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly nextCursor!: string | null
+}
+
+class FailureAnswer {
+  @ApiProperty()
+  readonly step!: string
+
+  @ApiProperty()
+  readonly reason!: string
+
+  @ApiPropertyOptional()
+  readonly detail?: string
+}
+
+class AttentionAnswer {
+  @ApiProperty()
+  readonly step!: string
+
+  @ApiProperty({ enum: ['do', 'undo'] })
+  readonly side!: string
+
+  @ApiProperty()
+  readonly why!: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly since!: string
+}
+
+class TimelineAnswer {
+  @ApiProperty({ format: 'date-time' })
+  readonly at!: string
+
+  @ApiProperty({ example: 'StepStarted' })
+  readonly type!: string
+
+  @ApiProperty({ description: '`sub` of the operator, or `app:payment-saga`.' })
+  readonly by!: string
+
+  @ApiPropertyOptional()
+  readonly step?: string
+
+  @ApiPropertyOptional({ enum: ['do', 'undo'] })
+  readonly side?: string
+
+  @ApiPropertyOptional()
+  readonly detail?: string
+}
+
+export class SagaAnswer extends SagaRowAnswer {
+  @ApiPropertyOptional({ type: FailureAnswer, description: 'Why it turned back.' })
+  readonly failure?: FailureAnswer
+
+  @ApiPropertyOptional({ type: AttentionAnswer })
+  readonly attention?: AttentionAnswer
+
+  @ApiProperty()
+  readonly pastPivot!: boolean
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  readonly timerAt?: string
+
+  @ApiProperty({ type: [StepAnswer] })
+  readonly steps!: readonly StepAnswer[]
+
+  @ApiPropertyOptional({ type: [TimelineAnswer], description: 'What happened, in order: the latest 200.' })
+  readonly timeline?: readonly TimelineAnswer[]
+}
+
+export class WebhookAnswer {
+  @ApiProperty()
+  readonly received!: boolean
+}

@@ -1,0 +1,116 @@
+import type { Events, RecordedEvent } from '#event-store'
+import type { Clock, Json, JsonObject } from '#kernel'
+import {
+  ConsistencyTokenHeader,
+  Cursor,
+  HttpCommand,
+  Idempotent,
+  isUuid,
+  notFound,
+  pageOf,
+  Roles,
+  type CommandRequest,
+  type ConsistencyToken,
+  type Page,
+  type RecordedAnswer,
+} from '#platform'
+import { sagaRef, type SagaStore } from '#saga'
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { CommandBus } from '@nestjs/cqrs'
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import { OperateSaga } from '../commands/operate-saga.js'
+import { instanceView, sagaView } from '../saga-view.js'
+import { CLOCK, SAGAS, STORE } from '../tokens.js'
+import { SagaAnswer, SagasAnswer } from './answers.js'
+import { durationOf_ms, OperatorDto, ResumeDto, SagasQuery } from './sagas.dto.js'
+
+/** Of one saga: a saga that asks for days is long, and its newest events are what one looks for. */
+const TIMELINE = 200
+
+const isId = (value: Json): value is string => isUuid(value)
+
+/** Sagas for operators. They are written where they are read, so a consistency token needs no waiting. */
+@Controller('v1/sagas')
+@ApiTags('sagas')
+export class SagasController {
+  constructor(
+    @Inject(CommandBus) private readonly bus: CommandBus,
+    @Inject(SAGAS) private readonly sagas: SagaStore,
+    @Inject(STORE) private readonly events: Events,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** The newest first. */
+  @Get()
+  @Roles('support', 'auditor', 'admin')
+  @ApiOkResponse({ type: SagasAnswer })
+  async list(@Query() query: SagasQuery, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<Page<Json>> {
+    const { type, status, stuckFor, cursor, limit } = query
+    const filter = {
+      ...(type === undefined ? {} : { type }),
+      ...(status === undefined ? {} : { status }),
+      // Not before the epoch, whatever was asked for.
+      ...(stuckFor === undefined ? {} : { stuckSince: Math.max(this.clock.now() - durationOf_ms(stuckFor), 0) }),
+    }
+    const page = { limit: limit + 1, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isId) }) }
+    return pageOf(await this.sagas.list(filter, page), limit, instanceView, ({ id }) => id)
+  }
+
+  /** Each step with its attempts, timers and compensation, what it waits for, and what happened. */
+  @Get(':id')
+  @Roles('support', 'auditor', 'admin')
+  @ApiOkResponse({ type: SagaAnswer })
+  async read(@Param('id') id: string, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<JsonObject> {
+    const { state, version } = await this.events.load(sagaRef(id))
+    if (state.phase === 'new') throw notFound('saga')
+    const row = await this.sagas.instance(id)
+    const timeline: JsonObject[] = []
+    const from = Math.max(version - TIMELINE + 1, 1)
+    for await (const event of this.events.readStream(`saga-${id}`, { from, limit: TIMELINE })) timeline.push(timelineView(event))
+    return { ...sagaView(state, version), ...(row?.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }), timeline }
+  }
+
+  /** Tries again what waits for an operator: the same call where its outcome is not known, a new one where it was refused. */
+  @Post(':id/retry')
+  @HttpCode(200)
+  @Roles('support', 'admin')
+  @Idempotent('optional')
+  @ApiOkResponse({ type: SagaAnswer })
+  retry(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    return this.bus.execute(new OperateSaga(request, id, { action: 'retry' }, reason ?? ''))
+  }
+
+  /** Turns it back. 409 `invalid-transition` past its pivot. */
+  @Post(':id/compensate')
+  @HttpCode(200)
+  @Roles('support', 'admin')
+  @Idempotent('optional')
+  @ApiOkResponse({ type: SagaAnswer })
+  compensate(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    return this.bus.execute(new OperateSaga(request, id, { action: 'compensate' }, reason ?? ''))
+  }
+
+  /** Settles a step by a person's word. */
+  @Post(':id/resume')
+  @HttpCode(200)
+  @Roles('support', 'admin')
+  @Idempotent('optional')
+  @ApiOkResponse({ type: SagaAnswer })
+  resume(@Param('id') id: string, @Body() body: ResumeDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    const { step, outcome, evidence, reason = evidence } = body
+    return this.bus.execute(new OperateSaga(request, id, { action: 'resume', step, outcome, evidence }, reason))
+  }
+}
+
+/** Only what an operator needs: bodies and learned data stay in the stream. */
+const timelineView = ({ type, data, metadata, recordedAt }: RecordedEvent): JsonObject => {
+  const detail = data['detail'] ?? data['why'] ?? data['reason'] ?? data['name']
+  return {
+    at: new Date(recordedAt).toISOString(),
+    type,
+    by: metadata.actor,
+    ...(typeof data['step'] === 'string' ? { step: data['step'] } : {}),
+    ...(typeof data['side'] === 'string' ? { side: data['side'] } : {}),
+    ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
+  }
+}

@@ -1,0 +1,57 @@
+import { OneOf, PageQuery, Text } from '#platform'
+import type { SagaStatus } from '#saga'
+import { ORDER_CANCELLATION, ORDER_PAYMENT } from '../sagas/order-payment.js'
+
+export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION] as const
+export const SAGA_STATUSES = ['RUNNING', 'WAITING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'NEEDS_ATTENTION'] as const
+
+const DURATION = '^[0-9]{1,8}[smhd]?$'
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `90`, `90s`, `15m`, `2h`, `1d`: milliseconds. */
+export const durationOf_ms = (text: string): number => {
+  const unit = UNITS_MS[text.at(-1) ?? '']
+  return unit === undefined ? Number(text) * 1_000 : Number(text.slice(0, -1)) * unit
+}
+
+export class SagasQuery extends PageQuery {
+  @OneOf(SAGA_TYPES, { optional: true })
+  readonly type?: (typeof SAGA_TYPES)[number]
+
+  @OneOf(SAGA_STATUSES, { optional: true })
+  readonly status?: SagaStatus
+
+  @Text({
+    max: 9,
+    optional: true,
+    pattern: { source: DURATION, rule: 'must be a number of seconds, or a number with s, m, h or d behind it' },
+    description: 'Only those that have not ended and where nothing has happened for this long: `90`, `15m`, `2h`, `1d`.',
+    example: '15m',
+  })
+  readonly stuckFor?: string
+}
+
+const REASON = {
+  max: 500,
+  description: 'Kept with the saga, beside your name. No personal data.',
+  example: 'the provider confirmed by phone',
+}
+
+export class OperatorDto {
+  @Text({ ...REASON, optional: true })
+  readonly reason?: string
+}
+
+export class ResumeDto {
+  @Text({ max: 64, pattern: { source: '^[a-z][a-z0-9-]{0,63}$', rule: 'must be the name of a step' }, example: 'capture-payment' })
+  readonly step!: string
+
+  @OneOf(['succeeded', 'refused'])
+  readonly outcome!: 'succeeded' | 'refused'
+
+  @Text({ max: 1_000, description: 'How it is known. No personal data.', example: 'settlement file of 2026-11-02, line 17' })
+  readonly evidence!: string
+
+  @Text({ ...REASON, optional: true })
+  readonly reason?: string
+}

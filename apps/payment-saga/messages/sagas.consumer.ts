@@ -1,0 +1,26 @@
+import type { IncomingMessage } from '#kernel'
+import { BatchPattern, type Effect } from '#messaging'
+import { SagaInbox } from '#saga'
+import { Controller, Inject } from '@nestjs/common'
+import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES } from '../log.js'
+
+/** All that the sagas hear of the other apps. */
+@Controller()
+export class SagasConsumer {
+  constructor(@Inject(SagaInbox) private readonly inbox: SagaInbox) {}
+
+  @BatchPattern(ORDERS_EVENTS)
+  onOrders(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.inbox.handle(messages)
+  }
+
+  @BatchPattern(FRAUD_EVENTS)
+  onFraud(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.inbox.handle(messages)
+  }
+
+  @BatchPattern(REPLIES)
+  onReplies(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.inbox.handle(messages)
+  }
+}

@@ -1,0 +1,8 @@
+import { eventStoreMigrations } from '#event-store'
+import { messagingMigrations } from '#messaging'
+import type { Migration } from '#postgres'
+import { sagaMigrations } from '#saga'
+import { webhookMigrations } from './webhooks/pg-webhook-store.js'
+
+/** All of the app's database, for its schema. */
+export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...sagaMigrations, ...webhookMigrations]

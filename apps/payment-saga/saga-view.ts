@@ -1,0 +1,96 @@
+import { paise, toMoneyJson, type JsonObject } from '#kernel'
+import { hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
+
+const time = (at_ms: number): string => new Date(at_ms).toISOString()
+
+const actionView = ({
+  kind,
+  status,
+  attempts,
+  round,
+  startedAt,
+  endedAt,
+  dueAt,
+  runAt,
+  unknown,
+  slug,
+  detail,
+}: ActionState): JsonObject => ({
+  kind,
+  status,
+  attempts,
+  round,
+  startedAt: time(startedAt),
+  ...(endedAt === undefined ? {} : { endedAt: time(endedAt) }),
+  ...(dueAt === undefined ? {} : { timerAt: time(dueAt) }),
+  ...(runAt === undefined ? {} : { nextRunAt: time(runAt) }),
+  ...(unknown === undefined ? {} : { lastUnknown: unknown }),
+  ...(slug === undefined ? {} : { reason: slug }),
+  ...(detail === undefined || detail === '' ? {} : { detail }),
+})
+
+/** Steps in the order in which they began, each with its compensation; `registered` is one that has not been needed. */
+export const stepsView = ({ steps, undos, registered, phase }: SagaState): readonly JsonObject[] => {
+  const names = [...new Set([...registered.filter((name) => !(name in steps)), ...Object.keys(steps)])]
+  return names.map((name) => {
+    const action = steps[name]
+    const undo = undos[name]
+    const waits = registered.includes(name) && phase === 'forward'
+    return {
+      step: name,
+      ...(action ? actionView(action) : { kind: 'given', status: 'succeeded' }),
+      ...(undo ? { compensation: actionView(undo) } : waits ? { compensation: { status: 'registered' } } : {}),
+    }
+  })
+}
+
+/** A saga as an operator sees it. Its data is not shown: it holds whom and what it is about. */
+export const sagaView = (state: SagaState, version: number): JsonObject => ({
+  sagaId: state.id,
+  type: state.type,
+  definition: state.definition,
+  status: statusOf(state),
+  correlationKey: state.correlationKey,
+  ...(state.current === undefined ? {} : { step: state.current }),
+  ...(state.failure ? { failure: { ...state.failure } } : {}),
+  ...(state.attention ? { attention: { ...state.attention, since: time(state.attention.since) } } : {}),
+  pastPivot: state.pastPivot,
+  ...(state.timerAt === undefined || hasEnded(state) ? {} : { timerAt: time(state.timerAt) }),
+  steps: stepsView(state),
+  startedAt: time(state.startedAt),
+  updatedAt: time(state.updatedAt),
+  version,
+})
+
+/** A saga in a list. */
+export const instanceView = (row: SagaInstance): JsonObject => ({
+  sagaId: row.id,
+  type: row.type,
+  definition: row.definition,
+  status: row.status,
+  correlationKey: row.correlationKey,
+  ...(row.step === undefined ? {} : { step: row.step }),
+  ...(row.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }),
+  startedAt: time(row.startedAt),
+  updatedAt: time(row.updatedAt),
+  version: row.version,
+})
+
+/** An order's payment, of the saga that makes it. */
+export const paymentView = (state: SagaState): JsonObject => {
+  const { data, id } = state
+  const money = (name: string) => ({ ...toMoneyJson(paise(String(data[name] ?? '0'))) })
+  return {
+    paymentId: id,
+    sagaId: id,
+    status: statusOf(state),
+    method: String(data['method']),
+    amount: money('amount'),
+    authorised: money('authorised'),
+    captured: money('captured'),
+    refunded: money('refunded'),
+    // Only while the customer has something to do.
+    ...(data['next'] && statusOf(state) === 'WAITING' ? { next: data['next'] } : {}),
+    steps: stepsView(state),
+  }
+}

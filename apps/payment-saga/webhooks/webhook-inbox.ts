@@ -1,0 +1,151 @@
+import type { Clock, JsonObject, Transactions } from '#kernel'
+import { parseActionKey, type SagaEngine, type SagaInput } from '#saga'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { isSigned } from './signature.js'
+import type { Webhook, WebhookStore } from './webhook-store.js'
+
+export const SANDBOX = 'sandbox'
+
+const event = Type.Object({
+  eventId: Type.String({ minLength: 1, maxLength: 128 }),
+  type: Type.String({ minLength: 1, maxLength: 64 }),
+  paymentId: Type.String({ minLength: 1, maxLength: 128 }),
+  /** The key that the payment was asked for with: it names the saga. */
+  idempotencyKey: Type.String({ minLength: 1, maxLength: 255 }),
+  amount: Type.String({ pattern: '^[0-9]{1,16}$' }),
+})
+const Event = Compile(event)
+
+export interface WebhookInboxPorts {
+  readonly store: WebhookStore
+  readonly engine: Pick<SagaEngine, 'apply'>
+  readonly transactions: Transactions
+  readonly clock: Clock
+  /** Signs the webhooks of each provider. */
+  readonly secrets: Readonly<Record<string, string>>
+  readonly onError?: (error: unknown) => void
+}
+
+const BATCH = 100
+/** Then it is left to be looked at; the status query settles the payment all the same. */
+const MOST_ATTEMPTS = 20
+const POLL_MS = 5_000
+
+/**
+ * Webhooks of payment providers: checked, kept as they came, answered, and only then worked on. They may come in any order, any number of
+ * times, and before the answer of the call that caused them.
+ */
+export class WebhookInbox {
+  #stopped = false
+  #rung = false
+  #wake = new AbortController()
+  #loop: Promise<void> | undefined
+
+  constructor(private readonly ports: WebhookInboxPorts) {}
+
+  /** `kept`: it will be worked on. Nothing is read of an event whose signature does not hold. */
+  async receive(
+    provider: string,
+    body: Uint8Array,
+    signature: string | undefined,
+  ): Promise<'kept' | 'unknown-provider' | 'unsigned' | 'malformed'> {
+    const { secrets, clock, store } = this.ports
+    const secret = Object.hasOwn(secrets, provider) ? secrets[provider] : undefined
+    if (secret === undefined) return 'unknown-provider'
+    if (!isSigned(secret, body, signature, clock.now())) return 'unsigned'
+    const text = new TextDecoder().decode(body)
+    const parsed = parse(text)
+    if (!parsed) return 'malformed'
+    await store.keep({ provider, eventId: parsed.eventId, body: text }, clock.now())
+    this.#ring()
+    return 'kept'
+  }
+
+  /** Works on what is kept and waits, one batch in one transaction. Answers how many there were. */
+  async workDue(): Promise<number> {
+    const webhooks = await this.ports.store.pending(BATCH, MOST_ATTEMPTS)
+    if (webhooks.length > 0) await this.#work(webhooks)
+    return webhooks.length
+  }
+
+  start(): void {
+    this.#loop = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#ring()
+    await this.#loop
+  }
+
+  async #work(webhooks: readonly Webhook[]): Promise<void> {
+    const { engine, store, transactions, clock } = this.ports
+    const inputs = webhooks.flatMap(inputOf)
+    try {
+      await transactions.run(async (tx) => {
+        await store.done(webhooks, clock.now(), tx)
+        if (inputs.length > 0) await engine.apply(inputs, tx)
+      })
+    } catch (error) {
+      const [only, ...others] = webhooks
+      if (only === undefined) return
+      if (others.length > 0) {
+        for (const webhook of webhooks) await this.#work([webhook])
+        return
+      }
+      this.ports.onError?.(error)
+      await store.failed(only)
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#rung = false
+      try {
+        if ((await this.workDue()) === BATCH) continue
+      } catch (error) {
+        this.ports.onError?.(error)
+      }
+      if (this.#rung && !this.#stopped) continue
+      this.#wake = new AbortController()
+      if (!this.#stopped) await this.ports.clock.sleep(POLL_MS, this.#wake.signal).catch(() => undefined)
+    }
+  }
+
+  #ring(): void {
+    this.#rung = true
+    this.#wake.abort(new Error('rung'))
+  }
+}
+
+const parse = (text: string): Static<typeof event> | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Event.Check(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What the event says of the payment, in the words of an activity's result. */
+const inputOf = ({ provider, eventId, body }: Webhook): readonly SagaInput[] => {
+  const told = parse(body)
+  const key = told && parseActionKey(told.idempotencyKey)
+  // A payment that no saga of ours asked for: another system of the merchant's did.
+  if (!told || !key) return []
+  const id = `webhook ${provider} ${eventId}`
+  const context = { correlationId: key.sagaId, causationId: id }
+  return [{ kind: 'message', id, sagaId: key.sagaId, context, name: 'provider-payment', body: books(told) }]
+}
+
+const books = ({ type, paymentId, amount }: Static<typeof event>): JsonObject => {
+  switch (type) {
+    case 'payment.authorised':
+      return { providerPaymentId: paymentId, status: 'authorised', authorised: amount }
+    case 'payment.captured':
+      return { providerPaymentId: paymentId, status: 'captured', authorised: amount, captured: amount }
+    default:
+      return { providerPaymentId: paymentId, status: type.replace(/^payment\./, '') }
+  }
+}
