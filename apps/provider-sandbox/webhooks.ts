@@ -54,10 +54,12 @@ export class Webhooks {
     const over = webhook.attempts >= MOST_ATTEMPTS || now - Number(webhook.created_at) > GIVE_UP_AFTER_MS
     const pause_ms = Math.min(FIRST_PAUSE_MS * 2 ** (webhook.attempts - 1), LONGEST_PAUSE_MS) * (0.5 + this.random.next())
     const again = !over && (!delivered || webhook.copies > 1)
+    // Who claimed it since goes on with it.
     await this.pool.query({
       name: 'record-attempt',
-      text: `UPDATE webhook SET next_attempt_at = $2, copies = copies - $3, delivered_at = coalesce(delivered_at, $4) WHERE event_id = $1`,
-      values: [webhook.event_id, again ? now + Math.ceil(pause_ms) : null, delivered ? 1 : 0, delivered ? now : null],
+      text: `UPDATE webhook SET next_attempt_at = $2, copies = copies - $3, delivered_at = coalesce(delivered_at, $4) 
+             WHERE event_id = $1 AND attempts = $5`,
+      values: [webhook.event_id, again ? now + Math.ceil(pause_ms) : null, delivered ? 1 : 0, delivered ? now : null, webhook.attempts],
     })
   }
 
