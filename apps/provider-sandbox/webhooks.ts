@@ -57,7 +57,7 @@ export class Webhooks {
     // Who claimed it since goes on with it.
     await this.pool.query({
       name: 'record-attempt',
-      text: `UPDATE webhook SET next_attempt_at = $2, copies = copies - $3, delivered_at = coalesce(delivered_at, $4) 
+      text: `UPDATE webhook SET next_attempt_at = $2, copies = copies - $3, delivered_at = coalesce(delivered_at, $4)
              WHERE event_id = $1 AND attempts = $5`,
       values: [webhook.event_id, again ? now + Math.ceil(pause_ms) : null, delivered ? 1 : 0, delivered ? now : null, webhook.attempts],
     })
