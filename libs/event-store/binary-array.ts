@@ -58,7 +58,7 @@ abstract class BinaryArray {
 
 export class TextArray extends BinaryArray {
   constructor() {
-    super(25, 2048)
+    super(25, 256)
   }
   push(text: string): void {
     const length = Buffer.byteLength(text)
@@ -69,7 +69,7 @@ export class TextArray extends BinaryArray {
 
 export class ByteaArray extends BinaryArray {
   constructor() {
-    super(17, 4096)
+    super(17, 512)
   }
   push(value: Uint8Array): void {
     const at = this.room(value.length)
@@ -79,7 +79,7 @@ export class ByteaArray extends BinaryArray {
 
 export class IntegerArray extends BinaryArray {
   constructor() {
-    super(23, 1024)
+    super(23, 96)
   }
   push(value: number): void {
     const at = this.room(4)
@@ -89,7 +89,7 @@ export class IntegerArray extends BinaryArray {
 
 export class BigintArray extends BinaryArray {
   constructor() {
-    super(20, 1024)
+    super(20, 128)
   }
   push(value: number): void {
     const at = this.room(8)
@@ -100,7 +100,7 @@ export class BigintArray extends BinaryArray {
 
 export class BooleanArray extends BinaryArray {
   constructor() {
-    super(16, 512)
+    super(16, 64)
   }
   push(value: boolean): void {
     const at = this.room(1)

@@ -97,7 +97,8 @@ export class CommandQueue {
       else void this.#load(queued, missing)
     }
     if (ready.length === 0) return
-    this.#ready = first ? [...ready, ...this.#ready] : [...this.#ready, ...ready]
+    if (first) this.#ready = [...ready, ...this.#ready]
+    else this.#ready.push(...ready)
     this.#pumping ??= this.#pump()
   }
 
