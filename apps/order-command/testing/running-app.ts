@@ -1,8 +1,9 @@
 import { encodeMessage, logMigrations, postgresLog, decodeMessage, type LogDriver } from '#messaging'
 import type { IncomingMessage, OutgoingMessage } from '#kernel'
-import { devIssuerMigrations, parseConfig, type Role } from '#platform'
+import { parseConfig, type Role } from '#platform'
 import { testTokens, type TestTokens } from '#platform/testing'
 import { migrate } from '#postgres'
+import { CONTRACTS } from '#contracts'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createOrderCommandApp } from '../app.js'
@@ -10,9 +11,6 @@ import { migrations } from '../migrations.js'
 import { orderCommandConfig } from '../order-command.config.js'
 
 export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64url')
-
-/** These tests bring tokens of their own, and do not mount the issuer. */
-const withoutIssuer = migrations.filter((migration) => !devIssuerMigrations.includes(migration))
 
 export interface Answer {
   readonly status: number
@@ -41,7 +39,7 @@ export class RunningApp {
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
     const tokens = await testTokens()
-    const database = await createTestDatabase(withoutIssuer, 'order_command')
+    const database = await createTestDatabase(migrations, 'order_command')
     await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
     const config = parseConfig(orderCommandConfig, {
       DATABASE_URL: database.url,
@@ -103,6 +101,21 @@ export class RunningApp {
 
   heardOf(type: string, key?: string): readonly IncomingMessage[] {
     return this.heard.filter((message) => message.type === type && (key === undefined || message.key === key))
+  }
+
+  /** What of all that was heard breaks its contract. */
+  brokenContracts(): readonly string[] {
+    const contracts = new Map(CONTRACTS.map((contract) => [contract.type, contract]))
+    return this.heard.flatMap(({ type, topic, data }) => {
+      const contract = contracts.get(type)
+      if (contract?.topic !== topic) return [`${type} on ${topic}`]
+      try {
+        contract.parse(data)
+        return []
+      } catch (error) {
+        return [String(error)]
+      }
+    })
   }
 
   async close(): Promise<void> {
