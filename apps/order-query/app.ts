@@ -3,10 +3,10 @@ import { LogServer, pgConsumerStore, type LogDriver } from '#messaging'
 import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
+import { Life, openLog, TOPIC_SPECS } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
 import { DataSource } from 'typeorm'
-import { openLog, topics } from './log.js'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { OrderQueryModule, postgresOf } from './order-query.module.js'
@@ -23,15 +23,14 @@ export type OrderQueryAppParts = Partial<Pick<AppOptions, 'clock' | 'keys' | 'lo
  * It neither listens nor consumes yet: `startAllMicroservices()`, then `init()` or `listen()`; `close()` drains and gives all connections back.
  */
 export const createOrderQueryApp = async (config: OrderQueryConfig, parts: OrderQueryAppParts = {}): Promise<NestFastifyApplication> => {
-  const { clock = systemClock, driver = openLog(config), keys, logTo } = parts
+  const { clock = systemClock, driver = openLog(NAME, config), keys, logTo } = parts
   const pool = createPool(postgresOf(config, MESSAGING_CONNECTIONS))
-  const close = async (): Promise<void> => {
-    if (!parts.driver) await driver.close()
-    await pool.end()
-  }
+  const life = new Life()
+  life.closes(() => pool.end())
+  if (!parts.driver) life.closes(() => driver.close())
   try {
-    await driver.ensureTopics(topics)
-    const app = await createApp(OrderQueryModule.with(config, { clock, close }), {
+    await driver.ensureTopics(TOPIC_SPECS)
+    const app = await createApp(OrderQueryModule.with(config, { clock, life }), {
       name: NAME,
       description: 'Orders, their history, products and stock, as read models.',
       config,
@@ -66,7 +65,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
     readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
     return app
   } catch (error) {
-    await close().catch(() => undefined)
+    await life.onApplicationShutdown().catch(() => undefined)
     throw error
   }
 }

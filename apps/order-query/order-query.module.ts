@@ -2,7 +2,8 @@ import { masterKeyOf, openSealed } from '#event-store'
 import type { Clock } from '#kernel'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, type RowStore } from '#projections'
-import { Inject, Injectable, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common'
+import { Life } from '#service'
+import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import { DataSource } from 'typeorm'
 import { OrdersController, type OpenAddress } from './http/orders.controller.js'
@@ -14,7 +15,7 @@ import { PROJECTED_CATEGORIES } from './projection.js'
 import { Orders } from './read-models/orders.js'
 import { Products } from './read-models/products.js'
 import { ENTITIES } from './read-models/tables.js'
-import { CLOSE, OPEN_ADDRESS, ROWS } from './tokens.js'
+import { OPEN_ADDRESS, ROWS } from './tokens.js'
 
 export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
   url: config.DATABASE_URL,
@@ -23,31 +24,22 @@ export const postgresOf = (config: OrderQueryConfig, maxConnections: number): Po
   maxConnections,
 })
 
-/** Gives back, after the consumers have drained, what no Nest module closes by itself. */
-@Injectable()
-class OrderQueryLife implements OnApplicationShutdown {
-  constructor(@Inject(CLOSE) private readonly close: () => Promise<void>) {}
-
-  onApplicationShutdown(): Promise<void> {
-    return this.close()
-  }
-}
-
 export interface OrderQueryParts {
   readonly clock: Clock
-  readonly close: () => Promise<void>
+  /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
+  readonly life: Life
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, close }: OrderQueryParts): DynamicModule {
+  static with(config: OrderQueryConfig, { clock, life }: OrderQueryParts): DynamicModule {
     const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
     return {
       module: OrderQueryModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 3, retryDelay: 1_000 })],
       controllers: [OrdersController, ProductsController, EventsConsumer],
       providers: [
-        { provide: CLOSE, useValue: close },
+        { provide: Life, useValue: life },
         { provide: ROWS, useFactory: (source: DataSource) => typeormRows(source), inject: [DataSource] },
         {
           provide: AppliedVersions,
@@ -58,7 +50,6 @@ export class OrderQueryModule {
         Freshness,
         Orders,
         Products,
-        OrderQueryLife,
       ],
     }
   }
