@@ -10,6 +10,8 @@ import { CLOCK, RULES } from '../ports.js'
 import type { Rules } from '../rules.js'
 import { AdjustStockDto, MoveStockDto, ProductResource, PutProductDto, ReceiveStockDto, SkuParam, StockResource } from './product.dto.js'
 
+const notZero = { type: 'object', properties: { adjusted: { not: { enum: [0] } } } }
+
 @Controller('v1/products')
 @ApiTags('catalogue')
 export class ProductsController {
@@ -38,7 +40,7 @@ export class ProductsController {
   @ApiOperation({ summary: 'Receive units, or adjust them after a count.' })
   @ApiParam({ name: 'sku', schema: { type: 'string' } })
   @ApiExtraModels(ReceiveStockDto, AdjustStockDto)
-  @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ReceiveStockDto) }, { $ref: getSchemaPath(AdjustStockDto) }] } })
+  @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ReceiveStockDto) }, { allOf: [{ $ref: getSchemaPath(AdjustStockDto) }, notZero] }] } })
   @ApiOkResponse({ type: StockResource })
   moveStock(@Param('sku') sku: string, @Body() body: MoveStockDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
     return this.bus.execute(new MoveStock(request, sku, stockMove(body)))
