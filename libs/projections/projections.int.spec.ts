@@ -1,4 +1,5 @@
 import { systemClock } from '#kernel'
+import { classifyFailure } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm'
@@ -84,6 +85,15 @@ describe('projections on PostgreSQL', () => {
     })
     await expect(cut).rejects.toThrow()
     await transactions.run((tx) => asTypeorm(tx).query('SELECT 1'))
+  })
+
+  it('lets failures of the database be told apart through TypeORM', async () => {
+    const failure = (sql: string) => source.query(sql).catch((error: unknown) => classifyFailure(error))
+    expect(await failure('SELEC')).toBe('bug')
+    expect(await failure(`SELECT pg_terminate_backend(pg_backend_pid())`)).toBe('unavailable')
+    expect(await failure(`SET statement_timeout = 10; SELECT pg_sleep(5)`)).toBe('unavailable')
+    const nobody = new DataSource(dataSourceOptions({ ...database, url: 'postgres://nobody@127.0.0.1:1/none' }, []))
+    expect(classifyFailure(await nobody.initialize().catch((error: unknown) => error))).toBe('unavailable')
   })
 
   it('opens no more transactions at once than it may, and gives the turn of a failed one on', async () => {
