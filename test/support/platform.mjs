@@ -1,6 +1,6 @@
 // Starts the whole platform as a user would, as a process of its own in a folder of its own, and ends it by its process id.
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,7 +13,12 @@ const STOP_TIMEOUT_MS = 40_000
 /** What a test run shortens: nothing else differs from `npm start`. */
 const QUICK = { UPI_WINDOW_SECONDS: '4', RATE_LIMIT_PER_SECOND: '5000', RATE_LIMIT_BURST: '10000', LOG_LEVEL: 'warn' }
 
-export const newHome = () => mkdtemp(join(tmpdir(), 'bahi-e2e-'))
+/** Passable by anybody: as root the database runs as `nobody`, and everything of the run is to be in this folder. */
+export const newHome = async () => {
+  const home = await mkdtemp(join(tmpdir(), 'bahi-e2e-'))
+  await chmod(home, 0o755)
+  return home
+}
 
 /** @returns {Promise<{ baseUrl: string, pid: number, home: string, output: string[], stop(): Promise<void>, kill(): Promise<void> }>} */
 export const startPlatform = async ({ home, port = 0, env = {} }) => {

@@ -34,7 +34,7 @@ export const placePostgres = async (home: string): Promise<Placement> => {
   if (process.getuid?.() !== 0) return { ...inHome, user: undefined }
 
   const user = nobody()
-  if (reachable(home) && reachable(found.pg_ctl)) return owned({ ...inHome, user })
+  if (reachable(inHome.folder) && reachable(found.pg_ctl)) return owned({ ...inHome, user })
 
   const base = join('/var/lib/bahi', createHash('sha256').update(home).digest('hex').slice(0, 12))
   const native = dirname(dirname(found.pg_ctl))
