@@ -4,7 +4,7 @@ import { sagaIdFor, statusOf, type SagaInput } from '#saga'
 import { SagaBench, type BenchOptions } from '#saga/testing'
 import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
-import { Books, BooksOfProvider, type Luck } from './books.fixture.js'
+import { Books, BooksOfProvider, type Luck } from '../testing/books.js'
 import { orderCancellation } from './order-cancellation.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, orderPayment } from './order-payment.js'
 

@@ -92,7 +92,7 @@ export class BooksOfProvider implements PaymentProvider {
       if (delay_ms !== undefined) this.#paidAt = now + delay_ms
       const paid = method === 'card' ? 'authorised' : 'captured'
       const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
-      this.payment = { paymentId: 'pp-1', status, amount, captured: status === 'captured' ? amount : ZERO, refunded: ZERO }
+      this.payment = { paymentId: `pp-${key}`, status, amount, captured: status === 'captured' ? amount : ZERO, refunded: ZERO }
     }
     return this.luck === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer()
   }

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { AlertDecided, OrderCancelled } from '#contracts'
+import { ConsistencyToken } from '#platform'
+import { sagaIdFor } from '#saga'
+import { createHmac, randomUUID } from 'node:crypto'
+import { paymentKey } from './sagas/order-payment.js'
+import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from './testing/test-payments.js'
+
+let payments: TestPayments
+beforeAll(async () => {
+  payments = await startTestPayments()
+})
+afterAll(() => payments.close())
+
+const money = (amount: string) => ({ amount, currency: 'INR' })
+const AMOUNT = '299800'
+const read = async ({ orderId }: Order) => (await payments.call('GET', `/v1/orders/${orderId}/payment`)).body as Record<string, unknown>
+
+/** Polls until the payment looks like this; the last look is what the failure shows. */
+const until = async (order: Order, wanted: object, tries = 600) => {
+  let seen: unknown
+  for (let left = tries; left > 0; left--) {
+    seen = await read(order)
+    try {
+      expect(seen).toMatchObject(wanted)
+      return seen
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  expect(seen).toMatchObject(wanted)
+  return seen
+}
+
+const paid = { status: 'COMPLETED', amount: money(AMOUNT), captured: money(AMOUNT), refunded: money('0') }
+const context = ({ orderId }: Order) => ({ correlationId: orderId, causationId: 'test' })
+
+describe('payments', () => {
+  it.each([
+    ['wallet', undefined],
+    ['upi', 'success@upi'],
+    ['upi', 'lost@upi'],
+    ['card', 'tok_success'],
+    ['card', 'tok_lost'],
+    ['netbanking', 'SBOX_SUCCESS'],
+  ])('%s %s is paid and confirmed', async (method, instrument) => {
+    const order = await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) })
+    await until(order, paid)
+    expect(order.books).toMatchObject({ order: 'CONFIRMED', reserved: 1 })
+  })
+
+  it('cash on delivery is confirmed with nothing taken', async () => {
+    const order = await payments.place({ method: 'cod' })
+    await until(order, { status: 'COMPLETED', captured: money('0') })
+    expect(order.books.order).toBe('CONFIRMED')
+  })
+
+  it.each([
+    ['upi', 'decline@upi', {}, 'payment-declined', '0'],
+    ['upi', 'timeout@upi', {}, 'payment-expired', '0'],
+    ['upi', 'late@upi', {}, 'payment-expired', AMOUNT],
+    ['card', 'tok_decline', {}, 'payment-declined', '0'],
+    ['wallet', undefined, { funds: 'none' as const }, 'payment-declined', '0'],
+    ['wallet', undefined, { stock: 'none' as const }, 'out-of-stock', '0'],
+    ['wallet', undefined, { fraud: 'decline' }, 'fraud-declined', '0'],
+  ])('%s %s is undone: %o %s', async (method, instrument, world, reason, taken) => {
+    const order = await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) }, world)
+    await until(order, { status: 'COMPENSATED', captured: money(taken), refunded: money(taken) })
+    expect(order.books).toMatchObject({ order: 'CANCELLED', reason, reserved: 0 })
+  })
+
+  it('a reviewed order goes on when a person approves it, also after a restart', async () => {
+    const order = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    await until(order, { status: 'WAITING' })
+    await payments.restart()
+    const decided = { ...AlertDecided.example, orderId: order.orderId, decision: 'approve' as const }
+    await payments.publish(AlertDecided.message(order.orderId, decided, context(order)))
+    await until(order, paid)
+  })
+
+  it('a cancelled order is refunded, and its payment says so', async () => {
+    const order = await payments.place({ method: 'card', instrument: 'tok_success' })
+    await until(order, paid)
+    const cancelled = { ...OrderCancelled.example, orderId: order.orderId, wasConfirmed: true }
+    await payments.publish(OrderCancelled.message(order.orderId, cancelled, context(order)))
+    await until(order, { status: 'COMPLETED', captured: money(AMOUNT), refunded: money(AMOUNT) })
+    expect(payments.provider.payment(paymentKey(sagaIdFor('order-payment', order.orderId)))?.look()).toMatchObject({ refunded: 299800n })
+    expect(order.books.reserved).toBe(0)
+    expect(payments.changes.filter(({ orderId }) => orderId === order.orderId).at(-1)).toMatchObject({ refunded: AMOUNT })
+  })
+})
+
+describe('webhooks', () => {
+  const webhook = (body: string, at_s = Math.floor(Date.now() / 1_000), secret = WEBHOOK_SECRET) => {
+    const v1 = createHmac('sha256', secret).update(`${at_s}.${body}`).digest('hex')
+    return payments.call('POST', '/v1/webhooks/sandbox', { body, headers: { 'x-sandbox-signature': `t=${at_s},v1=${v1}` } })
+  }
+  const eventOf = (idempotencyKey: string, type = 'payment.captured') =>
+    JSON.stringify({ eventId: randomUUID(), type, paymentId: 'pp', idempotencyKey, amount: AMOUNT, at: new Date().toISOString() })
+
+  it('settle a payment that the provider does not answer for, however often they come', async () => {
+    const order = await payments.place({ method: 'upi', instrument: 'timeout@upi' })
+    await until(order, { status: 'WAITING' })
+    const body = eventOf(paymentKey(sagaIdFor('order-payment', order.orderId)))
+    for (let times = 0; times < 3; times++) expect((await webhook(body)).status).toBe(200)
+    await until(order, { status: 'COMPLETED', captured: money(AMOUNT) })
+    expect(order.books.order).toBe('CONFIRMED')
+  })
+
+  it('are refused unsigned, signed by another, old, altered, malformed, or of nobody', async () => {
+    const body = eventOf('x:authorise-payment')
+    const now_s = Math.floor(Date.now() / 1_000)
+    expect((await payments.call('POST', '/v1/webhooks/sandbox', { body })).status).toBe(401)
+    expect((await webhook(body, now_s, 'another secret')).status).toBe(401)
+    expect((await webhook(body, now_s - 301)).status).toBe(401)
+    expect((await webhook('{"eventId": "1"}')).status).toBe(400)
+    expect((await payments.call('POST', '/v1/webhooks/nobody', { body })).status).toBe(404)
+    expect((await webhook(body)).status).toBe(200)
+  })
+})
+
+describe('reads', () => {
+  it("are the owner's and staff's, and wait for the saga with the order's token", async () => {
+    const order = await payments.place({ method: 'wallet' })
+    const token = ConsistencyToken.encode({ incarnation: 'orders', streams: { [`order-${order.orderId}`]: 1 } })
+    const path = `/v1/orders/${order.orderId}/payment`
+    const mine = await payments.call('GET', path, { as: ['c-1', 'customer'], headers: { 'consistency-token': token } })
+    expect(mine).toMatchObject({ status: 200, body: { method: 'wallet', amount: money(AMOUNT) } })
+    expect((await payments.call('GET', path, { as: ['c-2', 'customer'] })).status).toBe(404)
+    expect((await payments.call('GET', path, { as: ['s-1', 'support'] })).status).toBe(200)
+    expect((await payments.call('GET', `/v1/orders/${randomUUID()}/payment`)).status).toBe(404)
+    expect((await payments.call('GET', '/v1/orders/nonsense/payment')).status).toBe(404)
+    expect((await payments.call('GET', path, { headers: { 'consistency-token': '!' } })).status).toBe(400)
+    const unknown = randomUUID()
+    const never = ConsistencyToken.encode({ incarnation: 'orders', streams: { [`order-${unknown}`]: 1 } })
+    expect((await payments.call('GET', `/v1/orders/${unknown}/payment`, { headers: { 'consistency-token': never } })).status).toBe(503)
+  })
+
+  it('list sagas page by page, and show one whole', async () => {
+    const order = await payments.place({ method: 'wallet' })
+    await until(order, paid)
+    const seen = new Set<string>()
+    let cursor = ''
+    for (let pages = 0; pages < 50; pages++) {
+      const page = await payments.call('GET', `/v1/sagas?type=order-payment&limit=5${cursor && `&cursor=${cursor}`}`)
+      const body = page.body as { items: { sagaId: string }[]; nextCursor: string | null }
+      for (const { sagaId } of body.items) seen.add(sagaId)
+      if (body.nextCursor === null) break
+      cursor = body.nextCursor
+    }
+    const sagaId = sagaIdFor('order-payment', order.orderId)
+    expect(seen.has(sagaId)).toBe(true)
+    const one = await payments.call('GET', `/v1/sagas/${sagaId}`)
+    expect(one.body).toMatchObject({ sagaId, status: 'COMPLETED', correlationKey: order.orderId })
+    expect(JSON.stringify(one.body)).toContain('capture-hold')
+    expect((await payments.call('GET', `/v1/sagas/${randomUUID()}`)).status).toBe(404)
+    expect((await payments.call('GET', '/v1/sagas?status=nonsense')).status).toBe(400)
+    expect((await payments.call('GET', '/v1/sagas?stuckFor=soon')).status).toBe(400)
+    expect((await payments.call('GET', '/v1/sagas?stuckFor=99999999d')).status).toBe(200)
+    expect((await payments.call('GET', '/v1/sagas', { as: ['c-1', 'customer'] })).status).toBe(403)
+  })
+})
+
+describe("an operator's hand", () => {
+  const operate = (sagaId: string, action: string, body: object = {}, headers: Record<string, string> = {}) =>
+    payments.call('POST', `/v1/sagas/${sagaId}/${action}`, { as: ['s-1', 'support'], body, headers })
+
+  it('turns a saga back, once, and gives the same answer to the same key', async () => {
+    const order = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    await until(order, { status: 'WAITING' })
+    const sagaId = sagaIdFor('order-payment', order.orderId)
+    const key = { 'idempotency-key': randomUUID() }
+    expect((await operate(sagaId, 'compensate', {}, { 'if-match': '"1"' })).status).toBe(412)
+    const first = await operate(sagaId, 'compensate', { reason: 'a test' }, key)
+    expect(first).toMatchObject({ status: 200, body: { status: 'COMPENSATING', failure: { reason: 'operator' } } })
+    const again = await operate(sagaId, 'compensate', { reason: 'a test' }, key)
+    expect(again).toMatchObject({ status: 200, body: first.body, headers: { 'idempotency-replayed': 'true', etag: first.headers['etag'] } })
+    expect((await operate(sagaId, 'compensate', { reason: 'another' }, key)).status).toBe(422)
+    await until(order, { status: 'COMPENSATED' })
+    expect(order.books).toMatchObject({ order: 'CANCELLED', reason: 'merchant', reserved: 0 })
+    expect((await operate(sagaId, 'compensate')).status).toBe(409)
+    expect((await operate(sagaId, 'retry')).status).toBe(409)
+    expect((await operate(sagaId, 'resume', { step: 'place-order', outcome: 'succeeded', evidence: 'none' })).status).toBe(409)
+    expect((await operate(randomUUID(), 'retry')).status).toBe(404)
+    expect((await operate(sagaId, 'resume', { step: 'x' })).status).toBe(400)
+    const shown = await payments.call('GET', `/v1/sagas/${sagaId}`)
+    expect(JSON.stringify(shown.body)).toContain('"by":"s-1"')
+  })
+
+  it("settles by a person's word what nobody answers for", async () => {
+    const order = await payments.place({ method: 'upi', instrument: 'timeout@upi' })
+    await until(order, { status: 'WAITING' })
+    const sagaId = sagaIdFor('order-payment', order.orderId)
+    const body = { step: 'authorise-payment', outcome: 'refused', evidence: 'the provider says so by phone' }
+    expect((await operate(sagaId, 'resume', body)).status).toBe(200)
+    await until(order, { status: 'COMPENSATED' })
+    expect(order.books.reason).toBe('payment-declined')
+  })
+})
