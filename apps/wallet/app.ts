@@ -1,14 +1,13 @@
 import { systemClock, systemIds, systemRandom } from '#kernel'
-import { REPLIES, WALLET_COMMANDS, WALLET_EVENTS } from '#contracts'
 import { openEventStore } from '#event-store'
-import { LogServer, pgConsumerStore, Relay, type LogDriver, type TopicSpec } from '#messaging'
+import { LogServer, pgConsumerStore, Relay, type LogDriver } from '#messaging'
 import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
 import { ExpiryWorker } from './expiry/expiry-worker.js'
 import { pgHoldExpiries } from './expiry/pg-hold-expiries.js'
-import { openLog } from './log.js'
+import { openLog, topics } from './log.js'
 import { publishWallet } from './publish.js'
 import { Rules } from './rules.js'
 import { streamTypes } from './streams.js'
@@ -17,12 +16,6 @@ import { WalletLife } from './lifecycle.js'
 import { WalletModule } from './wallet.module.js'
 
 const NAME = 'wallet'
-const WEEK_MS = 7 * 86_400_000
-const topics: readonly TopicSpec[] = [WALLET_COMMANDS, WALLET_EVENTS, REPLIES].map((name) => ({
-  name,
-  partitions: 6,
-  retention_ms: WEEK_MS,
-}))
 
 /** What a test, or a process of several apps, may bring along instead of what the configuration says. */
 export type WalletAppParts = Partial<Pick<AppOptions, 'keys' | 'logTo'>> & { readonly driver?: LogDriver }

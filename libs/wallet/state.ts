@@ -16,8 +16,9 @@ import {
 import { addTo, NO_SUM, type Kyc, type PeriodSum } from './limits.js'
 
 /**
- * Holds that ended, remembered so that a second capture or release is answered for what it is. What is forgotten is answered as not open,
- * which is as safe: the id of a hold is used by one command only, and the event store knows that command's id.
+ * Holds that ended, remembered so that a second capture or release is answered for what it is. What is forgotten can be neither captured
+ * nor given back either; a hold made anew under a forgotten id takes no money by itself, and the command that made the first is recognised
+ * by the event store for as long as it keeps command ids.
  */
 const ENDED_REMEMBERED = 64
 /**

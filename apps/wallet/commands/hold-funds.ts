@@ -1,5 +1,5 @@
 import { paise, type Paise } from '#kernel'
-import { hasRole, HttpCommands, type CallerIdentity, type CommandRequest, type RecordedAnswer } from '#platform'
+import { hasRole, HttpCommands, invalidInput, type CallerIdentity, type CommandRequest, type RecordedAnswer } from '#platform'
 import { findHold, type WalletEvent } from '#wallet'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
@@ -7,6 +7,8 @@ import { HOLD_EXPIRIES, type HoldExpiries } from '../expiry/hold-expiries.js'
 import { Rules } from '../rules.js'
 import { holdView } from '../view.js'
 import { changeWallet, type Outcome } from './write.js'
+
+const LONGEST_HOLD_MS = 90 * 86_400_000
 
 export class HoldMoney extends Command<RecordedAnswer> {
   constructor(
@@ -32,12 +34,14 @@ export class HoldMoneyHandler implements ICommandHandler<HoldMoney> {
   async execute({ request, walletId, amount, reference, expiresAt_ms }: HoldMoney): Promise<RecordedAnswer> {
     const holdId = this.rules.ids.next()
     const expiry = expiresAt_ms === undefined ? {} : { expiresAt_ms }
-    if (expiresAt_ms !== undefined) await this.expiries.add({ walletId, holdId, expiresAt_ms })
+    const at_ms = this.rules.clock.now()
+    const possible = expiresAt_ms === undefined || (expiresAt_ms > at_ms && expiresAt_ms <= at_ms + LONGEST_HOLD_MS)
+    if (possible && expiresAt_ms !== undefined) await this.expiries.add({ walletId, holdId, expiresAt_ms })
     return changeWallet(this.http, this.rules, request, {
       walletId,
       command: {
         type: 'hold',
-        at_ms: this.rules.clock.now(),
+        at_ms,
         holdId,
         amount,
         reference,
@@ -45,6 +49,9 @@ export class HoldMoneyHandler implements ICommandHandler<HoldMoney> {
         ...expiry,
       },
       status: 201,
+      check: () => {
+        if (!possible) throw invalidInput([{ pointer: '/expiresAt', detail: 'must be in the future, and at most 90 days away' }])
+      },
       answer: () => ({ body: holdView(walletId, { holdId, amount, reference, ...expiry }, 'OPEN') }),
     })
   }

@@ -17,6 +17,8 @@ export interface WalletChange {
   readonly command: WalletCommand
   readonly status: number
   readonly reason?: string
+  /** Throws a `Problem` where what was asked makes no sense now; not asked of a repeat, which gets its first answer. */
+  check?(): void
   answer(outcome: Outcome): Pick<HttpDecision, 'body' | 'location' | 'status'>
 }
 
@@ -25,7 +27,7 @@ export const changeWallet = (
   http: HttpCommands,
   rules: Rules,
   request: CommandRequest,
-  { walletId, command, status, reason, answer }: WalletChange,
+  { walletId, command, status, reason, check, answer }: WalletChange,
 ): Promise<RecordedAnswer> => {
   const wallet = walletRef(walletId)
   return http.execute(request, {
@@ -34,6 +36,7 @@ export const changeWallet = (
     status,
     ...(reason === undefined ? {} : { reason }),
     decide: (states) => {
+      check?.()
       const { state, version } = states.of(wallet)
       const decided = rules.wallet.decide(command, state)
       if (isRefusal(decided)) return overHttp(decided)

@@ -1,24 +1,17 @@
-import type { Clock } from '#kernel'
 import { HttpCommand, Idempotent, invalidInput, OwnedBy, paiseOf, Roles, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { CaptureMoney, HoldMoney, ReleaseMoney } from '../commands/hold-funds.js'
 import { TransferMoney } from '../commands/move-money.js'
-import { Rules } from '../rules.js'
 import { WalletHolder } from './ownership.js'
 import { HoldAnswer, TransferAnswer } from './wallet.answers.js'
 import { CaptureDto, HoldDto, NothingDto, TransferDto } from './wallet.dto.js'
 
-const LONGEST_HOLD_MS = 90 * 86_400_000
-
 @Controller('v1/wallets/:id/holds')
 @ApiTags('wallets')
 export class HoldsController {
-  constructor(
-    @Inject(CommandBus) private readonly bus: CommandBus,
-    @Inject(Rules) private readonly rules: Rules,
-  ) {}
+  constructor(@Inject(CommandBus) private readonly bus: CommandBus) {}
 
   /** Sets money aside. An expired hold releases itself. */
   @Post()
@@ -27,7 +20,7 @@ export class HoldsController {
   @Idempotent('required')
   @ApiCreatedResponse({ type: HoldAnswer })
   hold(@Param('id') walletId: string, @Body() body: HoldDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    const expiresAt_ms = body.expiresAt === undefined ? undefined : expiry(body.expiresAt, this.rules.clock)
+    const expiresAt_ms = body.expiresAt === undefined ? undefined : Date.parse(body.expiresAt)
     return this.bus.execute(new HoldMoney(request, walletId, paiseOf(body.amount), body.reference, expiresAt_ms))
   }
 
@@ -62,13 +55,6 @@ export class HoldsController {
   ): Promise<RecordedAnswer> {
     return this.bus.execute(new ReleaseMoney(request, walletId, holdId))
   }
-}
-
-const expiry = (expiresAt: string, clock: Clock): number => {
-  const at_ms = Date.parse(expiresAt)
-  const now = clock.now()
-  if (at_ms > now && at_ms <= now + LONGEST_HOLD_MS) return at_ms
-  throw invalidInput([{ pointer: '/expiresAt', detail: 'must be in the future, and at most 90 days away' }])
 }
 
 @Controller('v1/transfers')

@@ -1,4 +1,16 @@
-import { Caller, ConsistencyTokenHeader, hasRole, HttpCommand, Idempotent, notFound, OwnedBy, paiseOf, Problem, Roles } from '#platform'
+import {
+  Caller,
+  ConsistencyTokenHeader,
+  hasRole,
+  HttpCommand,
+  Idempotent,
+  invalidInput,
+  notFound,
+  OwnedBy,
+  paiseOf,
+  Problem,
+  Roles,
+} from '#platform'
 import type { CallerIdentity, CommandRequest, ConsistencyToken, RecordedAnswer } from '#platform'
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Query, Res } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
@@ -132,6 +144,7 @@ export class WalletsController {
   }
 
   async #read(walletId: string, { version, at }: PastQuery, reply: FastifyReply): Promise<WalletAnswer> {
+    if (version !== undefined && at !== undefined) throw invalidInput([{ pointer: '/at', detail: 'must not be given with version' }])
     const loaded =
       version !== undefined
         ? await this.reads.asOf(walletId, { version })

@@ -69,8 +69,8 @@ export const startTestWallet = async (more: Partial<WalletConfig> = {}): Promise
   let keys = 0
   const caller =
     (app: NestFastifyApplication): TestWallet['call'] =>
-    async (method, path, { as = ['ops', 'admin'], key, headers = {}, body } = {}) => {
-      const [sub, ...roles]: readonly [string, ...Role[]] = as
+    async (method, path, { as, key, headers = {}, body } = {}) => {
+      const [sub, ...roles]: readonly [string, ...Role[]] = as ?? ['ops', 'admin']
       const response = await app.inject({
         method,
         url: path,

@@ -1,0 +1,207 @@
+import { describe, expect, it } from '@jest/globals'
+import { isRefusal, paise, type IncomingMessage, type JsonObject } from '#kernel'
+import { countingIds, FakeClock, memoryTransactions } from '#kernel/testing'
+import { ContractViolation, REPLIES, WALLET_EVENTS } from '#contracts'
+import { memoryEventStore, type MemoryEventStore } from '#event-store/testing'
+import { DEFAULT_LIMITS, type WalletCommand } from '#wallet'
+import { ExpiryWorker } from '../expiry/expiry-worker.js'
+import { memoryHoldExpiries } from '../expiry/testing/memory-hold-expiries.js'
+import { publishWallet } from '../publish.js'
+import { Rules } from '../rules.js'
+import { streamTypes, walletRef } from '../streams.js'
+import { handleWalletCommands } from './wallet-commands.js'
+
+const SAGA = 'saga-1'
+
+/** The production handler on in-memory ports. */
+const start = () => {
+  const clock = new FakeClock()
+  const rules = new Rules(DEFAULT_LIMITS, clock, countingIds())
+  const store: MemoryEventStore = memoryEventStore({ types: streamTypes, publish: publishWallet, clock, app: 'wallet' })
+  const transactions = memoryTransactions()
+  const handle = handleWalletCommands(store, rules)
+  let offset = 0n
+  const message = (id: string, type: string, data: JsonObject): IncomingMessage => ({
+    topic: 'wallet.commands',
+    partition: 0,
+    offset: ++offset,
+    key: 'w-1',
+    id,
+    type,
+    schemaVersion: 1,
+    source: 'payment-saga',
+    origin: { incarnation: 'i', position: offset, ordinal: 0 },
+    time: clock.now(),
+    data: { replyTo: SAGA, walletId: 'w-1', ...data },
+    context: { correlationId: 'o-1', causationId: 'c' },
+  })
+  const published = async (topic: string) =>
+    (await store.outbox.after(0n, 1_000)).flatMap(({ messages }) => messages.filter((each) => each.topic === topic))
+  return {
+    store,
+    clock,
+    rules,
+    message,
+    published,
+    receive: async (...messages: readonly IncomingMessage[]) => transactions.run(await handle(messages)),
+    /** What was answered, in order: `h1 accepted`, `h2 refused insufficient-funds`. */
+    answers: async () =>
+      (await published(REPLIES)).map(({ key, data }) => {
+        expect(key).toBe(SAGA)
+        return [data['commandId'], data['outcome'], data['slug']].filter((part) => part !== undefined).join(' ')
+      }),
+    command: async (id: string, command: WalletCommand) => {
+      const wallet = walletRef('w-1')
+      await store.execute({
+        id,
+        fingerprint: id,
+        streams: [wallet],
+        metadata: { correlationId: id, causationId: id, actor: 'test' },
+        decide: (states) => {
+          const decided = rules.wallet.decide(command, states.of(wallet).state)
+          if (isRefusal(decided)) throw new Error(decided.slug)
+          return { appends: [{ stream: wallet, events: decided }], answer: '' }
+        },
+      })
+    },
+    balance: async () => {
+      const { state } = await store.load(walletRef('w-1'))
+      return [Number(state.balance), Number(state.held)]
+    },
+  }
+}
+
+const funded = async (rupees = 100) => {
+  const wallet = start()
+  await wallet.command('open', { type: 'open', at_ms: wallet.clock.now(), ownerId: 'c-1', kyc: 'full' })
+  const amount = paise(rupees * 100)
+  await wallet.command('credit', { type: 'credit', at_ms: wallet.clock.now(), entryId: 'e', amount, reference: 'r' })
+  return wallet
+}
+
+const hold = { holdId: 'h-1', customerId: 'c-1', amount: '6000', reference: 'o-1' }
+
+describe('wallet commands', () => {
+  it('holds, captures, releases and refunds, each with one answer', async () => {
+    const wallet = await funded()
+    const { message } = wallet
+    await wallet.receive(
+      message('m-1', 'HoldFunds', hold),
+      message('m-2', 'CaptureHold', { holdId: 'h-1', reference: 'o-1' }),
+      message('m-3', 'HoldFunds', { ...hold, holdId: 'h-2', amount: '1000' }),
+      message('m-4', 'ReleaseHold', { holdId: 'h-2', reference: 'o-1' }),
+      message('m-5', 'RefundToWallet', { amount: '6000', reference: 'o-1' }),
+    )
+    expect(await wallet.answers()).toEqual(['m-1 accepted', 'm-2 accepted', 'm-3 accepted', 'm-4 accepted', 'm-5 accepted'])
+    expect(await wallet.balance()).toEqual([10_000, 0])
+  })
+
+  it('says why not', async () => {
+    const wallet = await funded()
+    const { message } = wallet
+    await wallet.receive(
+      message('m-1', 'HoldFunds', { ...hold, walletId: 'w-2' }),
+      message('m-2', 'HoldFunds', { ...hold, customerId: 'c-2' }),
+      message('m-3', 'HoldFunds', { ...hold, amount: '10001' }),
+      message('m-4', 'HoldFunds', { ...hold, amount: '-1' }),
+      message('m-5', 'CaptureHold', { holdId: 'h-9', reference: 'o-1' }),
+    )
+    await wallet.command('freeze', { type: 'freeze', at_ms: wallet.clock.now() })
+    await wallet.receive(message('m-6', 'HoldFunds', hold))
+    await wallet.command('unfreeze', { type: 'unfreeze', at_ms: wallet.clock.now() })
+    await wallet.command('close', { type: 'close', at_ms: wallet.clock.now(), payoutId: 'p' })
+    await wallet.receive(message('m-7', 'HoldFunds', hold), message('m-8', 'RefundToWallet', { amount: '5', reference: 'o-1' }))
+    expect(await wallet.answers()).toEqual([
+      'm-1 refused unknown-wallet',
+      'm-2 refused not-owner',
+      'm-3 refused insufficient-funds',
+      'm-4 refused invalid-amount',
+      'm-5 refused hold-not-open',
+      'm-6 refused wallet-frozen',
+      'm-7 refused wallet-closed',
+      'm-8 accepted',
+    ])
+  })
+
+  it('refuses a hold that comes after its release', async () => {
+    const wallet = await funded()
+    await wallet.receive(wallet.message('m-1', 'ReleaseHold', { holdId: 'h-1', reference: 'o-1' }))
+    await wallet.receive(wallet.message('m-2', 'HoldFunds', hold))
+    expect(await wallet.answers()).toEqual(['m-1 accepted', 'm-2 refused hold-not-open'])
+    expect(await wallet.balance()).toEqual([10_000, 0])
+  })
+
+  it('gives a repeated command its first answer again, once for each time that it came, with one effect', async () => {
+    const wallet = await funded()
+    const { message } = wallet
+    const first = message('m-1', 'HoldFunds', hold)
+    await wallet.receive(first, message('m-1', 'HoldFunds', hold))
+    await wallet.receive(message('m-1', 'HoldFunds', hold), message('m-2', 'HoldFunds', { ...hold, holdId: 'h-2', amount: '6000' }))
+    await wallet.receive(message('m-2', 'HoldFunds', { ...hold, holdId: 'h-2', amount: '6000' }))
+    const refused = 'm-2 refused insufficient-funds'
+    const answers = await wallet.answers()
+    expect([answers.filter((each) => each === 'm-1 accepted').length, answers.filter((each) => each === refused).length]).toEqual([3, 2])
+    expect(await wallet.balance()).toEqual([10_000, 6_000])
+  })
+
+  it('leaves a message that breaks its contract to the consumer, and passes over types it does not know', async () => {
+    const wallet = await funded()
+    await expect(wallet.receive(wallet.message('m-1', 'HoldFunds', { holdId: 'h-1' }))).rejects.toThrow(ContractViolation)
+    await wallet.receive(wallet.message('m-2', 'SomethingNew', {}))
+    expect(await wallet.answers()).toEqual([])
+  })
+
+  it('publishes the wallet after each event, with its version', async () => {
+    const wallet = await funded()
+    await wallet.receive(wallet.message('m-1', 'HoldFunds', hold))
+    const changes = (await wallet.published(WALLET_EVENTS)).map(({ key, data }) => [
+      key,
+      data['version'],
+      data['change'],
+      data['balance'],
+      data['held'],
+    ])
+    expect(changes).toEqual([
+      ['w-1', 1, 'WalletOpened', '0', '0'],
+      ['w-1', 2, 'Credited', '10000', '0'],
+      ['w-1', 3, 'FundsHeld', '10000', '6000'],
+    ])
+  })
+})
+
+describe('expiry', () => {
+  it('releases each hold once, when its time has come, however many workers there are', async () => {
+    const wallet = await funded()
+    const { clock, rules, store } = wallet
+    const expiries = memoryHoldExpiries()
+    for (const [holdId, expiresAt_ms] of [
+      ['h-1', clock.now() + 100],
+      ['h-2', clock.now() + 200],
+    ] as const) {
+      await expiries.add({ walletId: 'w-1', holdId, expiresAt_ms })
+      const own = { holdId, amount: paise(1_000), reference: 'r', madeBy: 'sub:c-1', expiresAt_ms } as const
+      await wallet.command(holdId, { type: 'hold', at_ms: clock.now(), ...own })
+    }
+    // A timer whose hold was never made.
+    await expiries.add({ walletId: 'w-1', holdId: 'h-3', expiresAt_ms: clock.now() + 50 })
+    const options = { expiries, commands: store, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 }
+    const [one, other] = [new ExpiryWorker(options), new ExpiryWorker(options)]
+    expect([await one.turn(), await wallet.balance()]).toEqual([0, [10_000, 2_000]])
+    clock.advance(100)
+    await Promise.all([one.turn(), other.turn()])
+    expect(await wallet.balance()).toEqual([10_000, 1_000])
+    clock.advance(100)
+    expect([await other.turn(), await one.turn(), await wallet.balance()]).toEqual([1, 0, [10_000, 0]])
+  })
+
+  it('keeps a timer whose command failed', async () => {
+    const wallet = await funded()
+    const { clock, rules } = wallet
+    const expiries = memoryHoldExpiries()
+    await expiries.add({ walletId: 'w-1', holdId: 'h-1', expiresAt_ms: clock.now() })
+    const commands = { execute: () => Promise.reject(new Error('down')), executeAll: () => Promise.resolve([]) }
+    const worker = new ExpiryWorker({ expiries, commands, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 })
+    await expect(worker.turn()).rejects.toThrow('down')
+    expect(await expiries.due(clock.now(), 10)).toHaveLength(1)
+  })
+})
