@@ -112,7 +112,7 @@ const timer = (turn: Turn): void => {
     const now = actionOf(turn.state, { step, side })
     if (action.status !== 'running' || now?.status !== 'running' || now.dueAt === undefined || now.dueAt > turn.at) continue
     if (now.kind === 'command') turn.repeat(step, side)
-    else turn.expire(step)
+    else turn.close(step)
   }
   if (hasEnded(turn.state)) return turn.events.length === 0 ? turn.note('a timer after the end') : undefined
   const timerAt = earliestDue(turn.state)

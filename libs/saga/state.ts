@@ -29,8 +29,10 @@ export interface ActionState {
   readonly dueAt?: number
   /** When the activity runs (again). */
   readonly runAt?: number
-  /** Whether an activity ended unknown before: then it asks first. */
+  /** What the last run that settled nothing came to. */
   readonly unknown?: string
+  /** Its window is over, and it is asked for the last time. */
+  readonly closing?: true
   readonly slug?: string
   readonly detail?: string
 }
@@ -95,6 +97,8 @@ export type SagaEvent =
   | Of<'OutcomeUnknown', Action & { readonly detail: string; readonly runAt: number; readonly learned?: JsonObject }>
   | Of<'ActionSucceeded', Action & { readonly learned?: JsonObject; readonly pivot?: boolean; readonly by?: string }>
   | Of<'ActionRefused', Action & { readonly slug: string; readonly detail: string; readonly learned?: JsonObject; readonly by?: string }>
+  /** The window is over: one more run, now, and until `dueAt` at most. */
+  | Of<'WindowClosed', { readonly step: string; readonly runAt: number; readonly dueAt: number }>
   | Of<'StepExpired', { readonly step: string }>
   | Of<'CompensationBegun', { readonly step: string; readonly reason: string; readonly detail?: string }>
   /** What was interrupted or given up happened after all. */
@@ -172,6 +176,13 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
     case 'ActionRefused': {
       const { slug, detail } = event.data
       return learn(ended(state, event.data, { status: 'refused', slug, detail }, event.data.at), event.data.learned)
+    }
+    case 'WindowClosed': {
+      const { step, runAt, dueAt } = event.data
+      return withTimer(
+        change(state, { step, side: 'do' }, (action) => ({ ...action, closing: true, runAt, dueAt })),
+        dueAt,
+      )
     }
     case 'StepExpired':
       return ended(state, { step: event.data.step, side: 'do' }, { status: 'expired' }, event.data.at)

@@ -7,6 +7,9 @@ import { actionOf, evolve, hasEnded, statusOf, type SagaEvent, type SagaState } 
 
 const REPEAT_MOST_MS = 5 * 60_000
 
+/** How long the last run of an activity whose window is over may take, a dead worker's lease included. */
+const CLOSING_MS = 15_000
+
 /** One input's turn at a saga: events are made one by one, and each is folded in before the next is thought of. Pure. */
 export class Turn {
   readonly events: SagaEvent[] = []
@@ -99,6 +102,13 @@ export class Turn {
     this.emit({ type: 'AttentionNeeded', data: { step, side, why, at: this.at } })
   }
 
+  /** Before an activity is given up it is asked once more: what happened while nobody could ask is not lost. */
+  close(name: string): void {
+    const { at } = this
+    if (this.state.steps[name]?.closing || this.action(name, 'do')?.kind !== 'activity') return this.expire(name)
+    this.emit({ type: 'WindowClosed', data: { step: name, runAt: at, dueAt: at + CLOSING_MS, at } })
+  }
+
   expire(name: string): void {
     this.emit({ type: 'StepExpired', data: { step: name, at: this.at } })
     const reason = this.step(name).expiredBecause
@@ -161,6 +171,7 @@ export class Turn {
     const pause_ms = outcome.retryAfter_ms ?? Math.min(action.backoff.first_ms * 2 ** state.attempts, action.backoff.most_ms)
     const runAt = this.at + Math.round(pause_ms * jitter(state.key, state.attempts))
     this.emit({ type: 'OutcomeUnknown', data: { step: name, side, detail: outcome.detail, runAt, at: this.at, ...learned } })
+    if (state.closing) return this.expire(name)
     if (state.dueAt === undefined && state.attempts + 1 >= action.attempts)
       this.callOperator(name, side, `unknown after ${action.attempts} runs`)
   }

@@ -148,18 +148,33 @@ export class SagaWorker {
   async #input(task: ClaimedTask): Promise<SagaInput> {
     if (!task.run) return timerInput(task)
     const { activity, attempt, input, startedAt } = task.run
-    const signal = AbortSignal.timeout(this.#options.timeout_ms)
     const run = { sagaId: task.sagaId, key: task.name, attempt, input, startedAt, now: this.ports.clock.now() }
     let outcome: ActivityOutcome
     try {
       const perform = this.ports.activities[activity]
       if (!perform) throw new Error(`no activity ${activity}`)
-      outcome = await perform(run, signal)
+      outcome = await this.#inTime((signal) => perform(run, signal))
     } catch (error) {
       this.ports.onError?.(error, activity)
       outcome = { outcome: 'unknown', detail: error instanceof Error ? error.name : 'thrown' }
     }
     return { kind: 'outcome', id: `${task.name}/${task.epoch}`, sagaId: task.sagaId, context: contextOf(task), key: task.name, outcome }
+  }
+
+  /** Aborts it when its time is over, and does not wait for one that does not listen. */
+  async #inTime(perform: (signal: AbortSignal) => Promise<ActivityOutcome>): Promise<ActivityOutcome> {
+    const over = new AbortController()
+    const done = new AbortController()
+    const late = this.ports.clock.sleep(this.#options.timeout_ms, done.signal).then((): ActivityOutcome => {
+      over.abort(new DOMException('the run took too long', 'TimeoutError'))
+      return { outcome: 'unknown', detail: 'no answer in time' }
+    })
+    try {
+      return await Promise.race([perform(over.signal), late])
+    } finally {
+      late.catch(() => undefined)
+      done.abort(new Error('done'))
+    }
   }
 
   async #sleep(pause_ms: number): Promise<void> {
