@@ -61,15 +61,15 @@ module.exports = {
     {
       name: 'tests-stay-out-of-product',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: '(spec\\.ts$|/testing/)' },
-      to: { path: '(\\.spec\\.ts$|/testing/|^test/)' },
+      from: { path: '^(apps|libs)/', pathNot: '((spec|fixture)\\.ts$|/testing/)' },
+      to: { path: '(\\.(spec|fixture)\\.ts$|/testing/|^test/)' },
     },
     { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } },
     { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'declared-in-package-json',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: '(spec\\.ts$|/testing/)' },
+      from: { path: '^(apps|libs)/', pathNot: '((spec|fixture)\\.ts$|/testing/)' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],

@@ -40,7 +40,7 @@ export const installPackages = async (say) => {
 /** Compiles apps and libs to dist/ when a source is newer than the last build. */
 export const build = async (say) => {
   const stamp = join(root, 'dist/.built')
-  const sources = ['apps', 'libs'].flatMap((folder) => filesBelow(join(root, folder))).filter((file) => !file.endsWith('.spec.ts'))
+  const sources = ['apps', 'libs'].flatMap((folder) => filesBelow(join(root, folder))).filter((file) => !/\.(spec|fixture)\.ts$/.test(file))
   const print = createHash('sha256')
   for (const file of [join(root, '.swcrc'), join(root, 'package.json'), ...sources.sort()])
     print.update(`${file}:${statSync(file).mtimeMs}:${statSync(file).size};`)
@@ -50,7 +50,7 @@ export const build = async (say) => {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   await run(
     projectNode(),
-    [join(modules, '@swc/cli/bin/swc.js'), 'apps', 'libs', '-d', 'dist', '--ignore', '**/*.spec.ts', '--quiet'],
+    [join(modules, '@swc/cli/bin/swc.js'), 'apps', 'libs', '-d', 'dist', '--ignore', '**/*.spec.ts,**/*.fixture.ts', '--quiet'],
     120_000,
     'the build',
   )

@@ -24,9 +24,11 @@ export const times = (amount: Paise, factor: number): Paise => (amount * BigInt(
 
 export const toMoneyJson = (amount: Paise): MoneyJson => ({ amount: amount.toString(), currency: 'INR' })
 
+const indianGrouping = new Intl.NumberFormat('en-IN')
+
 /** `12,34,567.89`: Indian grouping, for people. */
 export const formatRupees = (amount: Paise): string => {
-  const rupees = new Intl.NumberFormat('en-IN').format(absolute(amount) / 100n)
+  const rupees = indianGrouping.format(absolute(amount) / 100n)
   const rest = (absolute(amount) % 100n).toString().padStart(2, '0')
   return `${amount < 0n ? '-' : ''}${rupees}.${rest}`
 }

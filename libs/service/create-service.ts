@@ -38,7 +38,7 @@ export interface ServiceSpec extends Pick<EventStoreOptions, 'types' | 'publish'
   readonly description: string
   readonly config: ServiceConfig
   /** The app's own module. */
-  module(context: ServiceContext): DynamicModule
+  module(context: ServiceContext): DynamicModule | Promise<DynamicModule>
 }
 
 /** What a test may bring along instead of what the configuration says. */
@@ -90,7 +90,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     const context: ServiceContext = { pool, postgres, transactions, store, clock, ids: systemIds, random: systemRandom, life, report }
     const { keys, logTo } = parts
     const options: AppOptions = { name, config, description: spec.description, clock, ...(keys && { keys }), ...(logTo && { logTo }) }
-    const app = await createApp(ServiceModule.around(spec.module(context), life), options)
+    const app = await createApp(ServiceModule.around(await spec.module(context), life), options)
     onError = reporter(app)
     const strategy = new LogServer({
       driver,

@@ -2,7 +2,7 @@
 export const tables = [
   `CREATE TABLE store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    incarnation uuid NOT NULL DEFAULT gen_random_uuid(),
+    incarnation uuid NOT NULL DEFAULT uuidv7(),
     position bigint NOT NULL DEFAULT 0
   ) WITH (fillfactor = 50)`,
   'INSERT INTO store DEFAULT VALUES',
