@@ -8,7 +8,7 @@ import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from
 
 let payments: TestPayments
 beforeAll(async () => {
-  payments = await startTestPayments()
+  payments = await startTestPayments(4)
 })
 afterAll(() => payments.close())
 
@@ -35,16 +35,43 @@ const until = async (order: Order, wanted: object, tries = 600) => {
 const paid = { status: 'COMPLETED', amount: money(AMOUNT), captured: money(AMOUNT), refunded: money('0') }
 const context = ({ orderId }: Order) => ({ correlationId: orderId, causationId: 'test' })
 
+const PAID: readonly (readonly [string, string | undefined])[] = [
+  ['wallet', undefined],
+  ['upi', 'success@upi'],
+  ['upi', 'slow@upi'],
+  ['upi', 'lost@upi'],
+  ['card', 'tok_success'],
+  ['card', 'tok_lost'],
+  ['netbanking', 'SBOX_SUCCESS'],
+]
+
+const UNDONE: readonly (readonly [string, string | undefined, Parameters<TestPayments['place']>[1], string, string])[] = [
+  ['upi', 'decline@upi', {}, 'payment-declined', '0'],
+  ['upi', 'timeout@upi', {}, 'payment-expired', '0'],
+  ['upi', 'late@upi', {}, 'payment-expired', AMOUNT],
+  ['card', 'tok_decline', {}, 'payment-declined', '0'],
+  ['wallet', undefined, { funds: 'none' }, 'payment-declined', '0'],
+  ['wallet', undefined, { stock: 'none' }, 'out-of-stock', '0'],
+  ['wallet', undefined, { fraud: 'decline' }, 'fraud-declined', '0'],
+]
+
 describe('payments', () => {
-  it.each([
-    ['wallet', undefined],
-    ['upi', 'success@upi'],
-    ['upi', 'lost@upi'],
-    ['card', 'tok_success'],
-    ['card', 'tok_lost'],
-    ['netbanking', 'SBOX_SUCCESS'],
-  ])('%s %s is paid and confirmed', async (method, instrument) => {
-    const order = await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) })
+  const placed = new Map<unknown, Order>()
+  const orderOf = (one: unknown): Order => {
+    const order = placed.get(one)
+    if (!order) throw new Error('not placed')
+    return order
+  }
+  // All at once: what takes a window each takes one window together.
+  beforeAll(async () => {
+    for (const each of [...PAID, ...UNDONE]) {
+      const [method, instrument, world] = each
+      placed.set(each, await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) }, world))
+    }
+  })
+
+  it.each(PAID.map((each) => [...each, each] as const))('%s %s is paid and confirmed', async (_, __, each) => {
+    const order = orderOf(each)
     await until(order, paid)
     expect(order.books).toMatchObject({ order: 'CONFIRMED', reserved: 1 })
   })
@@ -55,16 +82,8 @@ describe('payments', () => {
     expect(order.books.order).toBe('CONFIRMED')
   })
 
-  it.each([
-    ['upi', 'decline@upi', {}, 'payment-declined', '0'],
-    ['upi', 'timeout@upi', {}, 'payment-expired', '0'],
-    ['upi', 'late@upi', {}, 'payment-expired', AMOUNT],
-    ['card', 'tok_decline', {}, 'payment-declined', '0'],
-    ['wallet', undefined, { funds: 'none' as const }, 'payment-declined', '0'],
-    ['wallet', undefined, { stock: 'none' as const }, 'out-of-stock', '0'],
-    ['wallet', undefined, { fraud: 'decline' }, 'fraud-declined', '0'],
-  ])('%s %s is undone: %o %s', async (method, instrument, world, reason, taken) => {
-    const order = await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) }, world)
+  it.each(UNDONE.map((each) => [...each, each] as const))('%s %s is undone: %o %s', async (_, __, ___, reason, taken, each) => {
+    const order = orderOf(each)
     await until(order, { status: 'COMPENSATED', captured: money(taken), refunded: money(taken) })
     expect(order.books).toMatchObject({ order: 'CANCELLED', reason, reserved: 0 })
   })
@@ -87,6 +106,31 @@ describe('payments', () => {
     expect(payments.provider.payment(paymentKey(sagaIdFor('order-payment', order.orderId)))?.look()).toMatchObject({ refunded: 299800n })
     expect(order.books.reserved).toBe(0)
     expect(payments.changes.filter(({ orderId }) => orderId === order.orderId).at(-1)).toMatchObject({ refunded: AMOUNT })
+  })
+})
+
+describe('two of the app on one database', () => {
+  it('share the work, and what one leaves the other ends, once', async () => {
+    const second = await payments.second()
+    const kinds = [
+      ['wallet', undefined],
+      ['card', 'tok_success'],
+      ['upi', 'lost@upi'],
+      ['card', 'tok_decline'],
+    ] as const
+    const orders: (Order & { readonly end: string })[] = []
+    for (let count = 0; count < 40; count++) {
+      const [method, instrument] = kinds[count % kinds.length] ?? ['wallet', undefined]
+      const order = await payments.place({ method, ...(instrument === undefined ? {} : { instrument }) })
+      orders.push({ ...order, end: instrument === 'tok_decline' ? 'COMPENSATED' : 'COMPLETED' })
+      if (count === 25) await second.close()
+    }
+    for (const order of orders) {
+      await until(order, { status: order.end })
+      const provided = payments.provider.payment(paymentKey(sagaIdFor('order-payment', order.orderId)))?.look()
+      if (provided) expect(provided).toMatchObject({ captured: order.end === 'COMPLETED' ? 299800n : 0n, refunded: 0n })
+      expect(order.books.order).toBe(order.end === 'COMPLETED' ? 'CONFIRMED' : 'CANCELLED')
+    }
   })
 })
 

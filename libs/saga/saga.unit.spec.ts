@@ -7,6 +7,8 @@ import {
   defineSaga,
   mermaidOf,
   parseActionKey,
+  SagaDefinitions,
+  SagaEngine,
   sagaIdFor,
   statusOf,
   waitFor,
@@ -337,6 +339,19 @@ describe('a definition', () => {
     expect(() => defineSaga<Trip>({ type: 'x', version: 1, steps: [step, step] })).toThrow('two steps of one name')
     const late = { name: 'b', does: command(to('B')), undo: command(to('C')) }
     expect(() => defineSaga<Trip>({ type: 'x', version: 1, steps: [{ ...step, pivot: true }, late] })).toThrow('past the pivot')
+  })
+
+  it('must not be taken away from instances that still run on it', async () => {
+    const run = bench({ outcomes: { pay: [unknown] } })
+    await run.apply(start())
+    await run.run(1_000)
+    await expect(run.engine.checkDefinitions()).resolves.toBeUndefined()
+    const newer = defineSaga<Trip>({ type: 'trip', version: 2, steps: [{ name: 'a', does: command(to('A')) }] })
+    const ports = { store: run.store, clock: run.clock, app: 'test', commands: { executeAll: async () => [] } }
+    await expect(new SagaEngine({ ...ports, definitions: new SagaDefinitions([newer]) }).checkDefinitions()).rejects.toThrow(
+      `trip v1 (1, such as ${id})`,
+    )
+    await expect(new SagaEngine({ ...ports, definitions: new SagaDefinitions([trip, newer]) }).checkDefinitions()).resolves.toBeUndefined()
   })
 
   it('is drawn', () => {

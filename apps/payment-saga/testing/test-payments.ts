@@ -54,6 +54,8 @@ export interface TestPayments {
   publish(message: OutgoingMessage): Promise<void>
   /** Stops the app as it is and starts another on the same database. */
   restart(): Promise<void>
+  /** Another process's app on the same database. */
+  second(): Promise<NestFastifyApplication>
   close(): Promise<void>
 }
 
@@ -150,6 +152,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
       await app.close()
       app = await start()
     },
+    second: start,
     async close() {
       await consumer.close()
       await app.close()

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals'
+import { paise } from '#kernel'
+import { FakeClock } from '#kernel/testing'
+import type { ProviderAnswer } from '#payment'
+import { CircuitBreaker } from './circuit-breaker.js'
+import { SandboxProvider } from './sandbox-provider.js'
+
+const signal = new AbortController().signal
+const books = { paymentId: 'p-1', status: 'captured', amount: '500', captured: '500', refunded: '0' }
+
+const provider = (
+  respond: (request: { url: string; method: string; body: unknown }) => Response | Promise<Response>,
+  clock = new FakeClock(),
+) => {
+  const sent: { url: string; method: string; body: unknown }[] = []
+  const fetched: typeof fetch = async (input, init) => {
+    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined
+    const request = { url: String(input), method: init?.method ?? 'GET', body }
+    sent.push(request)
+    return respond(request)
+  }
+  const breaker = new CircuitBreaker(clock, { threshold: 3, rest_ms: 1_000 })
+  const timeout_ms = { authorise: 1_000, find: 1_000, change: 1_000 }
+  const made = new SandboxProvider({ url: 'http://p', apiKey: 'k', clock, timeout_ms, concurrency: 2, breaker, fetch: fetched })
+  return { provider: made, sent, clock, breaker }
+}
+
+const json = (status: number, body: unknown) => new Response(JSON.stringify(body), { status })
+
+describe('the sandbox provider', () => {
+  it('sends the idempotency key along with what is asked for', async () => {
+    const { provider: it, sent } = provider(() => json(201, books))
+    const request = { orderId: 'o-1', amount: paise(500), method: 'upi', instrument: 'success@upi', flow: 'collect' } as const
+    const answer = await it.authorise('saga:pay', request, signal)
+    expect(answer).toEqual({ known: 'answered', payment: { ...books, amount: 500n, captured: 500n, refunded: 0n } })
+    expect(sent).toEqual([{ url: 'http://p/v1/payments', method: 'POST', body: { idempotencyKey: 'saga:pay', ...request, amount: '500' } }])
+    await it.refund('saga:pay:undo', 'p/1', paise(5), signal)
+    expect(sent[1]).toEqual({
+      url: 'http://p/v1/payments/p%2F1/refunds',
+      method: 'POST',
+      body: { idempotencyKey: 'saga:pay:undo', amount: '5' },
+    })
+  })
+
+  it.each<[string, () => Response, ProviderAnswer]>([
+    ['404', () => json(404, {}), { known: 'absent' }],
+    [
+      '409',
+      () => json(409, { type: '/problems/amount-too-large', detail: 'no' }),
+      { known: 'refused', slug: 'amount-too-large', detail: 'no' },
+    ],
+    ['500', () => json(500, {}), { known: 'unknown', detail: 'status 500' }],
+    ['401', () => json(401, {}), { known: 'unknown', detail: 'status 401' }],
+    ['another shape', () => json(200, { ...books, captured: 5 }), { known: 'unknown', detail: 'an answer off contract' }],
+    ['no JSON', () => new Response('<html>', { status: 200 }), { known: 'unknown', detail: 'SyntaxError' }],
+  ])('reads %s as what it says, and nothing more', async (_, respond, wanted) => {
+    const answer = await provider(respond).provider.find('k', signal)
+    expect(answer).toMatchObject(wanted.known === 'unknown' ? { known: 'unknown' } : wanted)
+  })
+
+  it('is spared while it is down, tried by one call, and used again', async () => {
+    let up = false
+    const { provider: it, sent, clock, breaker } = provider(() => (up ? json(200, books) : json(503, {})))
+    for (let times = 0; times < 5; times++) expect(await it.find('k', signal)).toMatchObject({ known: 'unknown' })
+    expect([sent.length, breaker.state]).toEqual([3, 'open'])
+    clock.advance(1_000)
+    expect(breaker.state).toBe('half-open')
+    await Promise.all([it.find('k', signal), it.find('k', signal)])
+    expect([sent.length, breaker.state]).toEqual([4, 'open'])
+    clock.advance(1_000)
+    up = true
+    expect(await it.find('k', signal)).toMatchObject({ known: 'answered' })
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('gets so many calls at once and no more', async () => {
+    let running = 0
+    let most = 0
+    const { provider: it } = provider(async () => {
+      most = Math.max(most, ++running)
+      await Promise.resolve()
+      running--
+      return json(200, books)
+    })
+    await Promise.all(Array.from({ length: 10 }, () => it.find('k', signal)))
+    expect(most).toBe(2)
+  })
+})

@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals'
+import { FakeClock, memoryTransactions } from '#kernel/testing'
+import { actionKey, sagaIdFor, type InputAnswer, type SagaInput } from '#saga'
+import fc from 'fast-check'
+import { createHmac } from 'node:crypto'
+import { memoryWebhookStore } from '../testing/memory-webhook-store.js'
+import { isSigned, SIGNATURE_WINDOW_MS } from './signature.js'
+import { WebhookInbox } from './webhook-inbox.js'
+
+const SECRET = 'a webhook secret of the tests'
+const sign = (body: string, t_s: number) => `t=${t_s},v1=${createHmac('sha256', SECRET).update(`${t_s}.${body}`).digest('hex')}`
+
+describe('a signature', () => {
+  const now = 1_700_000_000_000
+  it('holds for these bytes, within its window, and for nothing else', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: -600, max: 600 }), (body, late_s) => {
+        const at_s = now / 1_000 + late_s
+        const bytes = Buffer.from(body)
+        const fits = Math.abs(late_s) * 1_000 <= SIGNATURE_WINDOW_MS
+        expect(isSigned(SECRET, bytes, sign(body, at_s), now)).toBe(fits)
+        expect(isSigned(SECRET, Buffer.from(`${body}.`), sign(body, at_s), now)).toBe(false)
+        expect(isSigned('another secret', bytes, sign(body, at_s), now)).toBe(false)
+        // An old signature under a new time.
+        expect(isSigned(SECRET, bytes, sign(body, at_s).replace(/^t=\d+/, `t=${at_s + 1}`), now)).toBe(false)
+      }),
+    )
+  })
+
+  it.each([undefined, '', 't=1', 'v1=00', 't=x,v1=00', `t=1700000000,v1=${'0'.repeat(63)}`, `t=1700000000,v1=${'0'.repeat(64)}`])(
+    '%s is none',
+    (header) => {
+      expect(isSigned(SECRET, Buffer.from('{}'), header, now)).toBe(false)
+    },
+  )
+})
+
+describe('the webhook inbox', () => {
+  const sagaId = sagaIdFor('order-payment', 'o-1')
+  const key = actionKey({ sagaId, step: 'authorise-payment', side: 'do', round: 1 })
+  const body = (eventId: string, more: object = {}) =>
+    JSON.stringify({ eventId, type: 'payment.captured', paymentId: 'p-1', idempotencyKey: key, amount: '500', ...more })
+
+  const setUp = (poison?: string) => {
+    const clock = new FakeClock()
+    const applied: SagaInput[] = []
+    const errors: unknown[] = []
+    const engine = {
+      apply: async (inputs: readonly SagaInput[]): Promise<readonly InputAnswer[]> => {
+        if (inputs.some(({ id }) => poison !== undefined && id.endsWith(poison))) throw new Error('poison')
+        applied.push(...inputs)
+        return []
+      },
+    }
+    const inbox = new WebhookInbox({
+      store: memoryWebhookStore(),
+      engine,
+      transactions: memoryTransactions(),
+      clock,
+      secrets: { sandbox: SECRET },
+      onError: (error) => errors.push(error),
+    })
+    const receive = (text: string) => inbox.receive('sandbox', Buffer.from(text), sign(text, Math.floor(clock.now() / 1_000)))
+    return { inbox, receive, applied, errors }
+  }
+
+  it('keeps an event before it is worked on, and works on it once', async () => {
+    const { inbox, receive, applied } = setUp()
+    expect([await receive(body('e-1')), await receive(body('e-1')), await receive(body('e-2'))]).toEqual(['kept', 'kept', 'kept'])
+    expect(applied).toEqual([])
+    expect(await inbox.workDue()).toBe(2)
+    expect(await inbox.workDue()).toBe(0)
+    expect(applied.map(({ id, sagaId: to }) => [id, to])).toEqual([
+      ['webhook sandbox e-1', sagaId],
+      ['webhook sandbox e-2', sagaId],
+    ])
+    expect(applied[0]).toMatchObject({ name: 'provider-payment', body: { status: 'captured', captured: '500', providerPaymentId: 'p-1' } })
+  })
+
+  it('refuses what is not an event, and passes over events of payments that are not ours', async () => {
+    const { inbox, receive, applied } = setUp()
+    expect(await receive('{')).toBe('malformed')
+    expect(await receive(body('e-1', { amount: 5 }))).toBe('malformed')
+    expect(await inbox.receive('constructor', Buffer.from('{}'), 't=1,v1=0')).toBe('unknown-provider')
+    expect(await receive(body('e-2', { idempotencyKey: 'somebody else' }))).toBe('kept')
+    expect(await inbox.workDue()).toBe(1)
+    expect(applied).toEqual([])
+  })
+
+  it('is not held up by one that fails, and gives that one up in the end', async () => {
+    const { inbox, receive, applied, errors } = setUp('e-1')
+    for (const id of ['e-1', 'e-2', 'e-3']) await receive(body(id))
+    await inbox.workDue()
+    expect(applied.length).toBe(2)
+    for (let times = 0; times < 30; times++) await inbox.workDue()
+    expect(errors.length).toBe(20)
+    expect(await inbox.workDue()).toBe(0)
+  })
+})
