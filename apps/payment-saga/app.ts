@@ -3,19 +3,16 @@ import { systemClock, type Clock, type JsonObject } from '#kernel'
 import { LogServer, pgConsumerStore, Relay, type LogDriver } from '#messaging'
 import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
-import { pgSagaStore, SagaDefinitions, SagaEngine, SagaInbox, sagaStream, SagaWorker, type SagaStore } from '#saga'
+import { pgSagaStore, sagaStream, type SagaStore } from '#saga'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { Logger } from 'pino'
+import { paymentSagaHandlers } from './handlers.js'
 import { openLog, topics } from './log.js'
-import { routes } from './messages/routes.js'
 import type { PaymentSagaConfig } from './payment-saga.config.js'
 import { PaymentSagaLife, PaymentSagaModule } from './payment-saga.module.js'
-import { paymentActivities } from './provider/activities.js'
 import type { CircuitBreaker } from './provider/circuit-breaker.js'
 import { SandboxProvider } from './provider/sandbox-provider.js'
-import { sagaDefinitions } from './sagas/definitions.js'
 import { pgWebhookStore } from './webhooks/pg-webhook-store.js'
-import { SANDBOX, WebhookInbox } from './webhooks/webhook-inbox.js'
 
 const NAME = 'payment-saga'
 
@@ -55,41 +52,26 @@ export const createPaymentSagaApp = async (config: PaymentSagaConfig, parts: Pay
     closers.push(() => store.close())
     const transactions = pgTransactions(pool)
     const sagas = pgSagaStore(pool, postgres)
-    const engine = new SagaEngine({
-      commands: store,
-      store: sagas,
-      definitions: new SagaDefinitions(sagaDefinitions(config)),
-      clock,
-      app: NAME,
-    })
-    await engine.checkDefinitions()
     const provider = providerOf(config, clock)
-    const worker = new SagaWorker(
+    const { engine, inbox, worker, webhooks } = paymentSagaHandlers(
       {
-        engine,
-        store: sagas,
+        commands: store,
+        sagas,
+        webhooks: pgWebhookStore(pool),
         transactions,
         clock,
-        // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
-        activities: paymentActivities({ provider, open: openerOf(config), settle_ms: config.ACTIVITY_TIMEOUT_MS + 1_000 }),
+        provider,
+        open: openerOf(config),
         onError: (error, during) => onError(error, during),
       },
-      { concurrency: config.PROVIDER_CONCURRENCY, timeout_ms: config.ACTIVITY_TIMEOUT_MS, lease_ms: config.ACTIVITY_TIMEOUT_MS + 2_000 },
+      config,
     )
-    const webhooks = new WebhookInbox({
-      store: pgWebhookStore(pool),
-      engine,
-      transactions,
-      clock,
-      secrets: { [SANDBOX]: config.PROVIDER_WEBHOOK_SECRET },
-      onError: (error) => onError(error, 'webhooks'),
-    })
+    await engine.checkDefinitions()
     const relay = new Relay({ outbox: store.outbox, driver, app: NAME, listener: { onError: ({ error }) => onError(error, 'relay') } })
     const life = new PaymentSagaLife(
       [() => relay.start(), () => worker.start(), () => webhooks.start()],
       [() => webhooks.stop(), () => worker.stop(), () => relay.stop(), ...closers.toReversed()],
     )
-    const inbox = new SagaInbox(engine, routes)
     const app = await createApp(PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, life }), {
       name: NAME,
       config,

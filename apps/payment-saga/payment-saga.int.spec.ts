@@ -105,7 +105,7 @@ describe('payments', () => {
     await until(order, { status: 'COMPLETED', captured: money(AMOUNT), refunded: money(AMOUNT) })
     expect(payments.provider.payment(paymentKey(sagaIdFor('order-payment', order.orderId)))?.look()).toMatchObject({ refunded: 299800n })
     expect(order.books.reserved).toBe(0)
-    expect(payments.changes.filter(({ orderId }) => orderId === order.orderId).at(-1)).toMatchObject({ refunded: AMOUNT })
+    expect(payments.changes.findLast(({ orderId }) => orderId === order.orderId)).toMatchObject({ refunded: AMOUNT })
   })
 })
 

@@ -1,6 +1,6 @@
 import { KeepRawBody, notFound, Problem, Public, RawBody } from '#platform'
 import { Controller, Headers, HttpCode, Inject, Param, Post } from '@nestjs/common'
-import { ApiBody, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import { ApiBody, ApiHeader, ApiOkResponse, ApiTags, ApiUnauthorizedResponse } from '@nestjs/swagger'
 import { WebhookInbox } from '../webhooks/webhook-inbox.js'
 import { WebhookAnswer } from './answers.js'
 
@@ -18,6 +18,7 @@ export class WebhooksController {
   @ApiHeader({ name: 'x-sandbox-signature', required: true, description: '`t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`' })
   @ApiBody({ schema: { type: 'object', additionalProperties: true } })
   @ApiOkResponse({ type: WebhookAnswer })
+  @ApiUnauthorizedResponse({ description: 'The signature is not of this body, or not of now.' })
   async receive(
     @Param('provider') provider: string,
     @RawBody() body: Buffer,

@@ -1,0 +1,55 @@
+import type { Commands } from '#event-store'
+import type { Clock, JsonObject, Transactions } from '#kernel'
+import type { PaymentProvider } from '#payment'
+import { SagaDefinitions, SagaEngine, SagaInbox, SagaWorker, type SagaStore } from '#saga'
+import { routes } from './messages/routes.js'
+import type { PaymentSagaConfig } from './payment-saga.config.js'
+import { paymentActivities } from './provider/activities.js'
+import { sagaDefinitions } from './sagas/definitions.js'
+import { SANDBOX, WebhookInbox } from './webhooks/webhook-inbox.js'
+import type { WebhookStore } from './webhooks/webhook-store.js'
+
+export interface PaymentSagaPorts {
+  readonly commands: Pick<Commands, 'executeAll'>
+  readonly sagas: SagaStore
+  readonly webhooks: WebhookStore
+  readonly transactions: Transactions
+  readonly clock: Clock
+  readonly provider: PaymentProvider
+  /** Opens a sealed instrument. */
+  open(sealed: JsonObject): string | undefined
+  onError?(error: unknown, during: string): void
+}
+
+export type PaymentSagaSettings = Pick<
+  PaymentSagaConfig,
+  'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY' | 'PROVIDER_WEBHOOK_SECRET'
+>
+
+/** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
+export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSagaSettings) => {
+  const { commands, sagas, transactions, clock, provider, open, onError } = ports
+  const timeout_ms = settings.ACTIVITY_TIMEOUT_MS
+  const engine = new SagaEngine({
+    commands,
+    store: sagas,
+    definitions: new SagaDefinitions(sagaDefinitions(settings)),
+    clock,
+    app: 'payment-saga',
+  })
+  // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
+  const activities = paymentActivities({ provider, open, settle_ms: timeout_ms + 1_000 })
+  const worker = new SagaWorker(
+    { engine, store: sagas, transactions, clock, activities, ...(onError ? { onError } : {}) },
+    { concurrency: settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },
+  )
+  const webhooks = new WebhookInbox({
+    store: ports.webhooks,
+    engine,
+    transactions,
+    clock,
+    secrets: { [SANDBOX]: settings.PROVIDER_WEBHOOK_SECRET },
+    ...(onError ? { onError: (error: unknown) => onError(error, 'webhooks') } : {}),
+  })
+  return { engine, inbox: new SagaInbox(engine, routes), worker, webhooks }
+}
