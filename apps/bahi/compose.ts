@@ -25,7 +25,7 @@ import { LOG_SCHEMA, type AppDatabase } from './databases.js'
 import { createFront, type AppStatus } from './front.js'
 import type { Secrets } from './home.js'
 import { mergeOpenApi } from './open-api.js'
-import { createRouter, SANDBOX_PREFIX } from './router.js'
+import { allowedMethods, createRouter, SANDBOX_PREFIX } from './router.js'
 import { ROUTES, type AppName } from './routing-table.js'
 
 export const appDatabases: readonly AppDatabase[] = [
@@ -119,6 +119,7 @@ const frontOf = (apps: Readonly<Record<AppName, NestFastifyApplication>>) => {
     openApi: () => (document ??= mergeOpenApi(new Map(entries.map(([name, app]) => [name, openApiDocument(app)])))),
     readiness: async () =>
       new Map(await Promise.all(entries.map(async ([name, app]): Promise<[string, AppStatus]> => [name, await app.get(Readiness).look()]))),
+    allowedMethods,
     metrics: async () => {
       const each = await Promise.all(entries.map(([, app]) => app.get(Metrics).registry.getMetricsAsJSON()))
       return AggregatorRegistry.aggregate(each).metrics()

@@ -1,6 +1,7 @@
 import fastifyStatic from '@fastify/static'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { absolutePath } from 'swagger-ui-dist'
+import { answerRouterErrors, PROBLEM_JSON, Problem, problemBytes, problemOf, traceOf } from '#platform'
 
 export interface AppStatus {
   readonly status: 'ok' | 'unavailable'
@@ -11,6 +12,8 @@ export interface FrontSources {
   openApi(): object
   readiness(): Promise<ReadonlyMap<string, AppStatus>>
   metrics(): Promise<string>
+  /** Of a path, over all apps and this; empty where nothing is there. */
+  allowedMethods(path: string): readonly string[]
 }
 
 const INITIALIZER = `window.onload = () => {
@@ -28,7 +31,7 @@ const INITIALIZER = `window.onload = () => {
 
 /** What belongs to no app alone: the merged documents, the page to try them at, health and metrics of the whole, and 404. */
 export const createFront = async (sources: FrontSources): Promise<FastifyInstance> => {
-  const front = fastify({ exposeHeadRoutes: true, bodyLimit: 262_144, requestTimeout: 10_000 })
+  const front = fastify({ exposeHeadRoutes: true, bodyLimit: 262_144, requestTimeout: 10_000, frameworkErrors: answerRouterErrors })
   front.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
 
   front.get('/', (_request, reply) => reply.redirect('/docs/'))
@@ -45,23 +48,21 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
   })
   front.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()))
 
-  front.setNotFoundHandler((request, reply) =>
-    reply
-      .status(404)
-      .type('application/problem+json')
-      .send(
-        JSON.stringify({
-          type: '/problems/not-found',
-          title: 'Not found',
-          status: 404,
-          detail: 'No such resource; /docs lists what there is.',
-          instance: request.url.split('?', 1)[0],
-          traceId: /^00-([0-9a-f]{32})-/.exec(String(request.headers.traceparent))?.[1] ?? newTraceId(),
-        }),
-      ),
-  )
+  front.setNotFoundHandler((request, reply) => {
+    const allow = sources.allowedMethods(request.url.split('?', 1)[0] ?? '/').join(', ')
+    const problem =
+      allow === ''
+        ? new Problem(404, 'not-found', 'No such resource; /docs lists what there is.')
+        : new Problem(405, 'method-not-allowed', `This path has ${allow}.`, { headers: { allow } })
+    return sendProblem(request, reply, problem)
+  })
+  front.setErrorHandler((error, request, reply) => sendProblem(request, reply, problemOf(error)))
   await front.ready()
   return front
 }
 
-const newTraceId = (): string => crypto.randomUUID().replaceAll('-', '')
+const sendProblem = (request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply => {
+  if (problem.status === 500) console.error(problem.cause)
+  const bytes = problemBytes(problem, request.url.split('?', 1)[0] ?? '/', traceOf(request).traceId)
+  return reply.status(problem.status).headers(problem.headers).type(PROBLEM_JSON).send(bytes)
+}

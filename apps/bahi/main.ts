@@ -1,9 +1,11 @@
 import 'reflect-metadata'
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { Listr } from 'listr2'
 import { systemIds } from '#kernel'
+import { answerHttpErrors, CONNECTION_TIMEOUT_MS, HTTP_SERVER } from '#platform'
 import { appDatabases, startApps, type RunningApps } from './compose.js'
 import { appUrl, prepareDatabases } from './databases.js'
 import { lockHome, openHome, readSecrets, StartRefused } from './home.js'
@@ -31,7 +33,7 @@ const options = new Command('npm start --')
 /** Taken first, so that a port in use is said before anything is started. Until the apps are there it answers 503. */
 const listen = (): Promise<Server> =>
   new Promise((done, failed) => {
-    const server = createServer((_request, response) => {
+    const server = createServer(HTTP_SERVER, (_request, response) => {
       response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' })
       response.end(
         JSON.stringify({
@@ -42,6 +44,8 @@ const listen = (): Promise<Server> =>
         }),
       )
     })
+    server.setTimeout(CONNECTION_TIMEOUT_MS)
+    server.on('clientError', (error: Error, socket) => answerHttpErrors(error, socket as Socket))
     server.on('error', (error: NodeJS.ErrnoException) =>
       failed(
         error.code === 'EADDRINUSE'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import FindMyWay, { type HTTPMethod } from 'find-my-way'
-import type { AppName, Route } from './routing-table.js'
+import { ROUTES, type AppName, type Route } from './routing-table.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -11,6 +11,18 @@ export interface Destinations {
   /** The payment provider's sandbox, under `/provider-sandbox/`. */
   readonly sandbox: Handler
 }
+
+const FRONT = /^\/(|docs(\/.*)?|openapi\.json|metrics|health\/(live|ready))$/
+
+/** Which methods a path has, so that a wrong one is 405 with `Allow` (RFC 9110, 15.5.6) and not 404. */
+export const allowedMethods = (path: string): readonly string[] => {
+  if (FRONT.test(path)) return ['GET', 'HEAD']
+  const methods = ROUTES.filter((route) => matches(route.path.split('/'), path.split('/'))).map(({ method }) => method)
+  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].sort()
+}
+
+const matches = (template: readonly string[], path: readonly string[]): boolean =>
+  template.length === path.length && template.every((segment, i) => (segment.startsWith('{') ? path[i] !== '' : segment === path[i]))
 
 export const SANDBOX_PREFIX = 'provider-sandbox'
 

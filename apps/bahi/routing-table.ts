@@ -21,19 +21,44 @@ const route =
  * A test holds it against the routes that the apps really have.
  */
 export const ROUTES: readonly Route[] = [
-  ...['PUT /v1/products/{sku}', 'POST /v1/products/{sku}/stock', 'POST /v1/orders', 'POST /v1/orders/{id}/cancel'].map(
-    route('order-command'),
-  ),
-  ...['POST /v1/dev/token', 'GET /v1/dev/jwks'].map(route('order-command')),
+  ...[
+    'PUT /v1/products/{sku}',
+    'POST /v1/products/{sku}/stock',
+    'POST /v1/orders',
+    'POST /v1/orders/{id}/cancel',
+    'POST /v1/dev/token',
+    'GET /v1/dev/jwks',
+  ].map(route('order-command')),
   ...['GET /v1/products', 'GET /v1/products/{sku}', 'GET /v1/orders', 'GET /v1/orders/{id}', 'GET /v1/orders/{id}/history'].map(
     route('order-query'),
   ),
-  ...['POST /v1/wallets', 'GET /v1/wallets', 'GET /v1/wallets/{id}', 'POST /v1/wallets/{id}/credits', 'POST /v1/wallets/{id}/debits'].map(
-    route('wallet'),
-  ),
-  ...['POST /v1/wallets/{id}/holds', 'POST /v1/wallets/{id}/holds/{holdId}/capture', 'POST /v1/wallets/{id}/holds/{holdId}/release'].map(
-    route('wallet'),
-  ),
-  ...['GET /v1/orders/{id}/payment', 'GET /v1/sagas', 'GET /v1/sagas/{id}', 'POST /v1/webhooks/{provider}'].map(route('payment-saga')),
+  ...[
+    'POST /v1/wallets',
+    'GET /v1/wallets',
+    'GET /v1/wallets/{id}',
+    'POST /v1/wallets/{id}/credits',
+    'POST /v1/wallets/{id}/debits',
+    'POST /v1/wallets/{id}/holds',
+    'POST /v1/wallets/{id}/holds/{holdId}/capture',
+    'POST /v1/wallets/{id}/holds/{holdId}/release',
+    'POST /v1/transfers',
+    'PUT /v1/wallets/{id}/beneficiaries/{walletId}',
+    'POST /v1/wallets/{id}/freeze',
+    'POST /v1/wallets/{id}/unfreeze',
+    'POST /v1/wallets/{id}/close',
+    'POST /v1/wallets/{id}/kyc',
+    'GET /v1/wallets/{id}/statement',
+    'GET /v1/wallets/{id}/events',
+    'GET /v1/wallets/{id}/verify',
+  ].map(route('wallet')),
+  ...[
+    'GET /v1/orders/{id}/payment',
+    'GET /v1/sagas',
+    'GET /v1/sagas/{id}',
+    'POST /v1/sagas/{id}/retry',
+    'POST /v1/sagas/{id}/compensate',
+    'POST /v1/sagas/{id}/resume',
+    'POST /v1/webhooks/{provider}',
+  ].map(route('payment-saga')),
   ...['POST /v1/fraud/scores', 'GET /v1/fraud/alerts', 'POST /v1/fraud/alerts/{id}/decision'].map(route('fraud')),
 ]

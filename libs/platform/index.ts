@@ -1,5 +1,7 @@
 export * from './app/create-app.js'
+export { answerHttpErrors, answerRouterErrors } from './app/client-errors.js'
 export * from './app/health.js'
+export * from './app/http-server.js'
 export { openApiDocument } from './app/openapi.js'
 export type { AppOptions, PlatformConfig } from './app/options.js'
 export { APP_LOG } from './app/platform.module.js'
@@ -20,6 +22,17 @@ export * from './dto/fields.js'
 export * from './dto/formats.js'
 export * from './dto/money.dto.js'
 export * from './dto/page-query.dto.js'
-export { invalidInput, notFound, Problem, problemOfRefusal, unavailable, type FieldError, type ProblemBody } from './errors/problem.js'
+export { problemOf } from './errors/problem-filter.js'
+export {
+  invalidInput,
+  notFound,
+  Problem,
+  PROBLEM_JSON,
+  problemBytes,
+  problemOfRefusal,
+  unavailable,
+  type FieldError,
+  type ProblemBody,
+} from './errors/problem.js'
 export { Metrics } from './observability/metrics.js'
-export { continueTrace, currentTrace, withTrace, type Trace } from './observability/trace.js'
+export { continueTrace, currentTrace, traceOf, withTrace, type Trace } from './observability/trace.js'

@@ -16,7 +16,7 @@ import { Orders, type OrderWithPayment } from '../read-models/orders.js'
 import { OPEN_ADDRESS } from '../tokens.js'
 import { OrderDto, OrderHistoryDto, OrderPageDto, OrdersQuery } from './order.dto.js'
 import { orderView } from './order.view.js'
-import { etagOf, Freshness, Reads } from './reads.js'
+import { etagOf, Freshness } from './reads.js'
 
 /** Opens a sealed address; undefined once its subject's key is destroyed. */
 export type OpenAddress = (sealed: Sealed) => object | undefined
@@ -33,7 +33,6 @@ export class OrdersController {
   ) {}
 
   @Get()
-  @Reads()
   @ApiOkResponse({ type: OrderPageDto })
   async list(@Query() query: OrdersQuery, @Caller() caller: CallerIdentity, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
     const { from, to } = query
@@ -45,7 +44,6 @@ export class OrdersController {
   }
 
   @Get(':id')
-  @Reads()
   @ApiOkResponse({ type: OrderDto })
   async one(
     @Param('id') id: string,
@@ -61,7 +59,6 @@ export class OrdersController {
   }
 
   @Get(':id/history')
-  @Reads()
   @ApiOkResponse({ type: OrderHistoryDto })
   async history(@Param('id') id: string, @Caller() caller: CallerIdentity, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
     await this.freshness.reach(token)

@@ -5,7 +5,7 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Products, type ProductWithStock } from '../read-models/products.js'
 import { ProductDto, ProductPageDto, ProductsQuery } from './product.dto.js'
-import { etagOf, Freshness, Reads } from './reads.js'
+import { etagOf, Freshness } from './reads.js'
 
 @ApiTags('products')
 @Public()
@@ -17,7 +17,6 @@ export class ProductsController {
   ) {}
 
   @Get()
-  @Reads()
   @ApiOkResponse({ type: ProductPageDto })
   async list(@Query() query: ProductsQuery, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
     const { minPrice, maxPrice, sort, q } = query
@@ -30,7 +29,6 @@ export class ProductsController {
   }
 
   @Get(':sku')
-  @Reads()
   @ApiOkResponse({ type: ProductDto })
   async one(
     @Param('sku') sku: string,

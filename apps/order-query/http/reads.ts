@@ -1,7 +1,7 @@
 import { Problem, type ConsistencyToken } from '#platform'
 import { AppliedVersions } from '#projections'
-import { applyDecorators, Inject, Injectable } from '@nestjs/common'
-import { ApiHeader, ApiProperty, ApiResponse } from '@nestjs/swagger'
+import { Inject, Injectable } from '@nestjs/common'
+import { ApiProperty } from '@nestjs/swagger'
 
 /** Before each read: what the caller's own writes made is waited for, so that not even a 404 is older than they are. */
 @Injectable()
@@ -16,14 +16,6 @@ export class Freshness {
     })
   }
 }
-
-/** What all reads here take and may answer. */
-export const Reads = (): MethodDecorator =>
-  applyDecorators(
-    ApiHeader({ name: 'Consistency-Token', required: false, description: 'From an earlier change: the answer is at least that new.' }),
-    ApiResponse({ status: 400, description: 'A parameter or the token is invalid.' }),
-    ApiResponse({ status: 503, description: '`not-yet-consistent`: try again after `Retry-After`.' }),
-  )
 
 /** `nextCursor` of a page. */
 export const NextCursor = (): PropertyDecorator =>

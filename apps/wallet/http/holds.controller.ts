@@ -1,7 +1,7 @@
 import { HttpCommand, Idempotent, invalidInput, OwnedBy, paiseOf, Roles, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import { ApiCreatedResponse, ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { CaptureMoney, HoldMoney, ReleaseMoney } from '../commands/hold-funds.js'
 import { TransferMoney } from '../commands/move-money.js'
 import { WalletHolder } from './ownership.js'
@@ -67,6 +67,7 @@ export class TransfersController {
   @Roles('customer')
   @Idempotent('required')
   @ApiCreatedResponse({ type: TransferAnswer })
+  @ApiNotFoundResponse()
   transfer(@Body() body: TransferDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
     if (body.fromWalletId === body.toWalletId) {
       throw invalidInput([{ pointer: '/toWalletId', detail: 'must be another wallet than fromWalletId' }])

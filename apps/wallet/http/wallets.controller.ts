@@ -14,7 +14,7 @@ import {
 import type { CallerIdentity, CommandRequest, ConsistencyToken, RecordedAnswer } from '#platform'
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Query, Res } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import { ApiCreatedResponse, ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { CloseWallet, GovernWallet, RegisterBeneficiary } from '../commands/govern-wallet.js'
 import { MoveMoney } from '../commands/move-money.js'
@@ -48,6 +48,7 @@ export class WalletsController {
   @Get()
   @Roles('customer', 'support', 'risk', 'auditor', 'admin')
   @ApiOkResponse({ type: WalletAnswer })
+  @ApiNotFoundResponse()
   async ofOwner(
     @Query() query: OwnerQuery,
     @Caller() caller: CallerIdentity,

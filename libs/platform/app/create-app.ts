@@ -13,6 +13,7 @@ import { memoryRateLimiter } from '../rate-limit/rate-limiter.js'
 import { redisRateLimiter } from '../rate-limit/redis-rate-limiter.js'
 import { PlatformAdapter } from './adapter.js'
 import { answerHttpErrors, answerRouterErrors } from './client-errors.js'
+import { CONNECTION_TIMEOUT_MS, HTTP_SERVER } from './http-server.js'
 import { BODY_LIMIT_BYTES, parseJsonOnly } from './json-body.js'
 import { OpenApi } from './openapi.js'
 import type { AppOptions } from './options.js'
@@ -30,10 +31,10 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: 30_000,
-    connectionTimeout: 60_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000, maxHeaderSize: 16_384 },
+    requestTimeout: HTTP_SERVER.requestTimeout,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: HTTP_SERVER.keepAliveTimeout,
+    http: { headersTimeout: HTTP_SERVER.headersTimeout, maxHeaderSize: HTTP_SERVER.maxHeaderSize },
     // Bounded by the size of the request's head; the guard judges what is in a parameter, after 401.
     routerOptions: { maxParamLength: 16_384 },
     // Without it Fastify answers 503 in a format of its own while it drains; with it off, what still arrives is answered.

@@ -43,7 +43,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   503: 'The service cannot do it now.',
 }
 
-/** Adds what the conventions give every operation: security, headers, problems, and the form of its ids. */
+/** Adds what the conventions give every operation: security, headers, problems (also to those a handler declares), and the form of its ids. */
 export const describeOperation = (operation: Operation, facts: RouteFacts): void => {
   const { access } = facts
   if (!access.public) {
@@ -52,11 +52,13 @@ export const describeOperation = (operation: Operation, facts: RouteFacts): void
   }
   operation.parameters = [...(operation.parameters ?? []).map((parameter) => withIdForm(parameter, facts)), ...headersOf(facts)]
   for (const status of statusesOf(operation, facts)) {
-    operation.responses[status] ??= {
-      description: DESCRIPTIONS[status] ?? 'An error.',
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-      ...([429, 503].includes(status) && { headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } } }),
-    }
+    operation.responses[status] ??= { description: '' }
+  }
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (Number(status) < 400 || response === undefined || '$ref' in response) continue
+    response.description ||= DESCRIPTIONS[Number(status)] ?? 'An error.'
+    response.content ??= { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+    if (['429', '503'].includes(status)) response.headers ??= { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } }
   }
   if (facts.command) describeAccepted(operation)
 }

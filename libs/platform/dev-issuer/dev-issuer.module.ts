@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '#kernel'
 import { Body, Controller, Get, Header, HttpCode, Inject, Module, Post, type DynamicModule } from '@nestjs/common'
-import { ApiProperty } from '@nestjs/swagger'
+import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger'
 import { Public } from '../auth/access.js'
 import { ROLES, type Role } from '../auth/caller.js'
 import { refuseDevIssuerInProduction, type BaseConfig } from '../config.js'
@@ -32,12 +32,14 @@ class TokenAnswer implements IssuedToken {
 }
 
 @Controller('v1/dev')
+@ApiTags('development')
 class DevIssuerController {
   constructor(@Inject(DevIssuer) private readonly issuer: DevIssuer) {}
 
   @Post('token')
   @Public()
   @HttpCode(200)
+  @ApiOkResponse({ type: TokenAnswer })
   @Header('cache-control', 'no-store')
   token(@Body() { sub, roles }: TokenRequest): Promise<TokenAnswer> {
     return this.issuer.issue(sub, roles)
@@ -45,6 +47,10 @@ class DevIssuerController {
 
   @Get('jwks')
   @Public({ rateLimited: false })
+  @ApiOkResponse({
+    description: 'RFC 7517.',
+    schema: { type: 'object', required: ['keys'], properties: { keys: { type: 'array', items: { type: 'object' } } } },
+  })
   jwks() {
     return this.issuer.jwks()
   }

@@ -1,0 +1,11 @@
+/** How long Node's HTTP server waits, and how much of a head it reads; alike for an app alone and for all in one process. */
+export const HTTP_SERVER = {
+  requestTimeout: 30_000,
+  headersTimeout: 15_000,
+  /** Longer than clients and proxies keep an idle connection, so that they let go first: else a request meets a closing socket. */
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16_384,
+} as const
+
+/** Without a byte for this long a connection is closed. */
+export const CONNECTION_TIMEOUT_MS = 60_000
