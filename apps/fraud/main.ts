@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createFraudApp } from './app.js'
+import { migrations } from './migrations.js'
 import { fraudConfig } from './fraud.config.js'
 
-const config = readConfig(fraudConfig)
-await runStandalone(() => createFraudApp(config), { name: 'fraud', port: config.PORT })
+await runApp({
+  name: 'fraud',
+  description: 'Fraud: scores transactions, raises alerts, and keeps the review queue.',
+  config: fraudConfig,
+  migrations,
+  create: (config) => createFraudApp(config),
+})

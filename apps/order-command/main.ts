@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createOrderCommandApp } from './app.js'
+import { migrations } from './migrations.js'
 import { orderCommandConfig } from './order-command.config.js'
 
-const config = readConfig(orderCommandConfig)
-await runStandalone(() => createOrderCommandApp(config), { name: 'order-command', port: config.PORT })
+await runApp({
+  name: 'order-command',
+  description: 'Orders, catalogue and stock: what changes them.',
+  config: orderCommandConfig,
+  migrations,
+  create: (config) => createOrderCommandApp(config),
+})

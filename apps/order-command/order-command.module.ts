@@ -9,7 +9,6 @@ import { PlaceOrderHandler } from './commands/place-order.js'
 import { PutProductHandler } from './commands/put-product.js'
 import { OrderOwnership, OrdersController } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
-import { OrderCommandLife } from './lifecycle.js'
 import { OrderCommandsConsumer } from './messages/order-commands.consumer.js'
 import { StockCommandsConsumer } from './messages/stock-commands.consumer.js'
 import { CLOCK, EVENT_STORE, IDS, RULES, SEALING, SUBJECT_KEYS } from './ports.js'
@@ -24,8 +23,6 @@ export interface OrderCommandParts {
   readonly ids: Ids
   /** For simulations alone; else what is sealed gets the system's entropy. */
   readonly sealing?: Random
-  /** What starts and stops with the app. */
-  readonly life?: OrderCommandLife
   /** The development issuer, where it is mounted. */
   readonly imports?: readonly DynamicModule[]
 }
@@ -33,7 +30,7 @@ export interface OrderCommandParts {
 @Module({})
 export class OrderCommandModule {
   static with(parts: OrderCommandParts): DynamicModule {
-    const { store, subjectKeys, rules, clock, ids, sealing, life = new OrderCommandLife([], []), imports = [] } = parts
+    const { store, subjectKeys, rules, clock, ids, sealing, imports = [] } = parts
     return {
       module: OrderCommandModule,
       imports: [CqrsModule.forRoot(), ...imports],
@@ -46,7 +43,6 @@ export class OrderCommandModule {
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: ids },
         { provide: SEALING, useValue: sealing },
-        { provide: OrderCommandLife, useValue: life },
         OrderOwnership,
         PutProductHandler,
         MoveStockHandler,

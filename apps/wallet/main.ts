@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createWalletApp } from './app.js'
+import { migrations } from './migrations.js'
 import { walletConfig } from './wallet.config.js'
 
-const config = readConfig(walletConfig)
-await runStandalone(() => createWalletApp(config), { name: 'wallet', port: config.PORT })
+await runApp({
+  name: 'wallet',
+  description: 'Wallets: credits, debits, holds, transfers, statements.',
+  config: walletConfig,
+  migrations,
+  create: (config) => createWalletApp(config),
+})

@@ -14,7 +14,6 @@ import { RecordsController } from './http/records.controller.js'
 import { WalletsController } from './http/wallets.controller.js'
 import { WALLET_COMMAND_HANDLER, WalletCommandsConsumer } from './messages/wallet-commands.consumer.js'
 import { handleWalletCommands } from './messages/wallet-commands.js'
-import { WalletLife } from './lifecycle.js'
 import { WalletReads } from './reads.js'
 import { Rules } from './rules.js'
 
@@ -24,13 +23,11 @@ export interface WalletParts {
   readonly rules: Rules
   readonly expiries: HoldExpiries
   readonly clock: Clock
-  /** What starts and stops with the app. */
-  readonly life?: WalletLife
 }
 
 @Module({})
 export class WalletModule {
-  static with({ store, rules, expiries, clock, life = new WalletLife([], []) }: WalletParts): DynamicModule {
+  static with({ store, rules, expiries, clock }: WalletParts): DynamicModule {
     return {
       module: WalletModule,
       imports: [CqrsModule.forRoot()],
@@ -41,7 +38,6 @@ export class WalletModule {
         { provide: WalletReads, useValue: new WalletReads(store) },
         { provide: HOLD_EXPIRIES, useValue: expiries },
         { provide: WALLET_COMMAND_HANDLER, useValue: handleWalletCommands(store, rules) },
-        { provide: WalletLife, useValue: life },
         WalletReader,
         WalletHolder,
         WalletOwner,

@@ -1,3 +1,5 @@
 export * from './create-service.js'
 export { Life, type Worker } from './life.js'
 export { openLog, TOPIC_SPECS } from './log.js'
+export * from './answering.js'
+export { runApp, type AppCommand } from './run-app.js'

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { CommandAnswered, ScoreTransaction, TransactionScored, type CommandAnsweredData } from '#contracts'
-import type { Command, Commands } from '#event-store'
+import { ScoreTransaction, TransactionScored } from '#contracts'
+import type { Commands } from '#event-store'
 import { alert, featuresOf, type FraudDecision, type Transaction as Scorable } from '#fraud'
-import { isRefusal, paise, type Clock, type Ids, type IncomingMessage, type MessageContext } from '#kernel'
+import { isRefusal, paise, type Clock, type Ids, type IncomingMessage } from '#kernel'
 import { noEffect, type BatchHandler } from '#messaging'
+import { executeAnswered, type Asked } from '#service'
 import { alertStream } from '../alerts/alert-stream.js'
 import type { FeatureStore, ScoredTransaction } from './feature-store.js'
 import type { Models } from './scorecards.js'
@@ -21,7 +21,7 @@ export interface ScoringPorts {
 }
 
 /** A command as it came: the same id may come again, with another origin. */
-interface Asked {
+interface Received {
   readonly message: IncomingMessage
   readonly replyTo: string
   readonly orderId: string
@@ -39,27 +39,21 @@ export class ScoreTransactions {
     const asked = messages.filter(({ type }) => type === ScoreTransaction.type).map(readCommand)
     if (asked.length === 0) return noEffect
     const first = [...new Map(asked.toReversed().map((each) => [each.message.id, each])).values()].toReversed()
-    const repeats = asked.filter((each) => !first.includes(each))
     const { scored, counted } = await this.#score(first)
-    const { features, commands } = this.ports
+    const scoredById = new Map(scored.map((each) => [each.id, each]))
+    const { features, commands, onScored } = this.ports
     return async (tx) => {
       await features.record(tx, counted)
-      const answers = await commands.executeAll(
-        first.map((each, at) => this.#command(each, entry(scored, at))),
-        tx,
-      )
-      for (const { score } of counted) this.ports.onScored?.(score.decision)
-      const answerOf = new Map(first.map(({ message }, at) => [message.id, entry(answers, at).answer]))
-      const again = [...first.filter((_, at) => entry(answers, at).replayed), ...repeats]
-      if (again.length > 0)
-        await commands.executeAll(
-          again.map((each) => answerAgain(each, answerOf.get(each.message.id) ?? '')),
-          tx,
-        )
+      const answers = asked.flatMap((each) => {
+        const found = scoredById.get(each.message.id)
+        return found ? [[each.message, this.#asked(each, found)] as const] : []
+      })
+      await executeAnswered(commands, answers, tx)
+      for (const { score } of counted) onScored?.(score.decision)
     }
   }
 
-  async #score(asked: readonly Asked[]): Promise<{ scored: readonly ScoredTransaction[]; counted: readonly ScoredTransaction[] }> {
+  async #score(asked: readonly Received[]): Promise<{ scored: readonly ScoredTransaction[]; counted: readonly ScoredTransaction[] }> {
     const { features, models, clock, ids } = this.ports
     const scorer = await models.current()
     const { backgrounds, known } = await features.read(asked.map(({ message, transaction }) => ({ id: message.id, transaction })))
@@ -84,41 +78,30 @@ export class ScoreTransactions {
     return { scored, counted }
   }
 
-  #command({ message, replyTo, orderId }: Asked, scored: ScoredTransaction): Command {
+  #asked({ message, replyTo, orderId }: Received, scored: ScoredTransaction): Asked {
     const { score, modelVersion, transaction, alertId } = scored
     const at = new Date(scored.scoredAt).toISOString()
-    const context = contextOf(message)
-    const answer: CommandAnsweredData = {
-      replyTo,
-      commandId: message.id,
-      command: ScoreTransaction.type,
-      outcome: 'accepted',
-      result: { decision: score.decision, score: score.score, ...(alertId === undefined ? {} : { alertId }) },
-    }
     const amount = transaction.amount.toString()
     const common = { orderId, customerId: transaction.customerId, amount, score: score.score, modelVersion, at }
-    const messages = [
-      CommandAnswered.message(replyTo, answer, context),
-      TransactionScored.message(orderId, { ...common, decision: score.decision, reasons: [...score.reasons] }, context),
-    ]
-    const stream = alertId === undefined ? undefined : { ...alertStream(alertId), fresh: true }
+    const published = { ...common, decision: score.decision, reasons: [...score.reasons] }
+    const messages = [TransactionScored.message(orderId, published, { ...message.context, causationId: message.id })]
+    const result = { decision: score.decision, score: score.score, ...(alertId === undefined ? {} : { alertId }) }
+    if (alertId === undefined) return { replyTo, streams: [], decide: () => ({ appends: [], result, messages }) }
+
+    const stream = { ...alertStream(alertId), fresh: true }
     const dueAt = new Date(scored.scoredAt + this.ports.reviewTimeout_ms).toISOString()
     return {
-      id: message.id,
-      fingerprint: createHash('sha256').update(JSON.stringify(message.data)).digest('hex'),
-      streams: stream ? [stream] : [],
-      metadata: { ...context, actor: 'app:fraud' },
+      replyTo,
+      streams: [stream],
       decide(states) {
-        if (!stream || alertId === undefined) return { appends: [], messages, answer: JSON.stringify(answer) }
         const events = alert.decide({ type: 'RaiseAlert', alertId, reasons: score.reasons, dueAt, ...common }, states.of(stream).state)
-        if (isRefusal(events)) throw new Error(`an alert could not be raised: ${events.slug}`)
-        return { appends: [{ stream, events }], messages, answer: JSON.stringify(answer) }
+        return isRefusal(events) ? events : { appends: [{ stream, events }], result, messages }
       },
     }
   }
 }
 
-const readCommand = (message: IncomingMessage): Asked => {
+const readCommand = (message: IncomingMessage): Received => {
   const data = ScoreTransaction.parse(message.data)
   const at = Date.parse(data.placedAt)
   if (Number.isNaN(at)) throw new RangeError(`${ScoreTransaction.type}: placedAt is not a time`)
@@ -135,30 +118,4 @@ const readCommand = (message: IncomingMessage): Asked => {
       at,
     },
   }
-}
-
-/** The answer of a command that was answered before goes out once more: whoever asks again waits for it. */
-const answerAgain = ({ message, replyTo }: Asked, answer: string): Command => {
-  const { incarnation, position, ordinal } = message.origin
-  const id = `${message.id}#again-${incarnation}/${position}/${ordinal}`
-  const context = contextOf(message)
-  return {
-    id,
-    fingerprint: id,
-    streams: [],
-    metadata: { ...context, actor: 'app:fraud' },
-    decide: () => ({
-      appends: [],
-      messages: [CommandAnswered.message(replyTo, CommandAnswered.parse(JSON.parse(answer)), context)],
-      answer,
-    }),
-  }
-}
-
-const contextOf = (message: IncomingMessage): MessageContext => ({ ...message.context, causationId: message.id })
-
-const entry = <T>(list: readonly T[], at: number): T => {
-  const value = list[at]
-  if (value === undefined) throw new RangeError(`nothing at ${at}`)
-  return value
 }

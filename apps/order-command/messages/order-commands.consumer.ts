@@ -6,7 +6,7 @@ import { order, type OrderCommand } from '#order'
 import { Controller, Inject } from '@nestjs/common'
 import { CLOCK, EVENT_STORE } from '../ports.js'
 import { orderRef } from '../streams.js'
-import { answering, UnknownCommand, type Asked } from './answering.js'
+import { answering, UnknownCommand, type Asked } from '#service'
 
 /** The payment saga's word on an order. */
 @Controller()

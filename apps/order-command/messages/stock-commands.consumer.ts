@@ -6,7 +6,7 @@ import { releaseStock, reserveStock, type Reservation, type ReservedLine, type S
 import { Controller, Inject } from '@nestjs/common'
 import { EVENT_STORE } from '../ports.js'
 import { freshReservationRef, reservationRef, stockRef } from '../streams.js'
-import { answering, UnknownCommand, type Asked } from './answering.js'
+import { answering, UnknownCommand, type Asked } from '#service'
 
 /** Reserves and releases stock for orders; all the skus of an order in one append, however many streams that is. */
 @Controller()

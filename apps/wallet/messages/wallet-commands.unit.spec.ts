@@ -3,6 +3,7 @@ import { isRefusal, paise, type IncomingMessage, type JsonObject } from '#kernel
 import { countingIds, FakeClock, memoryTransactions } from '#kernel/testing'
 import { ContractViolation, REPLIES, WALLET_EVENTS } from '#contracts'
 import { memoryEventStore, type MemoryEventStore } from '#event-store/testing'
+import { UnknownCommand } from '#service'
 import { DEFAULT_LIMITS, type WalletCommand } from '#wallet'
 import { ExpiryWorker } from '../expiry/expiry-worker.js'
 import { memoryHoldExpiries } from '../expiry/testing/memory-hold-expiries.js'
@@ -144,10 +145,10 @@ describe('wallet commands', () => {
     expect(await wallet.balance()).toEqual([10_000, 6_000])
   })
 
-  it('leaves a message that breaks its contract to the consumer, and passes over types it does not know', async () => {
+  it('leaves to the consumer a message that breaks its contract, and one of a type that it does not know', async () => {
     const wallet = await funded()
     await expect(wallet.receive(wallet.message('m-1', 'HoldFunds', { holdId: 'h-1' }))).rejects.toThrow(ContractViolation)
-    await wallet.receive(wallet.message('m-2', 'SomethingNew', {}))
+    await expect(wallet.receive(wallet.message('m-2', 'SomethingNew', {}))).rejects.toThrow(UnknownCommand)
     expect(await wallet.answers()).toEqual([])
   })
 

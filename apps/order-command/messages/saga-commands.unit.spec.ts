@@ -7,7 +7,7 @@ import { order } from '#order'
 import { stock } from '#stock'
 import { memoryParts } from '../testing/memory-app.js'
 import { orderRef, reservationRef, stockRef } from '../streams.js'
-import { UnknownCommand } from './answering.js'
+import { UnknownCommand } from '#service'
 import { OrderCommandsConsumer } from './order-commands.consumer.js'
 import { StockCommandsConsumer } from './stock-commands.consumer.js'
 

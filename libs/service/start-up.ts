@@ -1,0 +1,125 @@
+import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
+import { isTransient, logMigrations, type LogDriver } from '#messaging'
+import { baseConfig, type BaseConfig } from '#platform'
+import { createPool, migrate, type Migration } from '#postgres'
+import Type from 'typebox'
+import { openLog, TOPIC_SPECS } from './log.js'
+
+/** Read beside an app's own variables, by its command line. */
+export const startSettings = {
+  START_TIMEOUT_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 3_600,
+    default: 60,
+    description: 'How long a start waits for the database and the log to be there.',
+  }),
+}
+
+const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS } = baseConfig
+export const logSettings = Type.Object({ LOG, LOG_DATABASE_URL, KAFKA_BROKERS })
+
+type LogPlace = Pick<BaseConfig, 'LOG' | 'LOG_DATABASE_URL' | 'KAFKA_BROKERS'>
+
+export interface Places {
+  readonly name: string
+  readonly migrations: readonly Migration[]
+  readonly DATABASE_URL: string
+  readonly DATABASE_SCHEMA: string
+  readonly START_TIMEOUT_SECONDS: number
+  /** None for an app without a log. */
+  readonly log: LogPlace | undefined
+}
+
+interface Waiting {
+  readonly clock?: Clock
+  readonly random?: Random
+  /** Told once per thing that is waited for. */
+  readonly say?: (line: string) => void
+}
+
+const LOG_SCHEMA = 'log'
+
+/** Brings the app's database, and the log where that is in PostgreSQL, to today's shape. Answers the names of the migrations that ran. */
+export const migrateApp = async (places: Places, waiting: Waiting = {}): Promise<readonly string[]> => {
+  const { DATABASE_URL, DATABASE_SCHEMA, migrations, log } = places
+  const ran = [
+    ...(await untilThere(
+      places,
+      database(DATABASE_URL),
+      () => migrate({ url: DATABASE_URL, schema: DATABASE_SCHEMA, migrations }),
+      waiting,
+    )),
+  ]
+  if (log?.LOG !== 'postgres') return ran
+  const url = log.LOG_DATABASE_URL ?? DATABASE_URL
+  return [
+    ...ran,
+    ...(await untilThere(places, database(url), () => migrate({ url, schema: LOG_SCHEMA, migrations: logMigrations }), waiting)),
+  ]
+}
+
+/** Resolves when the database is there and migrated and the log is there with its topics; rejects with one line that says what is not. */
+export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise<void> => {
+  const { DATABASE_URL, log, name } = places
+  const pending = await untilThere(places, database(DATABASE_URL), () => pendingMigrations(places), waiting)
+  if (pending.length > 0)
+    throw new Error(`the database is not migrated (${pending.length} migrations are to run): npm run migrate -- --app ${name}`)
+  if (!log) return
+  const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
+  await untilThere(places, where, () => withLog(openLog(name, { ...log, DATABASE_URL })), waiting)
+}
+
+/** A driver of its own each time: what a failed one still tries does not disturb the next. */
+const withLog = async (driver: LogDriver): Promise<void> => {
+  try {
+    await driver.ensureTopics(TOPIC_SPECS)
+  } finally {
+    await driver.close()
+  }
+}
+
+const pendingMigrations = async ({ DATABASE_URL, DATABASE_SCHEMA, migrations, name }: Places): Promise<readonly string[]> => {
+  const pool = createPool({ url: DATABASE_URL, schema: DATABASE_SCHEMA, applicationName: name, maxConnections: 1 })
+  try {
+    // Null where the table, or the whole schema, is not there.
+    const found = await pool.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [`${DATABASE_SCHEMA}.migrations`])
+    const ran = found.rows[0]?.there ? (await pool.query<{ name: string }>('SELECT name FROM migrations')).rows : []
+    const names = new Set(ran.map(({ name }) => name))
+    return migrations.map((Each) => new Each().name ?? Each.name).filter((each) => !names.has(each))
+  } finally {
+    await pool.end()
+  }
+}
+
+/** Tries until what is needed answers. What trying again cannot mend (a wrong password, no such database) is thrown at once. */
+const untilThere = async <T>(
+  { name, START_TIMEOUT_SECONDS }: Pick<Places, 'name' | 'START_TIMEOUT_SECONDS'>,
+  what: string,
+  attempt: () => Promise<T>,
+  { clock = systemClock, random = systemRandom, say = (line) => void process.stderr.write(`${line}\n`) }: Waiting,
+): Promise<T> => {
+  const until = clock.now() + START_TIMEOUT_SECONDS * 1_000
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!isTransient(error)) throw error
+      const why = reason(error)
+      if (clock.now() >= until) throw new Error(`${what} is not there after ${START_TIMEOUT_SECONDS} s: ${why}`, { cause: error })
+      if (tries === 1) say(`${name} waits for ${what}: ${why}`)
+      await clock.sleep(Math.round(Math.min(2_000, 100 * 2 ** Math.min(tries, 10)) * (0.5 + random.next() / 2)))
+    }
+  }
+}
+
+/** Node says nothing in the message of an error that stands for several addresses. */
+const reason = (error: unknown): string => {
+  const [first] = error instanceof AggregateError ? error.errors : [error]
+  return first instanceof Error ? first.message.split('\n')[0] || first.name : String(first)
+}
+
+/** Without the user and the password. */
+const database = (url: string): string => {
+  const { host, pathname } = new URL(url)
+  return `PostgreSQL at ${host}${pathname}`
+}
