@@ -12,5 +12,6 @@ interface Jest {
 }
 
 export declare const kafkaMissing: () => string | undefined
-export declare const startKafka: () => Promise<TestKafka>
+export declare const freePort: () => Promise<number>
+export declare const startKafka: (options?: { readonly port?: number }) => Promise<TestKafka>
 export declare const withKafka: (jest: Jest, declare: (kafka: () => TestKafka) => void) => void

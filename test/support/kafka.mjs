@@ -25,7 +25,7 @@ export const kafkaMissing = () => {
   return undefined
 }
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve, reject) => {
     const server = createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => {
@@ -100,11 +100,11 @@ const listening = (port) =>
     socket.on('error', () => answer(false))
   })
 
-/** Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. */
-export const startKafka = async () => {
+/** Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. A given port is for who must know it before. */
+export const startKafka = async ({ port: given } = {}) => {
   await download()
   const folder = await mkdtemp(join(tmpdir(), 'bahi-kafka-'))
-  const [port, controllerPort] = [await freePort(), await freePort()]
+  const [port, controllerPort] = [given ?? (await freePort()), await freePort()]
   const config = join(folder, 'server.properties')
   await writeFile(config, properties(port, controllerPort, folder))
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]

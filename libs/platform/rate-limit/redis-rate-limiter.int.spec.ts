@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { systemClock } from '#kernel'
+import { Redis } from 'ioredis'
+import { redisMissing, startRedis, type TestRedis } from '../../../test/support/redis.mjs'
+import type { RateLimiter } from './rate-limiter.js'
+import { redisRateLimiter } from './redis-rate-limiter.js'
+
+const missing = redisMissing()
+const needed = missing === undefined || process.env['CI'] === 'true'
+if (!needed) console.warn(`skipped: ${missing}`)
+
+/** So slow that nothing comes back while a test runs. */
+const RATE = { perSecond: 0.001, burst: 50 }
+
+const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
+  const until = Date.now() + 15_000
+  while (!(await holds())) {
+    if (Date.now() > until) throw new Error('it never came to hold')
+    await systemClock.sleep(25)
+  }
+}
+
+const allowed = async (limiters: readonly RateLimiter[], key: string, times: number): Promise<number> => {
+  const taken = await Promise.all(Array.from({ length: times }, (_, index) => limiters[index % limiters.length]!.take(key)))
+  return taken.filter((each) => each.allowed).length
+}
+
+if (!needed) describe('the rate limiter on Redis', () => it.skip(`skipped: ${missing}`, () => {}))
+else
+  describe('the rate limiter on Redis', () => {
+    let redis: TestRedis
+    let client: Redis
+    const open: RateLimiter[] = []
+    /** As many replicas, each connected: until then one counts for itself. */
+    const replicas = async (count: number, prefix: string, rate = RATE): Promise<readonly RateLimiter[]> => {
+      const limiters = Array.from({ length: count }, () => redisRateLimiter(redis.url, prefix, rate, systemClock))
+      open.push(...limiters)
+      for (const [index, limiter] of limiters.entries()) await eventually(() => counts(limiter, prefix, `probe-${index}`))
+      return limiters
+    }
+    const counts = async (limiter: RateLimiter, prefix: string, key: string): Promise<boolean> => {
+      await limiter.take(key)
+      return (await client.exists(`${prefix}:${key}`)) === 1
+    }
+    beforeAll(async () => {
+      if (missing) throw new Error(`CI=true and ${missing}`)
+      redis = await startRedis()
+      client = new Redis(redis.url)
+      client.on('error', () => undefined)
+    })
+    afterAll(async () => {
+      await Promise.all(open.map((limiter) => limiter.close()))
+      client?.disconnect()
+      await redis?.stop()
+    })
+
+    it('gives two replicas one bucket, to the token', async () => {
+      const limiters = await replicas(2, 'exact')
+      expect(await allowed(limiters, 'c-1', 200)).toBe(RATE.burst)
+      expect(await allowed(limiters, 'c-2', 49)).toBe(49)
+      const [first, second] = limiters
+      expect(await first!.take('c-2')).toEqual({ allowed: true, remaining: 0, retryAfter_s: 0 })
+      expect(await second!.take('c-2')).toMatchObject({ allowed: false, remaining: 0 })
+    })
+
+    it('gives tokens back with time, and forgets a caller whose bucket is full again', async () => {
+      const [limiter] = await replicas(1, 'refill', { perSecond: 20, burst: 2 })
+      expect(await allowed([limiter!], 'c-1', 3)).toBe(2)
+      expect(await limiter!.take('c-1')).toMatchObject({ allowed: false, retryAfter_s: 1 })
+      await eventually(async () => (await limiter!.take('c-1')).allowed)
+      expect(await client.pttl('refill:c-1')).toBeGreaterThan(0)
+      await eventually(async () => (await client.exists('refill:c-1')) === 0)
+    })
+
+    it('counts for itself while Redis is away, and together again when it is back, with nothing lost in between', async () => {
+      const limiters = await replicas(2, 'away')
+      expect(await allowed(limiters, 'c-1', 200)).toBe(RATE.burst)
+      await redis.stop()
+      // A limit that fails open would allow all, one that fails closed none.
+      expect(await allowed(limiters, 'c-1', 200)).toBe(2 * RATE.burst)
+      redis = await startRedis({ port: redis.port })
+      await eventually(async () => (await client.ping().catch(() => '')) === 'PONG')
+      for (const limiter of limiters) await eventually(() => counts(limiter, 'away', 'again'))
+      expect(await allowed(limiters, 'c-3', 200)).toBe(RATE.burst)
+    })
+
+    it('does not wait for a Redis that hangs', async () => {
+      const limiters = await replicas(1, 'hangs')
+      process.kill(redis.pid, 'SIGSTOP')
+      try {
+        expect(await allowed(limiters, 'c-1', 200)).toBe(RATE.burst)
+      } finally {
+        process.kill(redis.pid, 'SIGCONT')
+      }
+      await eventually(() => counts(limiters[0]!, 'hangs', 'again'))
+    })
+  })
