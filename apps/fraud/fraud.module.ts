@@ -9,7 +9,7 @@ import { PgAlertStore } from './alerts/pg-alert-store.js'
 import { DecideAlertHandler } from './commands/decide-alert.js'
 import { ScoreDescribedHandler } from './commands/score-described.js'
 import type { FraudConfig } from './fraud.config.js'
-import { AlertsController } from './http/alerts.controller.js'
+import { AlertsController, AnyAlert } from './http/alerts.controller.js'
 import { ScoresController } from './http/scores.controller.js'
 import { FraudConsumer } from './messages/fraud.consumer.js'
 import { OrderOutcomes } from './scoring/order-outcomes.js'
@@ -50,6 +50,7 @@ export class FraudModule {
           },
         },
         { provide: OrderOutcomes, useValue: new OrderOutcomes(features) },
+        AnyAlert,
         DecideAlertHandler,
         ScoreDescribedHandler,
       ],

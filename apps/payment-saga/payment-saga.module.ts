@@ -1,41 +1,29 @@
 import type { EventStore } from '#event-store'
 import type { Clock, Transactions } from '#kernel'
+import { Metrics } from '#platform'
 import { SagaEngine, SagaInbox, type SagaStore } from '#saga'
-import { Injectable, Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
+import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import { OperateSagaHandler } from './commands/operate-saga.js'
 import { PaymentsController } from './http/payments.controller.js'
-import { SagasController } from './http/sagas.controller.js'
+import { AnySaga, SagasController } from './http/sagas.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
+import { CircuitBreaker } from './provider/circuit-breaker.js'
 import { CLOCK, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
-type Step = () => Promise<unknown> | void
-
-/** Starts with the app, and stops after its server and consumers have closed, so that what was under way still finds its connections. */
+/** Measured when it is scraped. */
 @Injectable()
-export class PaymentSagaLife implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(
-    private readonly starts: readonly Step[],
-    private readonly stops: readonly Step[],
-  ) {}
-
-  async onApplicationBootstrap(): Promise<void> {
-    for (const start of this.starts) await start()
-  }
-
-  /** Each step is taken, also when one before it fails; the first failure is then thrown. */
-  async onApplicationShutdown(): Promise<void> {
-    const failures: unknown[] = []
-    for (const stop of this.stops) {
-      try {
-        await stop()
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-    if (failures.length > 0) throw failures[0]
+class PaymentSagaMetrics {
+  constructor(@Inject(Metrics) metrics: Metrics, @Inject(SAGAS) sagas: SagaStore, @Inject(CircuitBreaker) breaker: CircuitBreaker) {
+    metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
+      gauge.reset()
+      for (const { type, status, count } of await sagas.counts()) gauge.set({ type, status }, count)
+    })
+    metrics.gauge('provider_circuit', 'The circuit breaker of the payment provider: 1 for the state it is in.', ['state'], (gauge) => {
+      for (const state of ['closed', 'open', 'half-open'] as const) gauge.set({ state }, breaker.state === state ? 1 : 0)
+    })
   }
 }
 
@@ -48,12 +36,12 @@ export interface PaymentSagaParts {
   readonly webhooks: WebhookInbox
   readonly transactions: Transactions
   readonly clock: Clock
-  readonly life: PaymentSagaLife
+  readonly breaker: CircuitBreaker
 }
 
 @Module({})
 export class PaymentSagaModule {
-  static with({ store, sagas, engine, inbox, webhooks, transactions, clock, life }: PaymentSagaParts): DynamicModule {
+  static with({ store, sagas, engine, inbox, webhooks, transactions, clock, breaker }: PaymentSagaParts): DynamicModule {
     return {
       module: PaymentSagaModule,
       imports: [CqrsModule.forRoot()],
@@ -66,7 +54,9 @@ export class PaymentSagaModule {
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },
         { provide: WebhookInbox, useValue: webhooks },
-        { provide: PaymentSagaLife, useValue: life },
+        { provide: CircuitBreaker, useValue: breaker },
+        PaymentSagaMetrics,
+        AnySaga,
         OperateSagaHandler,
       ],
     }

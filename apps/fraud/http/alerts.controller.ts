@@ -5,14 +5,16 @@ import {
   HttpCommand,
   Idempotent,
   isUuid,
+  OwnedBy,
   pageOf,
   Roles,
   type CommandRequest,
   type ConsistencyToken,
+  type OwnershipResolver,
   type Page,
   type RecordedAnswer,
 } from '#platform'
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { AlertStore } from '../alerts/alert-store.js'
@@ -23,6 +25,16 @@ import { AlertAnswer, AlertsAnswer } from './fraud.answers.js'
 import { AlertsQuery, DecisionDto } from './fraud.dto.js'
 
 const isAlertId = (value: Json): value is string => isUuid(value)
+
+/** Any alert that is there is every risk officer's. */
+@Injectable()
+export class AnyAlert implements OwnershipResolver {
+  constructor(@Inject(ALERTS) private readonly alerts: AlertStore) {}
+
+  async owns(id: string): Promise<boolean> {
+    return (await this.alerts.get(id)) !== undefined
+  }
+}
 
 @Controller('v1/fraud/alerts')
 @ApiTags('fraud')
@@ -49,6 +61,7 @@ export class AlertsController {
   @Post(':id/decision')
   @HttpCode(200)
   @Roles('risk')
+  @OwnedBy(AnyAlert)
   @Idempotent('optional')
   @ApiOkResponse({ type: AlertAnswer })
   decide(@Param('id') id: string, @Body() body: DecisionDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {

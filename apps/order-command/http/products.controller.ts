@@ -67,6 +67,7 @@ const stockMove = ({ received, adjusted, reason }: MoveStockDto): StockMove => {
     if (errors.length > 0) throw invalidInput(errors)
     return { type: 'receive', quantity: received }
   }
+  if (adjusted === undefined && reason !== undefined) throw invalidInput([{ pointer: '/adjusted', detail: 'is required with a reason' }])
   if (adjusted === undefined) throw invalidInput([{ pointer: '/received', detail: 'is required, or adjusted with its reason' }])
   if (adjusted === 0) throw invalidInput([{ pointer: '/adjusted', detail: 'must not be 0' }])
   if (reason === undefined) throw invalidInput([{ pointer: '/reason', detail: 'is required' }])

@@ -7,15 +7,17 @@ import {
   Idempotent,
   isUuid,
   notFound,
+  OwnedBy,
   pageOf,
   Roles,
   type CommandRequest,
   type ConsistencyToken,
+  type OwnershipResolver,
   type Page,
   type RecordedAnswer,
 } from '#platform'
 import { sagaRef, type SagaStore } from '#saga'
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { OperateSaga } from '../commands/operate-saga.js'
@@ -28,6 +30,16 @@ import { durationOf_ms, OperatorDto, ResumeDto, SagasQuery } from './sagas.dto.j
 const TIMELINE = 200
 
 const isId = (value: Json): value is string => isUuid(value)
+
+/** Any saga that is there is every operator's. */
+@Injectable()
+export class AnySaga implements OwnershipResolver {
+  constructor(@Inject(STORE) private readonly events: Events) {}
+
+  async owns(id: string): Promise<boolean> {
+    return (await this.events.load(sagaRef(id))).state.phase !== 'new'
+  }
+}
 
 /** Sagas for operators. They are written where they are read, so a consistency token needs no waiting. */
 @Controller('v1/sagas')
@@ -74,6 +86,7 @@ export class SagasController {
   @Post(':id/retry')
   @HttpCode(200)
   @Roles('support', 'admin')
+  @OwnedBy(AnySaga)
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   retry(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
@@ -84,6 +97,7 @@ export class SagasController {
   @Post(':id/compensate')
   @HttpCode(200)
   @Roles('support', 'admin')
+  @OwnedBy(AnySaga)
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   compensate(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
@@ -94,6 +108,7 @@ export class SagasController {
   @Post(':id/resume')
   @HttpCode(200)
   @Roles('support', 'admin')
+  @OwnedBy(AnySaga)
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   resume(@Param('id') id: string, @Body() body: ResumeDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {

@@ -1,6 +1,6 @@
 import { applyDecorators, type Type as Class } from '@nestjs/common'
 import { ApiExtraModels, ApiProperty, getSchemaPath, type ApiPropertyOptions } from '@nestjs/swagger'
-import { Transform, Type } from 'class-transformer'
+import { plainToInstance, Transform, Type } from 'class-transformer'
 import { IsDefined, ValidateBy, ValidateIf, ValidateNested } from 'class-validator'
 
 /**
@@ -173,12 +173,13 @@ export const Variant = (property: string, kinds: Readonly<Record<string, Class>>
   class Unknown {}
   OneOf(Object.keys(kinds))(Unknown.prototype, property)
   const dtos = Object.values(kinds)
+  const classOf = (kind: unknown): Class => (typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined) ?? Unknown
   return applyDecorators(
     (target: object) => ApiExtraModels(...dtos)(target.constructor as never),
-    Type(() => Unknown, {
-      discriminator: { property, subTypes: Object.entries(kinds).map(([name, value]) => ({ name, value })) },
-      keepDiscriminatorProperty: true,
-    }),
+    // Not class-transformer's own discriminator: it takes a list for several of these, and fails on one that holds null.
+    Transform(({ value }: { value: unknown }) =>
+      isPlainObject(value) ? plainToInstance(classOf(Reflect.get(value, property)), value, { exposeUnsetFields: false }) : value,
+    ),
     field(
       options,
       {
