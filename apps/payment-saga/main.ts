@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createPaymentSagaApp } from './app.js'
+import { migrations } from './migrations.js'
 import { paymentSagaConfig } from './payment-saga.config.js'
 
-const config = readConfig(paymentSagaConfig)
-await runStandalone(() => createPaymentSagaApp(config), { name: 'payment-saga', port: config.PORT })
+await runApp({
+  name: 'payment-saga',
+  description: 'Payments: the sagas that take and give back money, and the providers behind them.',
+  config: paymentSagaConfig,
+  migrations,
+  create: (config) => createPaymentSagaApp(config),
+})

@@ -1,3 +1,4 @@
+import { eventually } from '#messaging/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled } from '#contracts'
 import { ConsistencyToken } from '#platform'
@@ -104,8 +105,12 @@ describe('payments', () => {
     await payments.publish(OrderCancelled.message(order.orderId, cancelled, context(order)))
     await until(order, { status: 'COMPLETED', captured: money(AMOUNT), refunded: money(AMOUNT) })
     expect(payments.provider.payment(paymentKey(sagaIdFor('order-payment', order.orderId)))?.look()).toMatchObject({ refunded: 299800n })
-    expect(order.books.reserved).toBe(0)
-    expect(payments.changes.findLast(({ orderId }) => orderId === order.orderId)).toMatchObject({ refunded: AMOUNT })
+    // The relay and the other books follow the saga's commit.
+    await eventually('the stock is back', () => order.books.reserved === 0)
+    await eventually(
+      'the payment says so',
+      () => payments.changes.findLast(({ orderId }) => orderId === order.orderId)?.refunded === AMOUNT,
+    )
   })
 })
 

@@ -27,8 +27,8 @@ export interface ServiceContext {
   readonly random: Random
   /** What starts and stops with the app. */
   readonly life: Life
-  /** Told of failures of what runs beside the requests: counted and logged. */
-  report(error: unknown): void
+  /** Told of failures of what runs beside the requests, and during what: counted and logged. */
+  report(error: unknown, during?: string): void
 }
 
 export interface ServiceSpec extends Pick<EventStoreOptions, 'types' | 'publish'> {
@@ -55,8 +55,9 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   const life = new Life()
   if (!parts.driver) life.closes(() => driver.close())
   // Until the app is there and has a log.
-  let onError = (error: unknown): void => void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
-  const report = (error: unknown): void => onError(error)
+  let onError = (error: unknown, _during?: string): void =>
+    void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
+  const report = (error: unknown, during?: string): void => onError(error, during)
   try {
     const postgres = {
       url: config.DATABASE_URL,
@@ -74,7 +75,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       publish: spec.publish,
       clock,
       app: name,
-      onBackgroundError: report,
+      onBackgroundError: (error) => report(error, 'event store'),
     })
     life.closes(() => store.close())
     const relay = new Relay({
@@ -83,7 +84,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       app: name,
       clock,
       random: systemRandom,
-      listener: { onError: ({ error }) => report(error) },
+      listener: { onError: ({ error }) => report(error, 'relay') },
     })
     life.works(relay)
     const transactions = pgTransactions(pool)
@@ -98,7 +99,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       transactions,
       consumerStore: pgConsumerStore(pool),
       clock,
-      listener: { onError: report },
+      listener: { onError: (error) => report(error, 'consumer') },
     })
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
@@ -112,11 +113,11 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   }
 }
 
-const reporter = (app: NestFastifyApplication): ((error: unknown) => void) => {
+const reporter = (app: NestFastifyApplication): ((error: unknown, during?: string) => void) => {
   const log = app.get<Logger>(APP_LOG)
   const failures = app.get(Metrics).counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
-  return (error) => {
+  return (error, during) => {
     failures.inc()
-    log.error({ err: error }, 'work beside the requests failed; it is tried again')
+    log.error({ err: error, during }, 'work beside the requests failed; it is tried again')
   }
 }

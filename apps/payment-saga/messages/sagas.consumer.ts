@@ -1,8 +1,8 @@
+import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES } from '#contracts'
 import type { IncomingMessage } from '#kernel'
 import { BatchPattern, type Effect } from '#messaging'
 import { SagaInbox } from '#saga'
 import { Controller, Inject } from '@nestjs/common'
-import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES } from '../log.js'
 
 /** All that the sagas hear of the other apps. */
 @Controller()
