@@ -4,7 +4,7 @@ import { CATALOGUE, type DemoProduct } from './catalogue.js'
 import { Client, inParallel } from './client.js'
 import { makeCustomers } from './customers.js'
 import { checkInvariants } from './invariants.js'
-import { runOrders } from './orders.js'
+import { PLANS, runOrders } from './orders.js'
 import { makeReport, printReport, type Report } from './report.js'
 
 const between =
@@ -20,8 +20,8 @@ const options = new Command('npm run demo --')
     'Drives a running platform from outside, by HTTP only: a catalogue, customers with wallets, orders that end in every way; then checks that the books add up.',
   )
   .option('--url <url>', 'where the platform answers', process.env['BAHI_URL'] || `http://localhost:${process.env['PORT'] || '3000'}`)
-  .option('--orders <number>', 'how many orders', between(16, 100_000), 500)
-  .option('--customers <number>', 'how many customers', between(1, 1_000), 50)
+  .option('--orders <number>', 'how many orders', between(PLANS.length, 100_000), 500)
+  .option('--customers <number>', 'how many customers', between(10, 1_000), 50)
   .option('--width <number>', 'how many calls at a time', between(1, 256), 16)
   .option('--seed <number>', 'which products are bought', between(0, 2 ** 31), 1)
   .option('--json', 'print the report as JSON')
@@ -78,7 +78,7 @@ const demo = async (): Promise<Report> => {
   if (!reachable?.ok)
     throw new Error(`nothing answers at ${client.baseUrl}: start the platform with \`npm start\`, or say where it is with --url`)
 
-  const dear = CATALOGUE.find(({ price }) => BigInt(price.amount) > 3_500_000n && BigInt(price.amount) < 4_900_000n)
+  const dear = CATALOGUE.find(({ price }) => BigInt(price.amount) > 4_500_000n && BigInt(price.amount) < 4_900_000n)
   const [pattern] = CATALOGUE
   if (!dear || !pattern) throw new Error('the catalogue has no product dear enough')
   const scarce: DemoProduct = { ...pattern, sku: `${RUN_ID.toUpperCase()}-SCARCE`, title: 'Sold out · बिक चुका' }
@@ -99,6 +99,7 @@ const demo = async (): Promise<Report> => {
     count: options.orders,
     width: options.width,
     runId: RUN_ID,
+    riskToken: await client.token(`${RUN_ID}-risk`, 'risk'),
     random: seeded(options.seed),
     onEnd: orderBar.tick,
   })
