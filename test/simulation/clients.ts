@@ -1,0 +1,305 @@
+import { paise, type JsonObject } from '#kernel'
+import { callerIdentity, commandIdOf, fingerprint, Problem, type CommandRequest, type RecordedAnswer, type Role } from '#platform'
+import type { MemoryStoreData } from '#event-store/testing'
+import { DecideAlert } from '../../apps/fraud/commands/decide-alert.js'
+import { CancelOrder } from '../../apps/order-command/commands/cancel-order.js'
+import { MoveStock } from '../../apps/order-command/commands/move-stock.js'
+import { PlaceOrder, type OrderRequest, type PaymentRequest } from '../../apps/order-command/commands/place-order.js'
+import { PutProduct } from '../../apps/order-command/commands/put-product.js'
+import { MoveMoney, TransferMoney } from '../../apps/wallet/commands/move-money.js'
+import { OpenWallet } from '../../apps/wallet/commands/open-wallet.js'
+import { ConsistencyToken } from '#platform'
+import { orders as orderTable } from '../../apps/order-query/read-models/tables.js'
+import type { Plant } from './plant.js'
+import type { Platform } from './platform.js'
+import type { Process } from './process.js'
+import type { Scheduler } from './scheduler.js'
+import { Violation } from './violation.js'
+
+/** What a client was told, and must find true for ever. */
+export interface Acknowledged {
+  readonly commandId: string
+  readonly data: MemoryStoreData
+  readonly answer: string
+}
+
+export interface Shop {
+  readonly orders: number
+  readonly skus: number
+  readonly customers: number
+}
+
+const PRODUCTS = [
+  { sku: 'AIRDOPES', price: '149900', gstRate: 18 },
+  { sku: 'PHONE', price: '2499900', gstRate: 18 },
+  // A first order of one is reviewed, of five declined.
+  { sku: 'LAPTOP', price: '21000000', gstRate: 18 },
+] as const
+
+const UPI = ['success@upi', 'success@upi', 'slow@upi', 'lost@upi', 'decline@upi', 'timeout@upi', 'late@upi', 'nobody@upi']
+const CARDS = ['tok_success', 'tok_success', 'tok_success', 'tok_lost', 'tok_decline', 'tok_timeout']
+const MOST_TRIES = 400
+const PATIENCE_MS = 1_500
+
+type Serve<App> = (app: App, request: CommandRequest) => Promise<RecordedAnswer>
+
+/** Everybody outside: the merchant, the customers and the analyst. They repeat what was not answered, under the same key. */
+export class Clients {
+  readonly acknowledged: Acknowledged[] = []
+  /** Of orders that were answered 201. */
+  readonly placed: string[] = []
+  readonly #answers = new Map<string, string>()
+  #busy = 0
+  #failure: unknown
+
+  constructor(
+    private readonly scheduler: Scheduler,
+    private readonly platform: Platform,
+    private readonly plant: Plant,
+  ) {}
+
+  /** All have what they came for. */
+  get done(): boolean {
+    return this.#busy === 0
+  }
+
+  /** Throws what a client found wrong. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  start({ orders, skus, customers }: Shop): void {
+    const { scheduler } = this
+    const products = PRODUCTS.slice(0, skus)
+    const ready = Promise.all(products.map(({ sku, ...product }) => this.#stock(sku, product)))
+    this.#run(async () => void (await ready))
+    const wallets: (Promise<string> | undefined)[] = Array.from({ length: customers }, (_, at) => this.#openWallet(`customer-${at}`, at))
+    for (let at = 0; at < orders; at++) {
+      const customer = scheduler.below(customers)
+      this.#run(async () => {
+        await ready
+        const walletId = (await wallets[customer]) ?? ''
+        await this.#pause(20_000)
+        await this.#order(
+          `customer-${customer}`,
+          walletId,
+          `order-${at}`,
+          products.map(({ sku }) => sku),
+        )
+      })
+    }
+    this.#run(async () => {
+      const ids = await Promise.all(wallets)
+      for (let at = 0; at < 3; at++) {
+        await this.#pause(15_000)
+        const from = scheduler.below(customers)
+        const to = scheduler.below(customers)
+        await this.#transfer(`customer-${from}`, ids[from] ?? '', ids[to] ?? '', `transfer-${at}`)
+      }
+    })
+  }
+
+  /** The analyst looks at what is open now; some alerts nobody decides. */
+  async reviewAlerts(): Promise<void> {
+    const { scheduler, platform } = this
+    for (const { alertId } of await platform.alerts.list({ status: 'open', limit: 10 })) {
+      if (this.#answers.has(`seen ${alertId}`)) continue
+      this.#answers.set(`seen ${alertId}`, '')
+      if (scheduler.chance(0.25)) continue
+      const decision = scheduler.chance(0.6) ? 'approve' : 'decline'
+      this.#run(async () => {
+        await this.#pause(35_000)
+        await this.#send(
+          platform.fraud,
+          'analyst',
+          ['risk'],
+          'POST',
+          `/v1/fraud/alerts/${alertId}/decision`,
+          alertId,
+          { decision },
+          (app, request) => app.decideAlert.execute(new DecideAlert(request, alertId, decision, 'looked at')),
+        )
+      })
+    }
+  }
+
+  async #stock(sku: string, { price, gstRate }: { price: string; gstRate: number }): Promise<void> {
+    const { orderCommand } = this.platform
+    const details = { title: sku, category: 'electronics', price, gstRate }
+    await this.#send(orderCommand, 'merchant', ['merchant'], 'PUT', `/v1/products/${sku}`, 'product', details, (app, request) =>
+      app.putProduct.execute(new PutProduct(request, sku, details)),
+    )
+    const quantity = 3 + this.scheduler.below(10)
+    await this.#send(orderCommand, 'merchant', ['merchant'], 'POST', `/v1/products/${sku}/stock`, 'stock', { quantity }, (app, request) =>
+      app.moveStock.execute(new MoveStock(request, sku, { type: 'receive', quantity })),
+    )
+  }
+
+  async #openWallet(ownerId: string, at: number): Promise<string> {
+    const { wallet } = this.platform
+    this.#busy++
+    const opened = await this.#send(wallet, 'admin', ['admin'], 'POST', '/v1/wallets', `open-${at}`, { ownerId }, (app, request) =>
+      app.openWallet.execute(new OpenWallet(request, ownerId, 'full')),
+    )
+    const walletId = textOf(opened?.body, 'walletId')
+    const amount = paise(this.scheduler.chance(0.4) ? 200_000 : 5_000_000 + this.scheduler.below(9_000_000))
+    const body = { amount: amount.toString() }
+    await this.#send(wallet, 'admin', ['admin'], 'POST', `/v1/wallets/${walletId}/credits`, `credit-${at}`, body, (app, request) =>
+      app.moveMoney.execute(new MoveMoney(request, walletId, 'credit', amount, 'load')),
+    )
+    this.#busy--
+    return walletId
+  }
+
+  async #transfer(sub: string, from: string, to: string, key: string): Promise<void> {
+    const amount = paise(1_000 + this.scheduler.below(100_000))
+    const body = { to, amount: amount.toString() }
+    await this.#send(this.platform.wallet, sub, ['customer'], 'POST', `/v1/wallets/${from}/transfers`, key, body, (app, request) =>
+      app.transferMoney.execute(new TransferMoney(request, from, to, amount, 'between friends')),
+    )
+  }
+
+  async #order(sub: string, walletId: string, key: string, skus: readonly string[]): Promise<void> {
+    const { scheduler, platform } = this
+    const wanted = this.#wanted(walletId, skus)
+    const place = (giveUp: boolean) =>
+      this.#send(
+        platform.orderCommand,
+        sub,
+        ['customer'],
+        'POST',
+        '/v1/orders',
+        key,
+        wanted,
+        (app, request) => app.placeOrder.execute(new PlaceOrder(request, wanted)),
+        giveUp,
+      )
+    // Twice at once, or twice one after another, is one order.
+    if (scheduler.chance(0.15)) this.#run(async () => void (await place(false)))
+    const answer = await place(scheduler.chance(0.05))
+    if (answer?.status !== 201) return
+    const orderId = textOf(answer.body, 'orderId')
+    this.placed.push(orderId)
+    if (scheduler.chance(0.3)) await this.#read(answer, orderId)
+    if (scheduler.chance(0.3)) {
+      await this.#pause(45_000)
+      const merchant = scheduler.chance(0.2)
+      await this.#send(
+        platform.orderCommand,
+        merchant ? 'merchant' : sub,
+        [merchant ? 'merchant' : 'customer'],
+        'POST',
+        `/v1/orders/${orderId}/cancellation`,
+        `cancel-${key}`,
+        null,
+        (app, request) => app.cancelOrder.execute(new CancelOrder(request, orderId, undefined)),
+      )
+    }
+    if (scheduler.chance(0.1)) await place(false)
+  }
+
+  /** A read with the token of an answer shows at least what was answered, or says that it does not yet. */
+  async #read(answer: RecordedAnswer, orderId: string): Promise<void> {
+    const { platform } = this
+    const token = ConsistencyToken.parse(answer.headers['consistency-token'] ?? '')
+    const fresh = await platform.orderQuery.request('GET order', ({ versions }) => versions.waitFor(token)).catch(() => false)
+    if (!fresh) return
+    const row = platform.rows.rows(orderTable).find((each) => each['orderId'] === orderId)
+    const needed = token.streams[`order-${orderId}`] ?? 0
+    if (Number(row?.['version'] ?? 0) < needed)
+      throw new Violation(7, `order ${orderId} was read at version ${String(row?.['version'])} with a token of version ${needed}`)
+  }
+
+  #wanted(walletId: string, skus: readonly string[]): OrderRequest {
+    const { scheduler } = this
+    const first = scheduler.pick(skus)
+    const second = scheduler.pick(skus)
+    const quantity = scheduler.chance(0.05) ? 5 : 1 + scheduler.below(2)
+    const items = [{ sku: first, quantity }, ...(second !== first && scheduler.chance(0.3) ? [{ sku: second, quantity: 1 }] : [])]
+    return {
+      items,
+      shippingAddress: { name: 'Asha', line1: '1 MG Road', city: 'Bengaluru', state: 'KA', pincode: '560001', phone: '+919876543210' },
+      payment: this.#payment(walletId),
+    }
+  }
+
+  #payment(walletId: string): PaymentRequest {
+    const { scheduler } = this
+    switch (scheduler.below(10)) {
+      case 0:
+        return { method: 'cod' }
+      case 1:
+      case 2:
+      case 3:
+        return { method: 'upi', vpa: scheduler.pick(UPI) }
+      case 4:
+      case 5:
+        return { method: 'card', token: scheduler.pick(CARDS) }
+      default:
+        return { method: 'wallet', walletId }
+    }
+  }
+
+  /** Until it is answered; `undefined` where the client gives up after the first try. */
+  async #send<App>(
+    process: Process<App>,
+    sub: string,
+    roles: readonly Role[],
+    method: string,
+    path: string,
+    key: string,
+    body: unknown,
+    serve: Serve<App>,
+    giveUp = false,
+  ): Promise<RecordedAnswer | undefined> {
+    const commandId = commandIdOf(sub, method, path, key)
+    const print = fingerprint(body)
+    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+      const id = this.plant.commandId?.(commandId, attempt) ?? commandId
+      const context = { correlationId: id, causationId: id }
+      const caller = callerIdentity(sub, roles)
+      const request: CommandRequest = { caller, method, path, commandId: id, idempotencyKey: key, fingerprint: print, context, traceId: '' }
+      try {
+        const answer = await process.request(`${method} ${shape(path)}`, (app) => serve(app, request))
+        this.#heard(process, commandId, id, answer)
+        return answer
+      } catch (error) {
+        if (error instanceof Violation) throw error
+        if (error instanceof Problem && error.status !== 409) throw error
+        if (giveUp) return undefined
+      }
+      await this.#pause(PATIENCE_MS)
+    }
+    throw new Violation(6, `${method} ${path} was not answered in ${MOST_TRIES} tries`)
+  }
+
+  #heard<App>(process: Process<App>, key: string, commandId: string, answer: RecordedAnswer): void {
+    const { status, headers, body } = answer
+    const text = JSON.stringify({ status, headers, body })
+    const before = this.#answers.get(key)
+    if (before !== undefined && before !== text) throw new Violation(5, `one key had two answers: ${before} and ${text}`)
+    this.#answers.set(key, text)
+    const database = Object.values(this.platform.databases).find(({ app }) => app === process.name)
+    if (database && before === undefined) this.acknowledged.push({ commandId, data: database.data, answer: text })
+  }
+
+  #pause(most_ms: number): Promise<void> {
+    return this.scheduler.clock.sleep(1 + this.scheduler.below(most_ms))
+  }
+
+  #run(work: () => Promise<void>): void {
+    this.#busy++
+    void work().then(
+      () => this.#busy--,
+      (error: unknown) => (this.#failure ??= error),
+    )
+  }
+}
+
+const shape = (path: string): string => path.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '{id}').replace(/products\/[A-Z]+/, 'products/{sku}')
+
+const textOf = (body: unknown, name: string): string => {
+  const value = typeof body === 'object' && body !== null ? (body as JsonObject)[name] : undefined
+  if (typeof value !== 'string') throw new Error(`the answer has no ${name}: ${JSON.stringify(body)}`)
+  return value
+}
