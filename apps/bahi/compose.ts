@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { OpenAPIObject } from '@nestjs/swagger'
 import { AggregatorRegistry } from 'prom-client'
 import type Type from 'typebox'
 import { Metrics, openApiDocument, parseConfig, Readiness } from '#platform'
@@ -48,6 +49,8 @@ export interface Surroundings {
 export interface RunningApps {
   readonly names: readonly AppName[]
   readonly listener: RequestListener
+  /** What each app says of itself. */
+  documents(): ReadonlyMap<AppName, OpenAPIObject>
   stop(): Promise<void>
 }
 
@@ -105,7 +108,12 @@ export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surround
       front: (request, response) => front.routing(request, response),
       sandbox: handlerOf(sandbox),
     })
-    return { names: Object.keys(apps) as AppName[], listener, stop: () => front.close().then(stop) }
+    return {
+      names: Object.keys(apps) as AppName[],
+      listener,
+      documents: () => documentsOf(apps),
+      stop: () => front.close().then(stop),
+    }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error
@@ -116,7 +124,7 @@ const frontOf = (apps: Readonly<Record<AppName, NestFastifyApplication>>) => {
   const entries = Object.entries(apps) as [AppName, NestFastifyApplication][]
   let document: object | undefined
   return createFront({
-    openApi: () => (document ??= mergeOpenApi(new Map(entries.map(([name, app]) => [name, openApiDocument(app)])))),
+    openApi: () => (document ??= mergeOpenApi(documentsOf(apps))),
     readiness: async () =>
       new Map(await Promise.all(entries.map(async ([name, app]): Promise<[string, AppStatus]> => [name, await app.get(Readiness).look()]))),
     allowedMethods,
@@ -126,6 +134,9 @@ const frontOf = (apps: Readonly<Record<AppName, NestFastifyApplication>>) => {
     },
   })
 }
+
+const documentsOf = (apps: Readonly<Record<AppName, NestFastifyApplication>>): ReadonlyMap<AppName, OpenAPIObject> =>
+  new Map((Object.entries(apps) as [AppName, NestFastifyApplication][]).map(([name, app]) => [name, openApiDocument(app)]))
 
 const handlerOf = (app: NestFastifyApplication) => (request: IncomingMessage, response: ServerResponse) =>
   app.getHttpAdapter().getInstance().routing(request, response)
