@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createOrderQueryApp } from './app.js'
+import { migrations } from './migrations.js'
 import { orderQueryConfig } from './order-query.config.js'
 
-const config = readConfig(orderQueryConfig)
-await runStandalone(() => createOrderQueryApp(config), { name: 'order-query', port: config.PORT })
+await runApp({
+  name: 'order-query',
+  description: 'Orders, their history, products and stock, as read models.',
+  config: orderQueryConfig,
+  migrations,
+  create: (config) => createOrderQueryApp(config),
+})

@@ -1,7 +1,13 @@
 import 'reflect-metadata'
-import { readConfig, runStandalone } from '#platform'
+import { runApp } from '#service'
 import { createProviderSandboxApp } from './app.js'
+import { migrations } from './migrations.js'
 import { providerSandboxConfig } from './sandbox.config.js'
 
-const config = readConfig(providerSandboxConfig)
-await runStandalone(() => createProviderSandboxApp(config), { name: 'provider-sandbox', port: config.PORT })
+await runApp({
+  name: 'provider-sandbox',
+  description: 'A payment provider for development and tests, with outcomes chosen by instrument. It moves no money.',
+  config: providerSandboxConfig,
+  migrations,
+  create: (config) => createProviderSandboxApp(config),
+})

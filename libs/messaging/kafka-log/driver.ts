@@ -1,14 +1,17 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { Kafka, logLevel, type Admin, type KafkaConfig } from 'kafkajs'
 import type { ConsumeOptions, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
+import { DependencyUnavailable } from '../failure.js'
 import { UnknownTopic } from '../unknown-topic.js'
 import { KafkaConsumer } from './consumer.js'
 import { KafkaProducer, unavailable } from './producer.js'
+import { quietRequestQueues } from './quiet-queue.js'
 
 export interface KafkaLogOptions {
   /** `host:port`, several. */
   readonly brokers: readonly string[]
   readonly clientId: string
+  /** Of topics that are made; the brokers' `default.replication.factor` unless given. */
   readonly replicationFactor?: number
   /** How long a killed member keeps its partitions; 10 s. Brokers refuse less than `group.min.session.timeout.ms`, 6 s by default. */
   readonly sessionTimeout_ms?: number
@@ -22,6 +25,7 @@ export interface KafkaLogOptions {
 }
 
 const TOPICS_FRESH_MS = 30_000
+const TOPICS_THERE_MS = 15_000
 
 /** The log in Kafka 4.x, by kafkajs. Connects at first use. */
 export const kafkaLog = (options: KafkaLogOptions): LogDriver => new KafkaLog(options)
@@ -36,6 +40,7 @@ class KafkaLog implements LogDriver {
 
   constructor(private readonly options: KafkaLogOptions) {
     this.#clock = options.clock ?? systemClock
+    quietRequestQueues()
     this.#kafka = new Kafka({
       clientId: options.clientId,
       brokers: [...options.brokers],
@@ -49,35 +54,40 @@ class KafkaLog implements LogDriver {
     })
   }
 
+  /** Safe to run in many processes at once: what another has just made is waited for, not made again. */
   async ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
     const admin = await this.#administrator()
-    const existing = new Map<string, number>()
-    const known = new Set(await admin.listTopics())
-    const present = topics.filter(({ name }) => known.has(name)).map(({ name }) => name)
-    if (present.length > 0) {
-      const { topics: found } = await admin.fetchTopicMetadata({ topics: present })
-      for (const { name, partitions } of found) existing.set(name, partitions.length)
-    }
-    const missing = topics.filter(({ name }) => !existing.has(name))
-    if (missing.length > 0) {
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: missing.map(({ name, partitions, retention_ms, compacted }) => ({
-          topic: name,
-          numPartitions: partitions,
-          replicationFactor: this.options.replicationFactor ?? 1,
-          configEntries: [
-            { name: 'retention.ms', value: String(retention_ms) },
-            { name: 'cleanup.policy', value: compacted ? 'compact' : 'delete' },
-          ],
-        })),
-      })
-    }
-    const grown = topics.filter(({ name, partitions }) => (existing.get(name) ?? partitions) < partitions)
-    if (grown.length > 0) {
-      await admin.createPartitions({ topicPartitions: grown.map(({ name, partitions }) => ({ topic: name, count: partitions })) })
+    try {
+      await this.#ensure(admin, topics)
+    } catch (error) {
+      throw unavailable(error)
     }
     this.#partitions.clear()
+  }
+
+  async #ensure(admin: Admin, topics: readonly TopicSpec[]): Promise<void> {
+    const wanted = async (): Promise<{ missing: readonly TopicSpec[]; short: readonly TopicSpec[] }> => {
+      // All of them: asked for by name, one that is not there yet is an error.
+      const { topics: found } = await admin.fetchTopicMetadata()
+      const existing = new Map(found.map(({ name, partitions }) => [name, partitions.length]))
+      return {
+        missing: topics.filter(({ name }) => !existing.has(name)),
+        short: topics.filter(({ name, partitions }) => (existing.get(name) ?? partitions) < partitions),
+      }
+    }
+    let { missing, short } = await wanted()
+    if (missing.length > 0) await created(admin, missing, this.options.replicationFactor)
+    if (short.length > 0) await grown(admin, short)
+    // The controller has them before every broker knows them, and kafkajs does not wait for those that another process made.
+    const until = this.#clock.now() + TOPICS_THERE_MS
+    while (missing.length + short.length > 0) {
+      if (this.#clock.now() > until) {
+        const names = [...missing, ...short].map(({ name }) => name).join(', ')
+        throw new DependencyUnavailable(`Kafka: topics made, but not seen after ${TOPICS_THERE_MS} ms: ${names}`)
+      }
+      await this.#clock.sleep(50)
+      ;({ missing, short } = await wanted())
+    }
   }
 
   producer(): Promise<LogProducer> {
@@ -148,3 +158,31 @@ class KafkaLog implements LogDriver {
     return admin
   }
 }
+
+const BROKER_DEFAULT = -1
+
+const created = async (admin: Admin, topics: readonly TopicSpec[], replicationFactor = BROKER_DEFAULT): Promise<void> => {
+  const made = topics.map(({ name, partitions, retention_ms, compacted }) => ({
+    topic: name,
+    numPartitions: partitions,
+    replicationFactor,
+    configEntries: [
+      { name: 'retention.ms', value: String(retention_ms) },
+      { name: 'cleanup.policy', value: compacted ? 'compact' : 'delete' },
+    ],
+  }))
+  await admin.createTopics({ waitForLeaders: false, topics: made }).catch(unlessAll('TOPIC_ALREADY_EXISTS'))
+}
+
+/** Another process that grew them first makes ours a request for what is there. */
+const grown = async (admin: Admin, topics: readonly TopicSpec[]): Promise<void> => {
+  const topicPartitions = topics.map(({ name, partitions }) => ({ topic: name, count: partitions }))
+  await admin.createPartitions({ topicPartitions }).catch(unlessAll('INVALID_PARTITIONS'))
+}
+
+const unlessAll =
+  (type: string) =>
+  (error: unknown): void => {
+    const { errors = [error] } = error as { readonly errors?: readonly unknown[] }
+    if (!errors.every((each) => (each as { readonly type?: unknown }).type === type)) throw error
+  }

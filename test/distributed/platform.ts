@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { freePort, startKafka, type TestKafka } from '../support/kafka.mjs'
+import { redisMissing, startRedis, type TestRedis } from '../support/redis.mjs'
+import type { AppName } from '../../apps/bahi/routing-table.js'
+import { makeDatabases, type OwnDatabases } from './databases.js'
+import { startGateway, type Gateway } from './gateway.js'
+import { run, startProcess, type AppProcess } from './processes.js'
+
+export const SANDBOX = 'provider-sandbox'
+const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+
+/** What a test run shortens: nothing else differs from a deployment. The provider's slow payments take up to 5 s. */
+const QUICK = { UPI_WINDOW_SECONDS: '6', RATE_LIMIT_PER_SECOND: '5000', RATE_LIMIT_BURST: '10000', LOG_LEVEL: 'warn' }
+
+/** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis where it is installed. */
+export interface Platform {
+  readonly baseUrl: string
+  readonly brokers: readonly string[]
+  readonly databases: OwnDatabases
+  replicas(app: AppName): readonly AppProcess[]
+  /** One more of an app, known to the gateway. */
+  add(app: AppName): Promise<AppProcess>
+  /** The gateway sends it nothing more. */
+  withdraw(replica: AppProcess): void
+  environmentOf(app: string): Readonly<Record<string, string>>
+  stop(): Promise<void>
+  /** What the processes said, for when a test failed. */
+  output(): readonly string[]
+}
+
+export const startPlatform = async (): Promise<Platform> => {
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).toReversed()) await each().catch((error: unknown) => console.error(error))
+  }
+  try {
+    return await start(stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void>): Promise<Platform> => {
+  const databases = await makeDatabases([...APPS, SANDBOX])
+  stops.push(() => databases.drop())
+  const gateway = await startGateway()
+  stops.push(() => gateway.close())
+  const kafkaPort = await freePort()
+  const redis: TestRedis | undefined = redisMissing() === undefined ? await startRedis() : undefined
+  if (redis) stops.push(() => redis.stop())
+  const secrets = environment(gateway, kafkaPort, redis)
+  const environmentOf = (app: string) => ({ ...secrets, DATABASE_URL: databases.urlOf(app) })
+
+  await Promise.all([...APPS, SANDBOX].map((app) => migrated(app, environmentOf(app))))
+
+  const all: AppProcess[] = []
+  stops.push(() => Promise.all(all.map((replica) => replica.stop())))
+  const running = new Map<AppName, readonly AppProcess[]>()
+  const started = async (app: string, env: Readonly<Record<string, string>>): Promise<AppProcess> => {
+    const replica = await startProcess(app, env)
+    all.push(replica)
+    return replica
+  }
+  const route = (app: AppName): void =>
+    void gateway.replicas.set(
+      app,
+      (running.get(app) ?? []).map(({ url }) => url),
+    )
+  const sandbox = await started(SANDBOX, environmentOf(SANDBOX))
+  const add = async (app: AppName): Promise<AppProcess> => {
+    const replica = await started(app, { ...environmentOf(app), PROVIDER_URL: sandbox.url })
+    running.set(app, [...(running.get(app) ?? []), replica])
+    route(app)
+    return replica
+  }
+  // The apps come up beside the broker, as they do when everything is deployed at once: they wait for it, and race to make its topics.
+  const broker = startKafka({ port: kafkaPort })
+  stops.splice(1, 0, () => broker.then((kafka: TestKafka) => kafka.stop()))
+  const [kafka] = await Promise.all([broker, ...APPS.map(add)])
+
+  return {
+    baseUrl: gateway.url,
+    brokers: kafka.brokers,
+    databases,
+    replicas: (app) => running.get(app) ?? [],
+    add,
+    withdraw(replica) {
+      for (const [app, replicas] of running) {
+        running.set(
+          app,
+          replicas.filter((each) => each !== replica),
+        )
+        route(app)
+      }
+    },
+    environmentOf,
+    stop,
+    output: () => all.flatMap(({ app, output }) => output.map((line) => `${app}: ${line}`)),
+  }
+}
+
+const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis | undefined): Readonly<Record<string, string>> => ({
+  ...QUICK,
+  LOG: 'kafka',
+  KAFKA_BROKERS: `127.0.0.1:${kafkaPort}`,
+  ...(redis && { REDIS_URL: redis.url }),
+  JWKS_URL: `${gateway.url}/v1/dev/jwks`,
+  JWT_ISSUER: 'bahi-test',
+  DEV_ISSUER: 'true',
+  MASTER_KEY: randomBytes(32).toString('base64'),
+  FRAUD_HASH_KEY: randomBytes(32).toString('hex'),
+  PROVIDER_API_KEY: randomBytes(32).toString('hex'),
+  PROVIDER_WEBHOOK_SECRET: randomBytes(32).toString('hex'),
+  WEBHOOK_URL: `${gateway.url}/v1/webhooks/sandbox`,
+})
+
+/** With the database's address alone, as a job before a deployment would. */
+const migrated = async (app: string, { DATABASE_URL, LOG }: Readonly<Record<string, string>>): Promise<void> => {
+  const { code, output } = await run(app, ['migrate'], { DATABASE_URL: DATABASE_URL!, LOG: LOG! })
+  if (code !== 0) throw new Error(`${app} was not migrated (${code}):\n${output.join('\n')}`)
+}
