@@ -49,7 +49,8 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
   front.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()))
 
   front.setNotFoundHandler((request, reply) => {
-    const allow = sources.allowedMethods(request.url.split('?', 1)[0] ?? '/').join(', ')
+    const methods = sources.allowedMethods(request.url.split('?', 1)[0] ?? '/')
+    const allow = methods.includes(request.method) ? '' : methods.join(', ')
     const problem =
       allow === ''
         ? new Problem(404, 'not-found', 'No such resource; /docs lists what there is.')

@@ -17,6 +17,7 @@ import {
   type Customer,
 } from './shop.js'
 
+/** Most of the time here is the provider's and the payment window's: the orders go side by side. */
 const PRICE = 25_000
 
 const money = (payment: Answer) => ({
@@ -39,7 +40,7 @@ const settledStock = (sku: string, expected: number) =>
 const walletOf = (customer: Customer, walletId: string) => call('GET', `/v1/wallets/${walletId}`, { token: customer.token })
 
 describe('an order is confirmed and captured', () => {
-  it('by wallet: the hold becomes a capture', async () => {
+  it.concurrent('by wallet: the hold becomes a capture', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
     const walletId = await makeWallet(customer, 100_000)
     const placed = await placeOrder(customer, sku, { method: 'wallet', walletId }, 2)
@@ -52,7 +53,7 @@ describe('an order is confirmed and captured', () => {
     await settledStock(sku, 8)
   })
 
-  it.each([
+  it.concurrent.each([
     ['upi', { method: 'upi', vpa: 'success@upi' }],
     ['upi, approved late but in time', { method: 'upi', vpa: 'slow@upi' }],
     ['upi, answer lost', { method: 'upi', vpa: 'lost@upi' }],
@@ -66,7 +67,7 @@ describe('an order is confirmed and captured', () => {
     await settledStock(sku, 9)
   })
 
-  it('by cash on delivery: nothing is captured yet', async () => {
+  it.concurrent('by cash on delivery: nothing is captured yet', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
     const { payment } = await ended(customer, await placeOrder(customer, sku, { method: 'cod' }), 'CONFIRMED', 'COMPLETED')
     expect(money(payment)).toMatchObject({ captured: '0', refunded: '0' })
@@ -75,7 +76,7 @@ describe('an order is confirmed and captured', () => {
 })
 
 describe('an order is wholly undone', () => {
-  it('when out of stock', async () => {
+  it.concurrent('when out of stock', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 1 }), makeCustomer()])
     const { order, payment } = await ended(
       customer,
@@ -88,7 +89,7 @@ describe('an order is wholly undone', () => {
     await settledStock(sku, 1)
   })
 
-  it.each([
+  it.concurrent.each([
     ['upi declined', { method: 'upi', vpa: 'decline@upi' }, 'payment-declined'],
     ['card declined', { method: 'card', token: 'tok_decline' }, 'payment-declined'],
     ['net banking declined', { method: 'netbanking', bankCode: 'SBOX_DECLINE' }, 'payment-declined'],
@@ -103,7 +104,7 @@ describe('an order is wholly undone', () => {
     await settledStock(sku, 10)
   })
 
-  it("when the wallet is short, or somebody else's", async () => {
+  it.concurrent("when the wallet is short, or somebody else's", async () => {
     const [sku, customer, other] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer(), makeCustomer()])
     const [poor, foreign] = await Promise.all([makeWallet(customer, PRICE - 1), makeWallet(other, 10 * PRICE)])
     for (const walletId of [poor, foreign]) {
@@ -115,7 +116,7 @@ describe('an order is wholly undone', () => {
     await settledStock(sku, 10)
   })
 
-  it('when the payment comes after the window: what was taken goes back', async () => {
+  it.concurrent('when the payment comes after the window: what was taken goes back', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
     const placed = await placeOrder(customer, sku, { method: 'upi', vpa: 'late@upi' })
     const { order } = await ended(customer, placed, 'CANCELLED', 'COMPENSATED')
@@ -127,7 +128,7 @@ describe('an order is wholly undone', () => {
     await settledStock(sku, 10)
   })
 
-  it.each([
+  it.concurrent.each([
     ['by wallet', async (customer: Customer) => ({ method: 'wallet', walletId: await makeWallet(customer, 100_000) })],
     ['by upi', async () => ({ method: 'upi', vpa: 'slow@upi' })],
     ['by card', async () => ({ method: 'card', token: 'tok_success' })],
@@ -154,7 +155,7 @@ describe('an order is wholly undone', () => {
     await settledStock(sku, 10)
   })
 
-  it.each([
+  it.concurrent.each([
     ['by wallet', async (customer: Customer) => ({ method: 'wallet', walletId: await makeWallet(customer, 100_000) })],
     ['by upi', async () => ({ method: 'upi', vpa: 'success@upi' })],
     ['by card', async () => ({ method: 'card', token: 'tok_success' })],
@@ -197,7 +198,7 @@ describe('fraud', () => {
     )
   }
 
-  it.each([
+  it.concurrent.each([
     ['approve', 'CONFIRMED', 'COMPLETED', undefined],
     ['decline', 'CANCELLED', 'COMPENSATED', 'fraud-declined'],
   ])('a person reviews: %s', async (decision, status, sagaStatus, expected) => {
@@ -219,7 +220,7 @@ describe('fraud', () => {
     await settledStock(sku, status === 'CONFIRMED' ? 4 : 5)
   })
 
-  it('an outrageous order is declined by the scorecard', async () => {
+  it.concurrent('an outrageous order is declined by the scorecard', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: DECLINED, stock: 5 }), makeCustomer()])
     const { order } = await ended(
       customer,

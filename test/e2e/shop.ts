@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Agent, setGlobalDispatcher } from 'undici'
 
 /** What the end-to-end specs say to the platform: HTTP and nothing else. */
-setGlobalDispatcher(new Agent({ connections: 128, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 }))
-
 export interface Answer {
   readonly status: number
   readonly headers: Headers

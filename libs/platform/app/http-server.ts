@@ -7,5 +7,8 @@ export const HTTP_SERVER = {
   maxHeaderSize: 16_384,
 } as const
 
+/** Connections that wait to be taken. With Node's 511 a crowd that comes at once is partly reset; the kernel's limit (somaxconn) is 4,096. */
+export const BACKLOG = 4_096
+
 /** Without a byte for this long a connection is closed. */
 export const CONNECTION_TIMEOUT_MS = 60_000

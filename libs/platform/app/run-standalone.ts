@@ -1,3 +1,4 @@
+import { BACKLOG } from './http-server.js'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 
 /** How long a stop may take before the process ends anyway: under Kubernetes' 30 s. */
@@ -21,7 +22,7 @@ export const runStandalone = async (
   try {
     const app = await create()
     await app.startAllMicroservices()
-    await app.listen(port, host)
+    await app.listen({ port, host, backlog: BACKLOG })
     process.stdout.write(`${name} listens on ${await app.getUrl()}\n`)
     stopOnSignals(app, name)
   } catch (error) {
