@@ -1,11 +1,10 @@
 import { systemClock } from '#kernel'
 import { LogServer, pgConsumerStore, type LogDriver } from '#messaging'
-import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
+import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
-import { Life, openLog, TOPIC_SPECS } from '#service'
+import { Life, openLog, reporter, topicSpecs, watchConsumer } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { Logger } from 'pino'
 import { DataSource } from 'typeorm'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
@@ -29,7 +28,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   life.closes(() => pool.end())
   if (!parts.driver) life.closes(() => driver.close())
   try {
-    await driver.ensureTopics(TOPIC_SPECS)
+    await driver.ensureTopics(topicSpecs(config))
     const app = await createApp(OrderQueryModule.with(config, { clock, life }), {
       name: NAME,
       description: 'Orders, their history, products and stock, as read models.',
@@ -39,10 +38,6 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       ...(logTo && { logTo }),
     })
     const source = app.get(DataSource)
-    const log = app.get<Logger>(APP_LOG)
-    const failures = app
-      .get(Metrics)
-      .counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
     const strategy = new LogServer({
       driver,
       group: NAME,
@@ -52,12 +47,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       clock,
       // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
-      listener: {
-        onError: (error) => {
-          failures.inc()
-          log.error({ err: error }, 'work beside the requests failed; it is tried again')
-        },
-      },
+      listener: watchConsumer(app, reporter(app)),
     })
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)

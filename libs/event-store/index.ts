@@ -1,9 +1,10 @@
 export type { BatchReport } from './command-queue.js'
-export { sweep, type Swept } from './maintenance.js'
+export { EXPIRING, sweep, type Swept } from './maintenance.js'
 export { eventStoreMigrations } from './migration.js'
 export { openEventStore, type EventStoreOptions } from './open.js'
 export { pgSubjectKeys } from './pg-subject-keys.js'
 export { PublishFailed } from './publish.js'
+export { releaseRelay } from './release-relay.js'
 export * from './store.js'
 export { streamName, type AnyStreamType } from './stream.js'
 export {

@@ -4,8 +4,15 @@ import type pg from 'pg'
 const ROWS_PER_DELETE = 1_000
 const DELETES_PER_ROUND = 50
 
+/**
+ * What the ids of commands that expire begin with: a client's idempotency key is promised for a day. The answer to a command message is kept
+ * for good, since its sender may ask again after any outage, and a refund that was forgotten would be paid twice.
+ */
+export const EXPIRING = 'http:'
+
 const SWEEP_COMMANDS = `
-DELETE FROM commands WHERE command_id IN (SELECT command_id FROM commands WHERE recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE})`
+DELETE FROM commands WHERE command_id IN (
+  SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE})`
 
 const SWEEP_OUTBOX = `
 DELETE FROM outbox WHERE (position, ordinal) IN (
@@ -16,7 +23,7 @@ export interface Swept {
   readonly messages: number
 }
 
-/** Deletes answers older than their retention, and messages that the relay has passed: in small statements, and not without end. */
+/** Deletes answers of expiring commands that are older than their retention, and messages that the relay has passed: in small statements, and not without end. */
 export const sweep = async (pool: pg.Pool, clock: Clock, retention_ms: number): Promise<Swept> => ({
   commands: await repeated(pool, SWEEP_COMMANDS, [Math.floor(clock.now() - retention_ms)]),
   messages: await repeated(pool, SWEEP_OUTBOX, []),

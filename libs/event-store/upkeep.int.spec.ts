@@ -93,16 +93,18 @@ describe('what the event store keeps, on PostgreSQL', () => {
     expect(await store.verify(`tally-${id}`)).toMatchObject({ ok: false, brokenAt })
   })
 
-  it('forgets answers after their retention and messages that the relay has passed, and only those', async () => {
+  it('forgets answers to HTTP after their retention and messages that the relay has passed, and only those', async () => {
     const store = await open()
     const noted = (id: string) => commandOf(id, [tally('sweep')], () => ({ appends: [], messages: [messageOf(id)], answer: id }))
-    await store.execute(noted('sweep-1'))
+    await store.execute(noted('http:sweep-1'))
+    await store.execute(noted('message-1'))
     const lease = await store.outbox.lease('sweeper', 60_000)
     const [entry] = (await store.outbox.after(0n, 1_000_000)).slice(-1)
     expect(await store.outbox.advance(lease?.epoch ?? 0n, entry?.position ?? 0n)).toBe(true)
     await store.execute(noted('sweep-2'))
-    await pool.query(`UPDATE commands SET recorded_at = recorded_at - 100000000 WHERE command_id = 'sweep-1'`)
-    expect(await sweep(pool, systemClock, 86_400_000)).toEqual({ commands: 1, messages: 1 })
+    await pool.query(`UPDATE commands SET recorded_at = recorded_at - 100000000 WHERE command_id IN ('http:sweep-1', 'message-1')`)
+    expect(await sweep(pool, systemClock, 86_400_000)).toEqual({ commands: 1, messages: 2 })
+    expect(await store.execute(noted('message-1'))).toEqual({ answer: 'message-1', replayed: true })
     expect(await store.execute(noted('sweep-2'))).toEqual({ answer: 'sweep-2', replayed: true })
     expect((await pool.query('SELECT message_id FROM outbox')).rows).toEqual([{ message_id: 'note-sweep-2' }])
   })

@@ -1,5 +1,6 @@
 export * from './create-service.js'
 export { Life, type Worker } from './life.js'
-export { openLog, TOPIC_SPECS } from './log.js'
+export { openLog, topicSpecs } from './log.js'
 export * from './answering.js'
 export { runApp, type AppCommand } from './run-app.js'
+export { reporter, watchConsumer } from './watch.js'

@@ -3,7 +3,7 @@ import { isTransient, logMigrations, type LogDriver } from '#messaging'
 import { baseConfig, type BaseConfig } from '#platform'
 import { createPool, migrate, type Migration } from '#postgres'
 import Type from 'typebox'
-import { openLog, TOPIC_SPECS } from './log.js'
+import { openLog, topicSpecs } from './log.js'
 
 /** Read beside an app's own variables, by its command line. */
 export const startSettings = {
@@ -66,13 +66,13 @@ export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise
     throw new Error(`the database is not migrated (${pending.length} migrations are to run): npm run migrate -- --app ${name}`)
   if (!log) return
   const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
-  await untilThere(places, where, () => withLog(openLog(name, { ...log, DATABASE_URL })), waiting)
+  await untilThere(places, where, () => withLog(openLog(name, { ...log, DATABASE_URL }), log), waiting)
 }
 
 /** A driver of its own each time: what a failed one still tries does not disturb the next. */
-const withLog = async (driver: LogDriver): Promise<void> => {
+const withLog = async (driver: LogDriver, log: Pick<BaseConfig, 'LOG'>): Promise<void> => {
   try {
-    await driver.ensureTopics(TOPIC_SPECS)
+    await driver.ensureTopics(topicSpecs(log))
   } finally {
     await driver.close()
   }

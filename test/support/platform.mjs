@@ -11,7 +11,13 @@ const READY_TIMEOUT_MS = 90_000
 const STOP_TIMEOUT_MS = 40_000
 
 /** What a test run shortens: nothing else differs from `npm start`. */
-const QUICK = { UPI_WINDOW_SECONDS: '4', RATE_LIMIT_PER_SECOND: '5000', RATE_LIMIT_BURST: '10000', LOG_LEVEL: 'warn' }
+const QUICK = {
+  UPI_WINDOW_SECONDS: '4',
+  REVIEW_TIMEOUT_SECONDS: '12',
+  RATE_LIMIT_PER_SECOND: '5000',
+  RATE_LIMIT_BURST: '10000',
+  LOG_LEVEL: 'warn',
+}
 
 /** Passable by anybody: as root the database runs as `nobody`, and everything of the run is to be in this folder. */
 export const newHome = async () => {

@@ -63,8 +63,8 @@ export class TransferMoneyHandler implements ICommandHandler<TransferMoney> {
     const transfer = { at_ms: this.rules.clock.now(), transferId, fromWalletId, toWalletId, amount, reference }
     const [from, to] = [walletRef(fromWalletId), walletRef(toWalletId)]
     return this.http.execute(request, {
+      // No target: two wallets change, and a version checked before the owner would tell a stranger of a wallet.
       streams: [from, to],
-      target: from,
       status: 201,
       correlationId: transferId,
       decide: (states) => {

@@ -37,7 +37,8 @@ export const tables = [
     answer bytea NOT NULL,
     recorded_at bigint NOT NULL
   )`,
-  'CREATE INDEX commands_recorded_at ON commands (recorded_at)',
+  // Only these are ever swept: see `EXPIRING`.
+  `CREATE INDEX commands_expiring ON commands (recorded_at) WHERE command_id LIKE 'http:%'`,
   // One snapshot per stream and shape of state: during a rolling deployment two shapes live side by side.
   `CREATE TABLE snapshots (
     stream_id text COLLATE "C" NOT NULL,

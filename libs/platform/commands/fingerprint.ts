@@ -1,3 +1,4 @@
+import { EXPIRING } from '#event-store'
 import { createHash, createHmac } from 'node:crypto'
 
 /**
@@ -24,5 +25,5 @@ export const keyedHash = (key: string, text: string): string => createHmac('sha2
 export const commandIdOf = (sub: string, method: string, path: string, key: string): string => {
   const hash = createHash('sha256')
   for (const part of [sub, method, path, key]) hash.update(`${Buffer.byteLength(part)}:${part}`)
-  return hash.digest('base64url')
+  return `${EXPIRING}${hash.digest('base64url')}`
 }

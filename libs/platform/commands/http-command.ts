@@ -1,3 +1,4 @@
+import { EXPIRING } from '#event-store'
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { systemIds, type MessageContext } from '#kernel'
 import type { FastifyRequest } from 'fastify'
@@ -47,7 +48,7 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
   const path = request.url.split('?', 1)[0] ?? ''
   const key = idempotencyKey(request.headers['idempotency-key'], keyRequired)
   const ifMatch = expectedVersion(request.headers['if-match'])
-  const commandId = key === undefined ? systemIds.next() : commandIdOf(caller.sub, request.method, path, key)
+  const commandId = key === undefined ? `${EXPIRING}${systemIds.next()}` : commandIdOf(caller.sub, request.method, path, key)
   const { traceId, traceparent } = traceOf(request)
   return {
     caller,

@@ -1,5 +1,14 @@
-import { isRefusal, systemClock, type Clock, type Json, type OutgoingMessage, type Refusal } from '#kernel'
-import { CommandIdReused, type Commands, type Decision, type StatesOf, type StreamRef, streamName } from '#event-store'
+import {
+  isRefusal,
+  systemClock,
+  type Clock,
+  type Json,
+  type OutgoingMessage,
+  type Refusal,
+  type Transaction,
+  type Transactions,
+} from '#kernel'
+import { CommandIdReused, type Answered, type Command, type Commands, type Decision, type StatesOf, type StreamRef, streamName } from '#event-store'
 import { Problem, PROBLEM_JSON, problemBody, problemOfRefusal } from '../errors/problem.js'
 import { ConsistencyToken } from './consistency-token.js'
 import type { CommandRequest } from './http-command.js'
@@ -27,6 +36,8 @@ export interface HttpCommandSpec {
   readonly correlationId?: string
   /** Pure; may run more than once. It may throw a `Problem` (404): then nothing is kept. */
   decide(states: StatesOf): HttpDecision | Refusal
+  /** Rows that commit with the events, written after them; not called for a replay. Needs `HttpCommands` with transactions. */
+  alongside?(tx: Transaction): Promise<void>
 }
 
 /** An answer as it is kept and given again; the platform's interceptor writes it to the reply as it stands. */
@@ -46,9 +57,11 @@ const IN_FLIGHT_LIMIT_MS = 5_000
 export class HttpCommands {
   readonly #inFlight = new Map<string, Promise<unknown>>()
 
+  /** One for an app, for a repeat waits only for a first that came to the same one. */
   constructor(
     private readonly store: Commands & { readonly incarnation: string },
     private readonly clock: Clock = systemClock,
+    private readonly transactions?: Transactions,
   ) {}
 
   /** Rejects with a `Problem` for what is not kept (409 in flight, 412, 422 key reused, what `decide` threw), or with the store's errors. */
@@ -87,7 +100,7 @@ export class HttpCommands {
 
   async #run(request: CommandRequest, spec: HttpCommandSpec): Promise<RecordedAnswer> {
     try {
-      const { answer, replayed } = await this.store.execute({
+      const command: Command = {
         id: request.commandId,
         fingerprint: request.fingerprint,
         streams: spec.streams,
@@ -98,7 +111,8 @@ export class HttpCommands {
           ...(spec.reason !== undefined && { reason: spec.reason }),
         },
         decide: (states) => this.#decision(request, spec, states),
-      })
+      }
+      const { answer, replayed } = spec.alongside ? await this.#together(command, spec.alongside) : await this.store.execute(command)
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
       return new RecordedAnswer(status, headers, body, replayed)
     } catch (error) {
@@ -107,6 +121,17 @@ export class HttpCommands {
       }
       throw error
     }
+  }
+
+  async #together(command: Command, alongside: (tx: Transaction) => Promise<void>): Promise<Answered> {
+    const { transactions, store } = this
+    if (!transactions) throw new Error('rows alongside a command need transactions')
+    return transactions.run(async (tx) => {
+      const [answered] = await store.executeAll([command], tx)
+      if (!answered) throw new Error('the store answered no command')
+      if (!answered.replayed) await alongside(tx)
+      return answered
+    })
   }
 
   #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decision {

@@ -6,7 +6,8 @@ const invalid = () =>
     errors: [{ pointer: '/cursor', detail: 'is not a cursor of this list' }],
   })
 
-export const MAX_CURSOR_LENGTH = 1_024
+/** Room for the longest sort key, a title of 200 characters of four bytes each, encoded. */
+export const MAX_CURSOR_LENGTH = 4_096
 
 /** Where a list goes on: the sort key of the last item, opaque to clients. */
 export const Cursor = {
