@@ -37,6 +37,54 @@ describe('postgres', () => {
     expect((await pool.query('SELECT id FROM note')).rows).toEqual([{ id: 9007199254740993n }])
   })
 
+  it('sends the last statement with COMMIT, and does not commit where it fails', async () => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const transactions = pgTransactions(one)
+    const insert = (id: number) => ({ name: 'insert', text: 'INSERT INTO note VALUES ($1) RETURNING id', values: [id] })
+    const count = async () => (await one.query('SELECT FROM note WHERE id BETWEEN 10 AND 99')).rowCount
+    const rung: string[] = []
+    await transactions.run(async (tx) => {
+      asPg(tx).onCommit(() => rung.push('first'))
+      const { rows, rowCount } = await asPg(tx).query(insert(10))
+      expect({ rows, rowCount }).toEqual({ rows: [{ id: 10n }], rowCount: 1 })
+      await asPg(tx).atCommit(insert(11))
+      expect((await asPg(tx).query('SELECT FROM note WHERE id = 11')).rowCount).toBe(0)
+    })
+    await transactions.run((tx) => asPg(tx).atCommit(insert(12)))
+    expect(await count()).toBe(3)
+
+    const explained = new Error('there already')
+    const failed = transactions.run(async (tx) => {
+      asPg(tx).onCommit(() => rung.push('second'))
+      await asPg(tx).query(insert(13))
+      await asPg(tx).atCommit(insert(12), () => explained)
+    })
+    await expect(failed).rejects.toBe(explained)
+    await expect(transactions.run((tx) => asPg(tx).query(insert(12)))).rejects.toMatchObject({ code: '23505' })
+    const swallowed = transactions.run(async (tx) => {
+      await asPg(tx).query(insert(14))
+      await asPg(tx)
+        .query(insert(12))
+        .catch(() => undefined)
+    })
+    await expect(swallowed).rejects.toThrow('rolled back')
+    expect(await count()).toBe(3)
+    expect(rung).toEqual(['first'])
+    // Nothing is open, and the connection is good for more.
+    await transactions.run(() => Promise.resolve())
+    await one.end()
+  })
+
+  it('prepares anew what failed to be prepared with BEGIN', async () => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const read = { name: 'read-later', text: 'SELECT id FROM later WHERE id = $1', values: [1] }
+    const attempt = () => pgTransactions(one).run((tx) => asPg(tx).query(read))
+    await expect(attempt()).rejects.toMatchObject({ code: '42P01' })
+    await one.query('CREATE TABLE later AS SELECT 1 AS id')
+    expect((await attempt()).rows).toEqual([{ id: 1 }])
+    await one.end()
+  })
+
   it('rings when notified, and again after its connection was cut', async () => {
     let rings = 0
     const bell = await listen(database, 'a_channel', () => rings++)

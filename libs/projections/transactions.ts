@@ -1,5 +1,5 @@
 import type { Transaction, Transactions } from '#kernel'
-import { pgTransaction, type PgTransaction } from '#postgres'
+import type { PgTransaction } from '#postgres'
 import type pg from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
 
@@ -9,8 +9,6 @@ import type { DataSource, EntityManager } from 'typeorm'
  */
 export interface TypeormTransaction extends PgTransaction {
   readonly manager: EntityManager
-  /** Called after COMMIT, in order; not at all after a rollback. It must not throw. A rolled back savepoint does not take it back. */
-  onCommit(run: () => void): void
 }
 
 export const asTypeorm = (tx: Transaction): TypeormTransaction => {
@@ -68,7 +66,14 @@ const runOnce = async <T>(source: DataSource, work: (tx: Transaction) => Promise
     const client: pg.ClientBase = await runner.connect()
     await runner.startTransaction()
     const tx: TypeormTransaction = {
-      ...pgTransaction(client),
+      kind: 'postgres',
+      query: (query, values) => (typeof query === 'string' ? client.query(query, values && [...values]) : client.query(query)),
+      // TypeORM's COMMIT goes alone.
+      atCommit: async (query, explain = (error) => error) => {
+        await client.query(query).catch((error: unknown) => {
+          throw explain(error)
+        })
+      },
       manager: runner.manager,
       onCommit: (run) => void committed.push(run),
     }

@@ -1,6 +1,7 @@
 import type { Transaction } from '#kernel'
 import { asPg } from '#postgres'
 import type pg from 'pg'
+import { FenceLost } from '../failure.js'
 import type { StoredRecord, TopicPartition } from '../log.js'
 import type { ConsumerStore, DeadLetter, DeferredMessage, FailureReport, Mark, Progress } from './store.js'
 
@@ -36,13 +37,19 @@ class PgConsumerStore implements ConsumerStore {
     to: bigint,
     marks: readonly Mark[],
   ): Promise<boolean> {
-    const { rowCount } = await asPg(tx).query({
-      name: 'consumer-advance',
-      text: `UPDATE consumer_offset SET next = $5, marks = $6, moved_at = clock_timestamp()
-        WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4`,
-      values: [group, topic, partition, from, to, writeMarks(marks)],
-    })
-    return rowCount === 1
+    await asPg(tx).atCommit(
+      {
+        name: 'consumer-advance',
+        // Without a row moved it divides by zero: an error, so that the COMMIT in the same trip does not happen.
+        text: `WITH moved AS (
+            UPDATE consumer_offset SET next = $5, marks = $6, moved_at = clock_timestamp()
+            WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4 RETURNING 1
+          ) SELECT 1 / count(*) FROM moved`,
+        values: [group, topic, partition, from, to, writeMarks(marks)],
+      },
+      (error) => (error instanceof Error && 'code' in error && error.code === '22012' ? new FenceLost(group, topic, partition) : error),
+    )
+    return true
   }
 
   async defer(tx: Transaction, group: string, messages: readonly DeferredMessage[]): Promise<void> {

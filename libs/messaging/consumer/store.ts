@@ -52,7 +52,10 @@ export interface DeadLetter {
 export interface ConsumerStore {
   /** Reads (or begins at `first`) in one snapshot. */
   progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress>
-  /** The fence: moves `next` from `from` to `to`. False: another consumer moved it; roll back. Marks are replaced. */
+  /**
+   * The fence: moves `next` from `from` to `to`. False: another consumer moved it; roll back. A store may see that only at the commit, which
+   * then rejects with `FenceLost`. Marks are replaced.
+   */
   advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: bigint, marks: readonly Mark[]): Promise<boolean>
   /** Puts messages aside, in order. One that is there already stays as it is. */
   defer(tx: Transaction, group: string, messages: readonly DeferredMessage[]): Promise<void>
