@@ -1,6 +1,6 @@
 import type { MessageContract } from '#contracts'
 import type { IncomingMessage } from '#kernel'
-import type { BatchHandler } from '#messaging'
+import { noEffect, type BatchHandler } from '#messaging'
 import { isNewer, type AppliedStream, type RowStore, type Upsert } from './rows.js'
 
 /**
@@ -72,8 +72,8 @@ export const projector = (projection: Projection, rows: RowStore): BatchHandler 
       if (message.schemaVersion !== handler.contract.version) throw new UnknownContractVersion(message.type, message.schemaVersion)
       return [handler.reduce(message)]
     })
+    if (reductions.length === 0) return noEffect
     return async (tx) => {
-      if (reductions.length === 0) return
       const moved = await rows.advance(tx, latest(reductions))
       const reached = new Map(moved)
       const fresh = reductions.filter(({ at }) => {

@@ -1,5 +1,6 @@
 import { CommandAnswered } from '#contracts'
 import type { IncomingMessage, MessageContext, Transaction } from '#kernel'
+import { noEffect } from '#messaging'
 import type { SagaEngine } from './engine.js'
 import { parseActionKey } from './ids.js'
 import type { ActivityOutcome, SagaInput } from './input.js'
@@ -20,9 +21,7 @@ export class SagaInbox {
   /** First phase: routes. What it returns applies the whole batch in one transaction. */
   readonly handle = async (messages: readonly IncomingMessage[]): Promise<(tx: Transaction) => Promise<void>> => {
     const inputs = messages.flatMap((message) => this.route(message))
-    return async (tx) => {
-      if (inputs.length > 0) await this.engine.apply(inputs, tx)
-    }
+    return inputs.length === 0 ? noEffect : async (tx) => void (await this.engine.apply(inputs, tx))
   }
 
   route(message: IncomingMessage): readonly SagaInput[] {

@@ -55,6 +55,7 @@ export class DeferredWorker {
   async work(): Promise<boolean> {
     const { consumerStore, group } = this.options
     const partitions = this.options.partitions()
+    for (const partition of partitions) await partition.store()
     const due = partitions.length === 0 ? [] : await consumerStore.due(group, places(partitions), this.#clock.now(), AT_ONCE)
     for (const message of due) {
       if (this.#stopping.signal.aborted) return false

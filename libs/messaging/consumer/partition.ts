@@ -36,6 +36,10 @@ interface Sorted {
 export class PartitionConsumer {
   #next = 0n
   #marks = new Marks()
+  /** What the store says; behind `#next` by batches that had no effect. */
+  #stored = 0n
+  #storing: Promise<void> | undefined
+  #handling = 0
   /** Keys in `deferred`, each with how often something was put behind it: the worker may forget a key only if nothing was since it looked. */
   readonly #deferredKeys = new Map<string, number>()
 
@@ -47,7 +51,7 @@ export class PartitionConsumer {
   /** Reads its place anew; where the group was never here, it begins at `first`. */
   async seek(first = 0n): Promise<bigint> {
     const progress = await this.options.consumerStore.progress(this.options.group, this.place, first)
-    this.#next = progress.next
+    this.#next = this.#stored = progress.next
     this.#marks = new Marks(progress.marks)
     this.#deferredKeys.clear()
     for (const key of progress.deferredKeys) this.#deferredKeys.set(key, 0)
@@ -61,6 +65,35 @@ export class PartitionConsumer {
    * at fault is deferred alone.
    */
   async handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    this.#handling++
+    try {
+      await this.#storing
+      await this.#handle(records, signal)
+    } finally {
+      this.#handling--
+    }
+  }
+
+  /**
+   * Writes down how far it came. Batches without an effect write nothing: a consumer that passes over most of a topic would else commit
+   * as often as one that acts on it; read again after a crash, they have no effect again.
+   */
+  async store(): Promise<void> {
+    if (this.#handling > 0 || this.#storing || this.#stored === this.#next) return
+    const { group, transactions, consumerStore } = this.options
+    const [from, to] = [this.#stored, this.#next]
+    this.#storing = transactions
+      .run((tx) => consumerStore.advance(tx, group, this.place, from, to, this.#marks.list()))
+      .then((moved) => {
+        if (moved) this.#stored = to
+      })
+      // Whoever moved it meets the fence with the next batch that has an effect.
+      .catch(() => undefined)
+      .finally(() => (this.#storing = undefined))
+    await this.#storing
+  }
+
+  async #handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     const todo = records.filter(({ offset }) => offset >= this.#next)
     if (todo.length === 0) return
     signal.throwIfAborted()
@@ -73,8 +106,8 @@ export class PartitionConsumer {
       }
       if (todo.length === 1) return await this.#defer(todo, error, signal)
       const half = Math.ceil(todo.length / 2)
-      await this.handle(todo.slice(0, half), signal)
-      await this.handle(todo.slice(half), signal)
+      await this.#handle(todo.slice(0, half), signal)
+      await this.#handle(todo.slice(half), signal)
     }
   }
 
@@ -125,14 +158,17 @@ export class PartitionConsumer {
     const { group, transactions, consumerStore: store } = this.options
     const to = (records.at(-1)?.offset ?? this.#next) + 1n
     signal.throwIfAborted()
-    await transactions.run(async (tx) => {
-      if (!(await store.advance(tx, group, this.place, this.#next, to, sorted.marks.list()))) {
-        throw new FenceLost(group, this.place.topic, this.place.partition)
-      }
-      await effect(tx)
-      if (sorted.behind.length > 0) await store.defer(tx, group, sorted.behind)
-      if (sorted.unreadable.length > 0) await store.park(tx, group, sorted.unreadable)
-    })
+    if (effect !== noEffect || sorted.behind.length + sorted.unreadable.length > 0) {
+      await transactions.run(async (tx) => {
+        if (!(await store.advance(tx, group, this.place, this.#stored, to, sorted.marks.list()))) {
+          throw new FenceLost(group, this.place.topic, this.place.partition)
+        }
+        await effect(tx)
+        if (sorted.behind.length > 0) await store.defer(tx, group, sorted.behind)
+        if (sorted.unreadable.length > 0) await store.park(tx, group, sorted.unreadable)
+      })
+      this.#stored = to
+    }
     this.#next = to
     this.#marks = sorted.marks
     for (const { record } of sorted.behind) this.#putBehind(record.key)
