@@ -78,10 +78,13 @@ class PgEventStore implements EventStore {
       cache: this.#cache,
       loader: new CoalescingLoader((wanted) => this.#loadIntoCache(wanted, this.#batchPool)),
       maxQueued: options.maxQueued ?? 10_000,
-      onCommitted: (updates) => this.#requestSnapshots(updates),
+      onCommitted: (updates) => {
+        this.outbox.ring()
+        this.#requestSnapshots(updates)
+      },
       onBatch: options.onBatch ?? (() => undefined),
     })
-    this.outbox = pgOutbox({ pool, postgres, incarnation, publish })
+    this.outbox = pgOutbox({ pool, postgres, incarnation, publish, clock })
     this.#sweeps = sweepRegularly(pool, clock, {
       retention_ms: Math.max(options.commandRetention_ms ?? 48 * HOUR_MS, 24 * HOUR_MS),
       every_ms: options.sweepEvery_ms ?? 30_000,
@@ -101,7 +104,8 @@ class PgEventStore implements EventStore {
       distinct.set(command.id, first)
     }
     const checked = [...distinct.values()].map((command) => checkCommand(command, this.#types))
-    const outcome = await executeInTransaction(asPg(tx), checked, (stream) => this.#cache.get(stream), this.options.clock.now())
+    const db = asPg(tx)
+    const outcome = await executeInTransaction(db, checked, (stream) => this.#cache.get(stream), this.options.clock.now())
     const answers = new Map<string, Answered>()
     checked.forEach(({ command }, at) => {
       const verdict = outcome.verdicts[at]
@@ -111,6 +115,7 @@ class PgEventStore implements EventStore {
       if (verdict.fingerprint !== command.fingerprint) throw new CommandIdReused(command.id)
       answers.set(command.id, { answer: verdict.answer, replayed: true })
     })
+    db.onCommit(() => this.outbox.ring())
     // Not committed yet, and perhaps never: who appends after it is guarded by its head hash, and no other history has that.
     this.#remember(outcome.updates)
     this.#requestSnapshots(outcome.updates)

@@ -1,4 +1,4 @@
-import type { JsonObject, Outbox, OutboxEntry } from '#kernel'
+import type { Clock, JsonObject, Outbox, OutboxEntry } from '#kernel'
 import { listen, type PostgresConfig } from '#postgres'
 import type pg from 'pg'
 import { mergeEntries, parseContext, type StoredMessage } from './publish.js'
@@ -36,50 +36,111 @@ SET epoch = CASE WHEN owner IS NOT DISTINCT FROM $1 THEN epoch ELSE epoch + 1 EN
 WHERE owner IS NOT DISTINCT FROM $1 OR lease_until < clock_timestamp()
 RETURNING epoch, position`
 
+/** After a crash the relay sends again what this forgot, and consumers drop it: no commit waits for the disk on its account. */
+const ADVANCE = `
+UPDATE relay SET position = greatest(position, $2)
+FROM (SELECT set_config('synchronous_commit', 'off', true) AS quick) AS setting
+WHERE epoch = $1 AND owner IS NOT NULL AND quick IS NOT NULL`
+
 export interface PgOutboxOptions {
   readonly pool: pg.Pool
   readonly postgres: PostgresConfig
   readonly incarnation: string
   readonly publish: Publisher
+  readonly clock: Pick<Clock, 'now'>
 }
 
-export const pgOutbox = ({ pool, postgres, incarnation, publish }: PgOutboxOptions): Outbox => ({
-  incarnation,
+/** The outbox, and the bell that the store rings after each commit. */
+export const pgOutbox = ({ pool, postgres, incarnation, publish, clock }: PgOutboxOptions): Outbox & { ring(): void } => {
+  const channel = `${postgres.schema}_outbox`.slice(0, 63)
+  const bell = new Bell(pool, channel, clock)
+  return {
+    incarnation,
+    ring: () => bell.ring(),
 
-  async after(position, limit): Promise<readonly OutboxEntry[]> {
-    const { rows } = await pool.query<EventRow & MessageRow & { ordinal: number }>({
-      name: 'outbox_after',
-      text: AFTER,
-      values: [position, limit],
-    })
-    const events = rows.filter(({ ordinal }) => ordinal < 0).map(toRecorded)
-    return mergeEntries(events, rows.filter(({ ordinal }) => ordinal >= 0).map(toMessage), publish, limit)
-  },
+    async after(position, limit): Promise<readonly OutboxEntry[]> {
+      const { rows } = await pool.query<EventRow & MessageRow & { ordinal: number }>({
+        name: 'outbox_after',
+        text: AFTER,
+        values: [position, limit],
+      })
+      const events = rows.filter(({ ordinal }) => ordinal < 0).map(toRecorded)
+      return mergeEntries(events, rows.filter(({ ordinal }) => ordinal >= 0).map(toMessage), publish, limit)
+    },
 
-  async lease(owner, ttl_ms) {
-    const { rows } = await pool.query<{ epoch: bigint; position: bigint }>({ name: 'relay_lease', text: LEASE, values: [owner, ttl_ms] })
-    return rows[0]
-  },
+    async lease(owner, ttl_ms) {
+      const asked = clock.now()
+      const { rows } = await pool.query<{ epoch: bigint; position: bigint }>({ name: 'relay_lease', text: LEASE, values: [owner, ttl_ms] })
+      bell.relayIsHere(rows[0] ? asked + ttl_ms : 0)
+      return rows[0]
+    },
 
-  async advance(epoch, position) {
-    const { rowCount } = await pool.query({
-      name: 'relay_advance',
-      text: 'UPDATE relay SET position = greatest(position, $2) WHERE epoch = $1 AND owner IS NOT NULL',
-      values: [epoch, position],
-    })
-    return rowCount === 1
-  },
+    async advance(epoch, position) {
+      const { rowCount } = await pool.query({
+        name: 'relay_advance',
+        text: ADVANCE,
+        values: [epoch, position],
+      })
+      return rowCount === 1
+    },
 
-  async release(epoch) {
-    await pool.query({
-      name: 'relay_release',
-      text: `UPDATE relay SET owner = NULL, lease_until = '-infinity' WHERE epoch = $1`,
-      values: [epoch],
-    })
-  },
+    async release(epoch) {
+      bell.relayIsHere(0)
+      await pool.query({
+        name: 'relay_release',
+        text: `UPDATE relay SET owner = NULL, lease_until = '-infinity' WHERE epoch = $1`,
+        values: [epoch],
+      })
+    },
 
-  onDoorbell: (ring) => listen(postgres, `${postgres.schema}_outbox`.slice(0, 63), ring),
-})
+    async onDoorbell(ring) {
+      bell.rung.add(ring)
+      const listening = await listen(postgres, channel, ring)
+      return {
+        async close() {
+          bell.rung.delete(ring)
+          await listening.close()
+        },
+      }
+    },
+  }
+}
+
+/**
+ * Rung after a commit, and not by it: NOTIFY holds a lock over the whole instance until its transaction has ended, so that commits which
+ * notify reach the disk one after another, those of other databases' apps too. Nobody else need hear of it while this process has the relay.
+ */
+class Bell {
+  readonly rung = new Set<() => void>()
+  #hereUntil_ms = 0
+  #notifying: Promise<void> | undefined
+  #again = false
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly channel: string,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
+
+  relayIsHere(until_ms: number): void {
+    this.#hereUntil_ms = until_ms
+  }
+
+  ring(): void {
+    for (const ring of this.rung) ring()
+    if (this.clock.now() < this.#hereUntil_ms) return
+    this.#again = true
+    this.#notifying ??= this.#notify().finally(() => (this.#notifying = undefined))
+  }
+
+  async #notify(): Promise<void> {
+    while (this.#again) {
+      this.#again = false
+      // One that is missed is made up for by the relay's slow poll.
+      await this.pool.query({ name: 'outbox_ring', text: `SELECT pg_notify($1, '')`, values: [this.channel] }).catch(() => undefined)
+    }
+  }
+}
 
 const toMessage = (row: MessageRow): StoredMessage => ({
   position: row.position,

@@ -121,6 +121,7 @@ export class Relay {
   async #publish(producer: LogProducer, advances: Advances, onProgress: () => void): Promise<void> {
     let read = this.#position
     let renewAt = this.#clock.now() + this.#ttl_ms / 3
+    // Taken before a page is read: what is committed after that rings after it.
     let rung = this.#wakeup.since()
     let page = await this.#read(read)
     while (!this.#stopping.signal.aborted) {
@@ -131,27 +132,28 @@ export class Relay {
         if (lease?.epoch !== advances.epoch) throw new LeaseLost()
       }
       const last = page.at(-1)
+      let next: Promise<readonly OutboxEntry[]> | undefined
       if (last) {
         read = last.position
         this.#age_ms = Math.max(0, this.#clock.now() - (page[0]?.time ?? 0))
-        rung = this.#wakeup.since()
-        const next = page.length >= this.#pageSize ? this.#read(read) : undefined
-        next?.catch(() => undefined)
+        if (page.length >= this.#pageSize) {
+          rung = this.#wakeup.since()
+          next = this.#read(read)
+          next.catch(() => undefined)
+        }
         await this.#send(producer, page, last.position)
         advances.to(last.position)
-        if (next) {
-          page = await next
-          onProgress()
-          continue
-        }
-      } else {
+      }
+      if (!next) {
         this.#age_ms = 0
         this.#healthy = true
+        onProgress()
         await this.#wait(Math.min(this.options.poll_ms ?? 1_000, this.#ttl_ms / 3), rung)
+        rung = this.#wakeup.since()
+        next = this.#read(read)
       }
+      page = await next
       onProgress()
-      rung = this.#wakeup.since()
-      page = await this.#read(read)
     }
   }
 

@@ -122,7 +122,6 @@ BEGIN
       WHERE all_accepted OR accepted[u.command];
     END IF;
 
-    IF pg_notify(left(current_schema() || '_outbox', 63), '') IS NULL THEN END IF;
   END IF;
 
   INSERT INTO commands (command_id, fingerprint, answer, recorded_at)
