@@ -29,8 +29,8 @@ const options = new Command()
   .opts()
 
 const WARM_UP_ORDERS = 1_000
-const WATCH_ONE_OF = 10
-const WATCH_EVERY_MS = 10
+const WATCH_ONE_OF = 20
+const WATCH_EVERY_MS = 25
 const END_TIMEOUT_MS = 120_000
 
 const quantiles = (values) => {
