@@ -1,11 +1,10 @@
 import { systemClock } from '#kernel'
 import { LogServer, pgConsumerStore, type LogDriver } from '#messaging'
-import { APP_LOG, createApp, Metrics, Readiness, type AppOptions } from '#platform'
+import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
-import { Life, openLog, topicSpecs } from '#service'
+import { Life, openLog, reporter, topicSpecs, watchConsumer } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { Logger } from 'pino'
 import { DataSource } from 'typeorm'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
@@ -39,10 +38,6 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       ...(logTo && { logTo }),
     })
     const source = app.get(DataSource)
-    const log = app.get<Logger>(APP_LOG)
-    const failures = app
-      .get(Metrics)
-      .counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
     const strategy = new LogServer({
       driver,
       group: NAME,
@@ -52,12 +47,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       clock,
       // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
-      listener: {
-        onError: (error) => {
-          failures.inc()
-          log.error({ err: error }, 'work beside the requests failed; it is tried again')
-        },
-      },
+      listener: watchConsumer(app, reporter(app)),
     })
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)

@@ -1,15 +1,15 @@
 import { openEventStore, type EventStore, type EventStoreOptions } from '#event-store'
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
-import { LogServer, pgConsumerStore, Relay, type LogDriver } from '#messaging'
-import { APP_LOG, createApp, Metrics, Readiness, type AppOptions, type BaseConfig } from '#platform'
+import { LogServer, pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
+import { createApp, Readiness, type AppOptions, type BaseConfig } from '#platform'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type pg from 'pg'
-import type { Logger } from 'pino'
 import { Life } from './life.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
+import { reporter, watchConsumer, watchRelay } from './watch.js'
 
 export type ServiceConfig = BaseConfig & {
   /** Connections of the write path and the reads. */
@@ -58,6 +58,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   let onError = (error: unknown, _during?: string): void =>
     void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
   const report = (error: unknown, during?: string): void => onError(error, during)
+  let onSent: NonNullable<RelayListener['onSent']> = () => undefined
   try {
     const postgres = {
       url: config.DATABASE_URL,
@@ -84,7 +85,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       app: name,
       clock,
       random: systemRandom,
-      listener: { onError: ({ error }) => report(error, 'relay') },
+      listener: { onError: ({ error }) => report(error, 'relay'), onSent: (page) => onSent(page) },
     })
     life.works(relay)
     const transactions = pgTransactions(pool)
@@ -93,13 +94,14 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     const options: AppOptions = { name, config, description: spec.description, clock, ...(keys && { keys }), ...(logTo && { logTo }) }
     const app = await createApp(ServiceModule.around(await spec.module(context), life), options)
     onError = reporter(app)
+    ;({ onSent } = watchRelay(app, relay))
     const strategy = new LogServer({
       driver,
       group: name,
       transactions,
       consumerStore: pgConsumerStore(pool),
       clock,
-      listener: { onError: (error) => report(error, 'consumer') },
+      listener: watchConsumer(app, report),
     })
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
@@ -110,14 +112,5 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   } catch (error) {
     await life.onApplicationShutdown().catch(() => undefined)
     throw error
-  }
-}
-
-const reporter = (app: NestFastifyApplication): ((error: unknown, during?: string) => void) => {
-  const log = app.get<Logger>(APP_LOG)
-  const failures = app.get(Metrics).counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
-  return (error, during) => {
-    failures.inc()
-    log.error({ err: error, during }, 'work beside the requests failed; it is tried again')
   }
 }
