@@ -61,12 +61,15 @@ export const migrateApp = async (places: Places, waiting: Waiting = {}): Promise
 /** Resolves when the database is there and migrated and the log is there with its topics; rejects with one line that says what is not. */
 export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise<void> => {
   const { DATABASE_URL, log, name } = places
+  const open = (place: LogPlace): LogDriver => openLog(name, { ...place, DATABASE_URL })
+  // Refuses what cannot be opened, before anything is waited for; nothing is connected yet.
+  if (log) await open(log).close()
   const pending = await untilThere(places, database(DATABASE_URL), () => pendingMigrations(places), waiting)
   if (pending.length > 0)
     throw new Error(`the database is not migrated (${pending.length} migrations are to run): npm run migrate -- --app ${name}`)
   if (!log) return
   const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
-  await untilThere(places, where, () => withLog(openLog(name, { ...log, DATABASE_URL }), log), waiting)
+  await untilThere(places, where, () => withLog(open(log), log), waiting)
 }
 
 /** A driver of its own each time: what a failed one still tries does not disturb the next. */
@@ -105,8 +108,8 @@ const untilThere = async <T>(
     } catch (error) {
       if (!isTransient(error)) throw error
       const why = reason(error)
-      if (clock.now() >= until) throw new Error(`${what} is not there after ${START_TIMEOUT_SECONDS} s: ${why}`, { cause: error })
       if (tries === 1) say(`${name} waits for ${what}: ${why}`)
+      if (clock.now() >= until) throw new Error(`${what} is not there after ${START_TIMEOUT_SECONDS} s: ${why}`, { cause: error })
       await clock.sleep(Math.round(Math.min(2_000, 100 * 2 ** Math.min(tries, 10)) * (0.5 + random.next() / 2)))
     }
   }

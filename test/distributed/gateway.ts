@@ -20,9 +20,11 @@ export interface Gateway {
 
 const TIMEOUT_MS = 30_000
 
-/** What is said from hop to hop (RFC 9110, 7.6.1) is not handed on: a caller that believed a replica's Keep-Alive would find its connection to us gone. */
-const endToEnd = ({ connection: _, 'keep-alive': __, 'transfer-encoding': ___, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders =>
-  headers
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding'])
+
+/** What is said from hop to hop (RFC 9110, 7.6.1) is not handed on: who believed a replica's Keep-Alive would find its connection to us gone. */
+const endToEnd = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
 
 /**
  * One base URL over processes, by the routing table. As in front of a deployment, a request that never reached a replica (its connection

@@ -14,6 +14,12 @@ export interface Ended {
 
 type Environment = Readonly<Record<string, string>>
 
+/** A test run that is killed must not leave them behind. */
+const alive = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
 const launch = (app: string, words: readonly string[], env: Environment): ChildProcess =>
   spawn(process.execPath, ['--enable-source-maps', join(root, `dist/apps/${app}/main.js`), ...words], {
     cwd: root,
@@ -26,10 +32,8 @@ const watch = (child: ChildProcess): { readonly output: string[]; readonly ended
   const output: string[] = []
   for (const stream of [child.stdout, child.stderr]) if (stream) createInterface({ input: stream }).on('line', (line) => output.push(line))
   const ended = new Promise<Ended>((done) => child.once('close', (code, signal) => done({ code, signal, output })))
-  // A test run that is killed must not leave it behind.
-  const onExit = (): void => void child.kill('SIGKILL')
-  process.once('exit', onExit)
-  void ended.then(() => process.off('exit', onExit))
+  alive.add(child)
+  void ended.then(() => alive.delete(child))
   return { output, ended }
 }
 

@@ -11,6 +11,8 @@ interface Jest {
   readonly afterAll: unknown
 }
 
+export declare const skippedWithout: (jest: Pick<Jest, 'describe' | 'it'>, name: string, missing: string | undefined) => boolean
+export declare const failWithout: (missing: string | undefined) => void
 export declare const kafkaMissing: () => string | undefined
 export declare const freePort: () => Promise<number>
 export declare const startKafka: (options?: { readonly port?: number }) => Promise<TestKafka>

@@ -145,19 +145,34 @@ export const startKafka = async ({ port: given } = {}) => {
 }
 
 /**
+ * Declares `name` as skipped when something is `missing`, says so, and answers true. With CI=true nothing is skipped: there the caller's
+ * beforeAll is to fail, by `failWithout`.
+ */
+export const skippedWithout = ({ describe, it }, name, missing) => {
+  if (missing === undefined || process.env.CI === 'true') return false
+  console.warn(`skipped: ${missing}`)
+  describe(name, () => {
+    it.skip(`skipped: ${missing}`, () => {})
+  })
+  return true
+}
+
+export const failWithout = (missing) => {
+  if (missing !== undefined) throw new Error(`CI=true and ${missing}`)
+}
+
+/**
  * Declares tests that need Kafka: `withKafka(describe, (kafka) => …)`, where `kafka()` answers the started broker inside tests.
  * Without Java 17 they are skipped, and say so; with CI=true that is a failure.
  */
-export const withKafka = ({ describe, it, beforeAll, afterAll }, declare) => {
+export const withKafka = (jest, declare) => {
   const missing = kafkaMissing()
-  if (missing !== undefined && process.env.CI !== 'true') {
-    console.warn(`skipped: ${missing}`)
-    return describe('Kafka', () => it.skip(`skipped: ${missing}`, () => {}))
-  }
-  return describe('Kafka', () => {
+  if (skippedWithout(jest, 'Kafka', missing)) return
+  const { describe, beforeAll, afterAll } = jest
+  describe('Kafka', () => {
     let kafka
     beforeAll(async () => {
-      if (missing !== undefined) throw new Error(`CI=true and ${missing}`)
+      failWithout(missing)
       kafka = await startKafka()
     }, DOWNLOAD_MS + START_MS)
     afterAll(() => kafka?.stop(), STOP_MS * 2)

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { systemClock } from '#kernel'
 import { Redis } from 'ioredis'
+import { failWithout, skippedWithout } from '../../../test/support/kafka.mjs'
 import { redisMissing, startRedis, type TestRedis } from '../../../test/support/redis.mjs'
 import type { RateLimiter } from './rate-limiter.js'
 import { redisRateLimiter } from './redis-rate-limiter.js'
 
 const missing = redisMissing()
-const needed = missing === undefined || process.env['CI'] === 'true'
-if (!needed) console.warn(`skipped: ${missing}`)
 
 /** So slow that nothing comes back while a test runs. */
 const RATE = { perSecond: 0.001, burst: 50 }
@@ -25,8 +24,7 @@ const allowed = async (limiters: readonly RateLimiter[], key: string, times: num
   return taken.filter((each) => each.allowed).length
 }
 
-if (!needed) describe('the rate limiter on Redis', () => it.skip(`skipped: ${missing}`, () => {}))
-else
+if (!skippedWithout({ describe, it }, 'the rate limiter on Redis', missing))
   describe('the rate limiter on Redis', () => {
     let redis: TestRedis
     let client: Redis
@@ -43,7 +41,7 @@ else
       return (await client.exists(`${prefix}:${key}`)) === 1
     }
     beforeAll(async () => {
-      if (missing) throw new Error(`CI=true and ${missing}`)
+      failWithout(missing)
       redis = await startRedis()
       client = new Redis(redis.url)
       client.on('error', () => undefined)
