@@ -73,7 +73,7 @@ const run = (program, url, token, folder) =>
     const report = join(folder, 'junit.xml')
     const args = ['run', `${url}/openapi.json`, '-H', `Authorization: Bearer ${token}`]
     args.push('--checks', 'all', '--exclude-checks', LEFT_OUT, '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure')
-    args.push('--max-examples', options.examples, '--max-time', options.seconds, '--seed', options.seed, '--workers', '2')
+    args.push('--max-examples', options.examples, '--max-time', options.seconds, '--seed', options.seed, '--workers', '1')
     args.push('--request-timeout', '10', '--warnings', 'off', '--report', 'junit', '--report-junit-path', report)
     const child = spawn(program, args, {
       cwd: folder,

@@ -1,7 +1,7 @@
 import fastifyStatic from '@fastify/static'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { absolutePath } from 'swagger-ui-dist'
-import { answerRouterErrors, PROBLEM_JSON, Problem, problemBytes, problemOf, traceOf } from '#platform'
+import { answerRouterErrors, PROBLEM_JSON, Problem, problemBytes, problemOf, takeAllMethods, traceOf } from '#platform'
 
 export interface AppStatus {
   readonly status: 'ok' | 'unavailable'
@@ -32,6 +32,16 @@ const INITIALIZER = `window.onload = () => {
 /** What belongs to no app alone: the merged documents, the page to try them at, health and metrics of the whole, and 404. */
 export const createFront = async (sources: FrontSources): Promise<FastifyInstance> => {
   const front = fastify({ exposeHeadRoutes: true, bodyLimit: 262_144, requestTimeout: 10_000, frameworkErrors: answerRouterErrors })
+  const nowhere = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const methods = sources.allowedMethods(request.url.split('?', 1)[0] ?? '/')
+    const allow = methods.includes(request.method) ? '' : methods.join(', ')
+    const problem =
+      allow === ''
+        ? new Problem(404, 'not-found', 'No such resource; /docs lists what there is.')
+        : new Problem(405, 'method-not-allowed', `This path has ${allow}.`, { headers: { allow } })
+    return sendProblem(request, reply, problem)
+  }
+  takeAllMethods(front)
   front.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
 
   front.get('/', (_request, reply) => reply.redirect('/docs/'))
@@ -48,15 +58,9 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
   })
   front.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await sources.metrics()))
 
-  front.setNotFoundHandler((request, reply) => {
-    const methods = sources.allowedMethods(request.url.split('?', 1)[0] ?? '/')
-    const allow = methods.includes(request.method) ? '' : methods.join(', ')
-    const problem =
-      allow === ''
-        ? new Problem(404, 'not-found', 'No such resource; /docs lists what there is.')
-        : new Problem(405, 'method-not-allowed', `This path has ${allow}.`, { headers: { allow } })
-    return sendProblem(request, reply, problem)
-  })
+  front.setNotFoundHandler((request, reply) => nowhere(request, reply))
+  // Before a body is looked at.
+  front.addHook('onRequest', async (request, reply) => (request.is404 ? nowhere(request, reply) : undefined))
   front.setErrorHandler((error, request, reply) => sendProblem(request, reply, problemOf(error)))
   await front.ready()
   return front

@@ -45,18 +45,16 @@ describe('the rate limit', () => {
 
   it('comes after 401 and before 413', async () => {
     const busy = await tokenOf('busier')
-    await Promise.all(Array.from({ length: 40 }, () => orders(busy)))
     const post = (headers: Record<string, string>) =>
       fetch(`${platform.baseUrl}/v1/orders`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
         body: 'x'.repeat(300_000),
       })
-    const statuses = (await Promise.all(Array.from({ length: 10 }, () => post({ authorization: `Bearer ${busy}` })))).map(
+    const statuses = (await Promise.all(Array.from({ length: 60 }, () => post({ authorization: `Bearer ${busy}` })))).map(
       ({ status }) => status,
     )
     expect(statuses).toContain(429)
-    // Now and then a token has come back.
     expect(statuses.filter((status) => ![429, 413].includes(status))).toEqual([])
     expect((await post({ authorization: 'Bearer rubbish' })).status).toBe(401)
   })

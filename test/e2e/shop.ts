@@ -32,7 +32,8 @@ export const call = async (method: string, path: string, { token, body, key, hea
       ...headers,
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    signal: AbortSignal.timeout(30_000),
+    // Two thousand at once wait for each other.
+    signal: AbortSignal.timeout(90_000),
   })
   const text = await response.text()
   const json = response.headers.get('content-type')?.includes('json') && text !== ''
