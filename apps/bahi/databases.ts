@@ -1,5 +1,6 @@
 import pg from 'pg'
-import { logGrants, logMigrations } from '#messaging'
+import { releaseRelay } from '#event-store'
+import { forgetLogMembers, logGrants, logMigrations } from '#messaging'
 import { checkedIdentifier, migrate, type Migration } from '#postgres'
 
 /** One database, a schema and a role per app, one schema for the log: an app can reach its own tables and the log, and nothing else. */
@@ -39,6 +40,24 @@ export const prepareDatabases = async (superuserUrl: string, password: string, a
   for (const { schema, migrations } of apps)
     ran += (await migrate({ url: appUrl(superuserUrl, schema, password), schema, migrations })).length
   return ran
+}
+
+/**
+ * Lets go of what the last process of this home held when it was killed, so that this one goes on at once and not when leases run out. The
+ * home's lock shows that it is dead.
+ */
+export const releaseLeases = async (superuserUrl: string, apps: readonly AppDatabase[]): Promise<void> => {
+  const url = new URL(superuserUrl)
+  url.pathname = `/${DATABASE}`
+  await query(url.href, async (client) => {
+    await forgetLogMembers(client, LOG_SCHEMA)
+    for (const { schema } of apps) {
+      const { rows } = await client.query<{ relay: string | null }>('SELECT to_regclass($1) AS relay', [
+        `${checkedIdentifier(schema)}.relay`,
+      ])
+      if (rows[0]?.relay) await releaseRelay(client, schema)
+    }
+  })
 }
 
 const roleOf = (schema: string): string => `bahi_${checkedIdentifier(schema)}`

@@ -46,14 +46,22 @@ export const readSecrets = (home: string): Secrets => {
 /** One start per folder: two would stop each other's database. Answers how to let go. */
 export const lockHome = (home: string): (() => void) => {
   const file = join(home, 'running.pid')
-  if (existsSync(file)) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' })
+      return () => rmSync(file, { force: true })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === LOCK_ATTEMPTS) throw error
+    }
     const pid = Number(readFileSync(file, 'utf8'))
     if (pid !== process.pid && isBahi(pid))
-      throw new StartRefused(`Bahi already runs from this folder as process ${pid}: stop it first, or set BAHI_HOME to another folder`)
+      throw new StartRefused(`Bahi already runs from ${home} as process ${pid}: stop it first, or set BAHI_HOME to another folder`)
+    // Left by one that was killed.
+    rmSync(file, { force: true })
   }
-  writeFileSync(file, String(process.pid))
-  return () => rmSync(file, { force: true })
 }
+
+const LOCK_ATTEMPTS = 3
 
 const isBahi = (pid: number): boolean => {
   try {

@@ -27,6 +27,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 }
 
 export interface RunningPostgres {
+  readonly port: number
   /** Of the superuser and the database `postgres`. */
   readonly url: string
   /** `adopted`: a server that an earlier run left behind was found alive and is used on. */
@@ -34,17 +35,23 @@ export interface RunningPostgres {
   stop(): Promise<void>
 }
 
-/** Starts the server of this folder, makes it first where it is new, or adopts the one that an earlier, killed run left behind. */
-export const startPostgres = async (placement: Placement): Promise<RunningPostgres> => {
+/**
+ * Starts the server of this folder, makes it first where it is new, or adopts the one that an earlier, killed run left behind. With `onPort` it
+ * listens there and nowhere else, or the start fails.
+ */
+export const startPostgres = async (placement: Placement, onPort?: number): Promise<RunningPostgres> => {
   const data = join(placement.folder, 'data')
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(placement, data)
   const password = readFileSync(join(placement.folder, 'password'), 'utf8').trim()
-  const stop = async () => void (await pgCtl(placement, ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(STOP_TIMEOUT_S)]))
+  const stop = async () => {
+    if (existsSync(join(data, 'postmaster.pid')))
+      await pgCtl(placement, ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(STOP_TIMEOUT_S)])
+  }
 
   const left = await findLeftOver(data, password)
-  if (left) return { url: left, how: 'adopted', stop }
+  if (left) return { url: urlOf(password, left), port: left, how: 'adopted', stop }
 
-  const port = await freePort(rememberedPort(placement))
+  const port = onPort ?? (await freePort(rememberedPort(placement)))
   const options = Object.entries({ ...SETTINGS, port: String(port) }).map(([name, value]) => `-c ${name}='${value}'`)
   const log = join(placement.folder, 'server.log')
   try {
@@ -54,7 +61,7 @@ export const startPostgres = async (placement: Placement): Promise<RunningPostgr
     throw new Error(`PostgreSQL did not start; its log ${log} ends with:\n  ${tail}`, { cause: error })
   }
   writeFileSync(join(placement.folder, 'port'), String(port))
-  return { url: urlOf(password, port), how: 'started', stop }
+  return { url: urlOf(password, port), port, how: 'started', stop }
 }
 
 /** Ends the server of this folder, if one runs, and removes all data. */
@@ -80,14 +87,15 @@ const initialise = async (placement: Placement, data: string): Promise<void> => 
 }
 
 /**
- * The url of a server that already runs on exactly this folder. The pid file says where it would be; that it is ours is shown by logging in
+ * The port of a server that already runs on exactly this folder. The pid file says where it would be; that it is ours is shown by logging in
  * with this folder's password and asking for its data folder, so a reused pid or port fools nobody. A server still recovering is waited for.
  */
-const findLeftOver = async (data: string, password: string): Promise<string | undefined> => {
+const findLeftOver = async (data: string, password: string): Promise<number | undefined> => {
   const pidFile = join(data, 'postmaster.pid')
   if (!existsSync(pidFile)) return undefined
   const lines = readFileSync(pidFile, 'utf8').split('\n')
-  const [pid, , , port] = lines
+  const pid = lines[0]
+  const port = Number(lines[3])
   if (!pid || !port) return undefined
   if (!(await isPostgres(Number(pid)))) {
     // The pid is a zombie's or has gone to another program, but PostgreSQL would take it for a live server. A pid that no system gives makes
@@ -96,11 +104,11 @@ const findLeftOver = async (data: string, password: string): Promise<string | un
     return undefined
   }
   for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
-    const client = new pg.Client({ connectionString: urlOf(password, Number(port)), connectionTimeoutMillis: 2_000 })
+    const client = new pg.Client({ connectionString: urlOf(password, port), connectionTimeoutMillis: 2_000 })
     try {
       await client.connect()
       const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory')
-      return rows[0] && realpathSync(rows[0].data_directory) === realpathSync(data) ? urlOf(password, Number(port)) : undefined
+      return rows[0] && realpathSync(rows[0].data_directory) === realpathSync(data) ? port : undefined
     } catch (error) {
       // 57P03: starting up or recovering. Anything else is not our server.
       if ((error as { code?: string }).code !== '57P03') return undefined
