@@ -189,7 +189,7 @@ describe('fraud', () => {
   const alertOf = async (orderId: string): Promise<string> => {
     const risk = await staffToken('risk')
     const list = await poll(
-      () => call('GET', '/v1/fraud/alerts?limit=100', { token: risk }),
+      () => call('GET', '/v1/fraud/alerts?status=open&limit=100', { token: risk }),
       (answer) =>
         (answer.body['items'] as unknown as { orderId: string }[] | undefined)?.some((alert) => alert.orderId === orderId) ?? false,
     )
@@ -219,6 +219,18 @@ describe('fraud', () => {
     expect(reason(order)).toBe(expected)
     await settledStock(sku, status === 'CONFIRMED' ? 4 : 5)
   })
+
+  it.concurrent(
+    'nobody reviews in time: declined, and the stock is back',
+    async () => {
+      const [sku, customer] = await Promise.all([makeProduct({ price: REVIEWED, stock: 5 }), makeCustomer()])
+      const placed = await placeOrder(customer, sku, { method: 'card', token: 'tok_success' })
+      const { order } = await ended(customer, placed, 'CANCELLED', 'COMPENSATED', 60_000)
+      expect(reason(order)).toBe('fraud-declined')
+      await settledStock(sku, 5)
+    },
+    90_000,
+  )
 
   it.concurrent('an outrageous order is declined by the scorecard', async () => {
     const [sku, customer] = await Promise.all([makeProduct({ price: DECLINED, stock: 5 }), makeCustomer()])
