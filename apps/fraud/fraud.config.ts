@@ -6,10 +6,13 @@ export const fraudConfig = Type.Object({
   ...baseConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3005 }),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'fraud' }),
-  /** How long an alert waits for a person; then the order is declined. */
-  REVIEW_TIMEOUT_SECONDS: Type.Integer({ minimum: 1, maximum: 30 * 86_400, default: 86_400 }),
-  /** PostgreSQL connections of this process. */
-  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 200, default: 10 }),
+  REVIEW_TIMEOUT_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 30 * 86_400,
+    default: 86_400,
+    description: 'How long an alert waits for a person; then the order is declined.',
+  }),
+  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 200, default: 10, description: 'PostgreSQL connections of this process.' }),
 })
 
 export type FraudConfig = Static<typeof fraudConfig>

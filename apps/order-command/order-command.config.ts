@@ -8,14 +8,28 @@ export const orderCommandConfig = Type.Object({
   ...baseConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3001 }),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'order_command' }),
-  /** Connections of consumers and reads; the event store's batches have their own. */
-  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8 }),
-  /** Where the seller is registered for GST, in ISO 3166-2:IN letters: decides between CGST + SGST and IGST. */
-  SELLER_STATE: Type.Enum([...STATE_CODES], { default: 'KA' }),
-  /** What shipping an order costs, in paise. */
-  SHIPPING_FEE_PAISE: Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$', default: '0' }),
-  /** Rows of GST rates as JSON, instead of those in the code: `[{"effectiveFrom": "2025-09-22", "rates": [0, 5, 18, 40], "source"}]`. */
-  GST_RATES: Type.Optional(Type.String({ maxLength: 100_000 })),
+  DATABASE_CONNECTIONS: Type.Integer({
+    minimum: 2,
+    maximum: 100,
+    default: 8,
+    description: `Connections of consumers and reads; the event store's batches have their own.`,
+  }),
+  SELLER_STATE: Type.Enum([...STATE_CODES], {
+    default: 'KA',
+    description: 'Where the seller is registered for GST, in ISO 3166-2:IN letters: decides between CGST + SGST and IGST.',
+  }),
+  SHIPPING_FEE_PAISE: Type.String({
+    pattern: '^(0|[1-9][0-9]{0,14})$',
+    default: '0',
+    description: 'What shipping an order costs, in paise.',
+  }),
+  GST_RATES: Type.Optional(
+    Type.String({
+      maxLength: 100_000,
+      description:
+        'Rows of GST rates as JSON, instead of those in the code: `[{"effectiveFrom": "2025-09-22", "rates": [0, 5, 18, 40], "source"}]`.',
+    }),
+  ),
 })
 export type OrderCommandConfig = Static<typeof orderCommandConfig>
 

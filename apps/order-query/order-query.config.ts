@@ -6,8 +6,12 @@ export const orderQueryConfig = Type.Object({
   ...baseConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3002 }),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'order_query' }),
-  /** Connections for reads and projections; the offsets of the log have a few of their own. */
-  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 10 }),
+  DATABASE_CONNECTIONS: Type.Integer({
+    minimum: 2,
+    maximum: 100,
+    default: 10,
+    description: 'Connections for reads and projections; the offsets of the log have a few of their own.',
+  }),
 })
 
 export type OrderQueryConfig = Static<typeof orderQueryConfig>

@@ -7,12 +7,19 @@ export const walletConfig = Type.Object({
   ...baseConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3003 }),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'wallet' }),
-  /** Connections of the write path and the reads. */
-  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8 }),
-  /** Rows of limits as JSON, instead of those in the code: `[{"kyc", "rule", "from", "max", "source"}]`. */
-  WALLET_LIMITS: Type.Optional(Type.String({ maxLength: 100_000 })),
-  /** How often, at the latest, holds that expired are looked for. */
-  HOLD_EXPIRY_POLL_MS: Type.Integer({ minimum: 10, maximum: 60_000, default: 1_000 }),
+  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8, description: 'Connections of the write path and the reads.' }),
+  WALLET_LIMITS: Type.Optional(
+    Type.String({
+      maxLength: 100_000,
+      description: 'Rows of limits as JSON, instead of those in the code: `[{"kyc", "rule", "from", "max", "source"}]`.',
+    }),
+  ),
+  HOLD_EXPIRY_POLL_MS: Type.Integer({
+    minimum: 10,
+    maximum: 60_000,
+    default: 1_000,
+    description: 'How often, at the latest, holds that expired are looked for.',
+  }),
 })
 export type WalletConfig = Static<typeof walletConfig>
 

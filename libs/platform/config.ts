@@ -1,31 +1,45 @@
 import envSchema from 'env-schema'
 import Type, { type Static, type TObject, type TProperties } from 'typebox'
 
-const Url = (schemes: string) => Type.String({ pattern: `^(${schemes})://[^\\s]+$` })
+const Url = (schemes: string, description: string) => Type.String({ pattern: `^(${schemes})://[^\\s]+$`, description })
 
 /** What every app is told. Spread it into the app's own schema. */
 export const baseConfig = {
   NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
-  DATABASE_URL: Url('postgres|postgresql'),
+  DATABASE_URL: Url('postgres|postgresql', `postgres://user:password@host:port/database: the app's own.`),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$' }),
-  /** The log's transport. */
-  LOG: Type.Enum(['postgres', 'kafka'], { default: 'postgres' }),
-  LOG_DATABASE_URL: Type.Optional(Url('postgres|postgresql')),
-  /** `host:port`, separated by commas. */
-  KAFKA_BROKERS: Type.Optional(Type.String({ pattern: '^[^\\s,:]+:[0-9]+(,[^\\s,:]+:[0-9]+)*$' })),
-  REDIS_URL: Type.Optional(Url('redis|rediss')),
-  JWKS_URL: Url('http|https'),
-  JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512 }),
-  JWT_AUDIENCE: Type.String({ minLength: 1, maxLength: 512, default: 'bahi' }),
-  /** The development issuer gives a token to whoever asks. Never in production. */
-  DEV_ISSUER: Type.Boolean({ default: false }),
-  /** Wraps the data keys of persons: 32 bytes, base64 or base64url. */
-  MASTER_KEY: Type.String({ pattern: '^[A-Za-z0-9+/_-]{43}=?$' }),
-  /** Keys the hashes by which fraud recognises addresses and devices. */
-  FRAUD_HASH_KEY: Type.String({ minLength: 32, maxLength: 512 }),
-  RATE_LIMIT_PER_SECOND: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 500 }),
-  RATE_LIMIT_BURST: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1_000 }),
+  LOG: Type.Enum(['postgres', 'kafka'], { default: 'postgres', description: `The log's transport.` }),
+  LOG_DATABASE_URL: Type.Optional(Url('postgres|postgresql', 'Where the log is, with LOG=postgres; DATABASE_URL unless given.')),
+  KAFKA_BROKERS: Type.Optional(
+    Type.String({ pattern: '^[^\\s,:]+:[0-9]+(,[^\\s,:]+:[0-9]+)*$', description: '`host:port`, separated by commas.' }),
+  ),
+  REDIS_URL: Type.Optional(Url('redis|rediss', 'Where replicas count requests together; each counts for itself without it.')),
+  JWKS_URL: Url('http|https', 'Where the public keys of the token issuer are.'),
+  JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512, description: 'What `iss` of a token must be.' }),
+  JWT_AUDIENCE: Type.String({ minLength: 1, maxLength: 512, default: 'bahi', description: 'What `aud` of a token must hold.' }),
+  DEV_ISSUER: Type.Boolean({ default: false, description: 'The development issuer gives a token to whoever asks. Never in production.' }),
+  MASTER_KEY: Type.String({
+    pattern: '^[A-Za-z0-9+/_-]{43}=?$',
+    description: 'Wraps the data keys of persons: 32 bytes, base64 or base64url.',
+  }),
+  FRAUD_HASH_KEY: Type.String({
+    minLength: 32,
+    maxLength: 512,
+    description: 'Keys the hashes by which fraud recognises addresses and devices.',
+  }),
+  RATE_LIMIT_PER_SECOND: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 500,
+    description: 'Requests of one caller that are allowed again each second.',
+  }),
+  RATE_LIMIT_BURST: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 1_000,
+    description: 'Requests of one caller that are allowed at once.',
+  }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 } satisfies TProperties
 
