@@ -35,7 +35,9 @@ export const clientConfig = (config: PostgresConfig): pg.ClientConfig => ({
 
 export const createPool = (config: PostgresConfig): pg.Pool => {
   const pool = new pg.Pool({ ...clientConfig(config), max: config.maxConnections, idleTimeoutMillis: 30_000 })
-  // An idle connection that dies (server restart) is replaced at the next use; without a listener it would end the process.
+  // A connection that dies (server restart) fails the query under way and is replaced at the next use. The pool listens while a connection
+  // is idle, and stops at checkout: without a listener of its own, one that dies inside a transaction would end the process.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }

@@ -85,6 +85,32 @@ describe('postgres', () => {
     await one.end()
   })
 
+  it.each([
+    ['as the first of a transaction', (one: pg.Pool, query: pg.QueryConfig) => pgTransactions(one).run((tx) => asPg(tx).query(query))],
+    ['with the commit', (one: pg.Pool, query: pg.QueryConfig) => pgTransactions(one).run((tx) => asPg(tx).atCommit(query))],
+  ])('uses a connection on whose first named statement failed at run time, %s', async (_, run) => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const divide = (by: number) => ({ name: 'divide', text: 'SELECT 1 / $1::int', values: [by] })
+    for (const by of [0, 1, 0, 1]) {
+      const attempt = run(one, divide(by))
+      if (by === 0) await expect(attempt).rejects.toMatchObject({ code: '22012' })
+      else await attempt
+    }
+    await one.end()
+  })
+
+  it('survives the loss of a connection inside a transaction', async () => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const lost = pgTransactions(one).run(async (tx) => {
+      const { rows } = await asPg(tx).query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      await pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+      await asPg(tx).query('SELECT pg_sleep(0.2)')
+    })
+    expect(classifyFailure(await lost.catch((error: unknown) => error))).toBe('unavailable')
+    await pgTransactions(one).run((tx) => asPg(tx).query('SELECT 1'))
+    await one.end()
+  })
+
   it('rings when notified, and again after its connection was cut', async () => {
     let rings = 0
     const bell = await listen(database, 'a_channel', () => rings++)

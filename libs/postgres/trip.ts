@@ -13,7 +13,6 @@ interface WireQuery<Row extends pg.QueryResultRow> {
   callback: (error: Error | null, result: pg.QueryResult<Row>) => void
   submit(connection: WireConnection): Error | null
   handleCommandComplete(message: { readonly text: string }, connection: WireConnection): void
-  handleError(error: Error, connection: WireConnection): void
 }
 
 interface WireConnection {
@@ -31,21 +30,36 @@ interface WireConnection {
  * after a failed one the server passes over the rest.
  * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
-export const queryInTrip = <Row extends pg.QueryResultRow>(
+export const queryInTrip = async <Row extends pg.QueryResultRow>(
   client: pg.ClientBase,
   config: pg.QueryConfig,
   { begin = false, commit = false }: Company,
+): Promise<pg.QueryResult<Row>> => {
+  // pg would take the answer to BEGIN's Parse for that of a statement which this connection has yet to prepare, and after a failure would no
+  // longer know what the server has prepared. So at a statement's first use BEGIN goes alone.
+  const alone = begin && config.name !== undefined && !isPrepared(client, config.name)
+  if (alone) await client.query('BEGIN')
+  return inOneTrip<Row>(client, config, { begin: begin && !alone, commit })
+}
+
+const isPrepared = (client: pg.ClientBase, name: string): boolean => {
+  const { connection } = client as pg.ClientBase & { readonly connection: WireConnection }
+  return connection.parsedStatements[name] !== undefined
+}
+
+const inOneTrip = <Row extends pg.QueryResultRow>(
+  client: pg.ClientBase,
+  config: pg.QueryConfig,
+  { begin, commit }: Required<Company>,
 ): Promise<pg.QueryResult<Row>> =>
   new Promise((resolve, reject) => {
     const extended: pg.QueryConfig & { queryMode: 'extended' } = { ...config, queryMode: 'extended' }
     const plain: unknown = new pg.Query(extended)
     const query = plain as WireQuery<Row>
-    const { submit, handleCommandComplete, handleError } = query
-    let known = false
+    const { submit, handleCommandComplete } = query
     let awaited = begin ? 'BEGIN' : undefined
 
     query.submit = (connection) => {
-      known = config.name !== undefined && connection.parsedStatements[config.name] !== undefined
       connection.stream.cork()
       try {
         if (begin) send(connection, 'BEGIN')
@@ -59,11 +73,6 @@ export const queryInTrip = <Row extends pg.QueryResultRow>(
     query.handleCommandComplete = (message, connection) => {
       if (message.text === awaited) awaited = undefined
       else if (!commit || message.text !== 'COMMIT') handleCommandComplete.call(query, message, connection)
-    }
-    query.handleError = (error, connection) => {
-      // pg takes the answer to BEGIN's Parse for this statement's.
-      if (config.name !== undefined && !known) delete connection.parsedStatements[config.name]
-      handleError.call(query, error, connection)
     }
     query.callback = (error, result) => (error ? reject(error) : resolve(result))
     client.query(plain as pg.Submittable)
