@@ -40,7 +40,6 @@ const providerOf = (config: PaymentSagaConfig, clock: Clock): SandboxProvider =>
     url: config.PROVIDER_URL,
     apiKey: config.PROVIDER_API_KEY,
     clock,
-    concurrency: config.PROVIDER_CONCURRENCY,
     timeout_ms: { authorise: 5_000, find: 2_000, change: 5_000 },
   })
 

@@ -219,7 +219,11 @@ describe("an operator's hand", () => {
     await until(order, { status: 'WAITING' })
     const sagaId = sagaIdFor('order-payment', order.orderId)
     const key = { 'idempotency-key': randomUUID() }
-    expect((await operate(sagaId, 'compensate', {}, { 'if-match': '"1"' })).status).toBe(412)
+    for (const action of ['retry', 'compensate'])
+      expect(await operate(sagaId, action)).toMatchObject({ status: 400, body: { errors: [{ pointer: '/reason' }] } })
+    const shownBefore = await payments.call('GET', `/v1/sagas/${sagaId}`)
+    expect(shownBefore.headers['etag']).toBe(`"${String((shownBefore.body as { version: number }).version)}"`)
+    expect((await operate(sagaId, 'compensate', { reason: 'a test' }, { 'if-match': '"1"' })).status).toBe(412)
     const first = await operate(sagaId, 'compensate', { reason: 'a test' }, key)
     expect(first).toMatchObject({ status: 200, body: { status: 'COMPENSATING', failure: { reason: 'operator' } } })
     const again = await operate(sagaId, 'compensate', { reason: 'a test' }, key)
@@ -227,10 +231,10 @@ describe("an operator's hand", () => {
     expect((await operate(sagaId, 'compensate', { reason: 'another' }, key)).status).toBe(422)
     await until(order, { status: 'COMPENSATED' })
     expect(order.books).toMatchObject({ order: 'CANCELLED', reason: 'merchant', reserved: 0 })
-    expect((await operate(sagaId, 'compensate')).status).toBe(409)
-    expect((await operate(sagaId, 'retry')).status).toBe(409)
+    expect((await operate(sagaId, 'compensate', { reason: 'a test' })).status).toBe(409)
+    expect((await operate(sagaId, 'retry', { reason: 'a test' })).status).toBe(409)
     expect((await operate(sagaId, 'resume', { step: 'place-order', outcome: 'succeeded', evidence: 'none' })).status).toBe(409)
-    expect((await operate(randomUUID(), 'retry')).status).toBe(404)
+    expect((await operate(randomUUID(), 'retry', { reason: 'a test' })).status).toBe(404)
     expect((await operate(sagaId, 'resume', { step: 'x' })).status).toBe(400)
     const shown = await payments.call('GET', `/v1/sagas/${sagaId}`)
     expect(JSON.stringify(shown.body)).toContain('"by":"s-1"')
@@ -244,5 +248,18 @@ describe("an operator's hand", () => {
     expect((await operate(sagaId, 'resume', body)).status).toBe(200)
     await until(order, { status: 'COMPENSATED' })
     expect(order.books.reason).toBe('payment-declined')
+  })
+
+  it('asks for what a success must tell', async () => {
+    const order = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    await until(order, { status: 'WAITING' })
+    const sagaId = sagaIdFor('order-payment', order.orderId)
+    const body = { step: 'await-review', outcome: 'succeeded', evidence: 'the risk officer says so' }
+    expect(await operate(sagaId, 'resume', body)).toMatchObject({ status: 400, body: { errors: [{ pointer: '/decision' }] } })
+    const headers = { 'idempotency-key': randomUUID() }
+    // The second waits for the first, and gets its answer.
+    const answers = await Promise.all([1, 2].map(() => operate(sagaId, 'resume', { ...body, decision: 'approve' }, headers)))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200])
+    await until(order, paid)
   })
 })

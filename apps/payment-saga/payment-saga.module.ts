@@ -1,6 +1,6 @@
 import type { EventStore } from '#event-store'
 import type { Clock, Transactions } from '#kernel'
-import { Metrics } from '#platform'
+import { HttpCommands, Metrics } from '#platform'
 import { SagaEngine, SagaInbox, type SagaStore } from '#saga'
 import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
@@ -10,7 +10,7 @@ import { AnySaga, SagasController } from './http/sagas.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
-import { CLOCK, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
+import { CLOCK, SAGAS, STORE } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
 /** Measured when it is scraped. */
@@ -49,7 +49,7 @@ export class PaymentSagaModule {
       providers: [
         { provide: STORE, useValue: store },
         { provide: SAGAS, useValue: sagas },
-        { provide: TRANSACTIONS, useValue: transactions },
+        { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: CLOCK, useValue: clock },
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },

@@ -2,4 +2,3 @@
 export const STORE = Symbol('event store')
 export const SAGAS = Symbol('saga store')
 export const CLOCK = Symbol('clock')
-export const TRANSACTIONS = Symbol('transactions')

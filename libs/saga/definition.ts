@@ -24,11 +24,22 @@ export interface Call {
 export type Patch<Data> = { readonly [Name in keyof Data]?: Data[Name] }
 type Learns<Data> = (result: JsonObject, data: Data, outcome: 'succeeded' | 'refused' | 'unknown') => Patch<Data>
 
+/** What a person may say of an action that they settle: only its own names are read. */
+export type Told = Readonly<Record<string, string>>
+
+/**
+ * The result of an action that succeeded by a person's word: made of what the saga knows, and of what the person must tell where it does
+ * not. `lacks`: names of what must be told and was not.
+ */
+export type ByHand<Data> = (told: Told, saga: Saga<Data>) => { readonly result: JsonObject } | { readonly lacks: readonly string[] }
+
 /** A message to another app, answered by one `CommandAnswered`. Without an answer it goes out again under the same id. */
 export interface CommandAction<Data> {
   readonly kind: 'command'
   readonly message: (saga: Saga<Data>, call: Call) => OutgoingMessage
   readonly learns?: Learns<Data>
+  /** Without it a person's word has no result: right where nothing is learned of one. */
+  readonly byHand?: ByHand<Data>
   /** Pause before the first repeat; doubled each time. */
   readonly repeatAfter_ms: number
   /** Sendings before an operator is called. */
@@ -41,6 +52,7 @@ export interface ActivityAction<Data> {
   readonly activity: string
   readonly input: (saga: Saga<Data>) => JsonObject
   readonly learns?: Learns<Data>
+  readonly byHand?: ByHand<Data>
   /** How long it may stay unknown before the step expires. Without it: `attempts` runs, then an operator is called. */
   readonly window_ms?: number
   readonly attempts: number
@@ -52,6 +64,7 @@ export interface WaitAction<Data> {
   readonly kind: 'wait'
   readonly message: string
   readonly learns?: Learns<Data>
+  readonly byHand?: ByHand<Data>
   readonly window_ms: number
 }
 
@@ -137,17 +150,20 @@ export const defineSaga = <Data extends JsonObject>(definition: SagaDefinition<D
 
 export const command = <Data>(
   message: CommandAction<Data>['message'],
-  options: NoInfer<Partial<Pick<CommandAction<Data>, 'learns' | 'repeatAfter_ms' | 'attempts'>>> = {},
+  options: NoInfer<Partial<Pick<CommandAction<Data>, 'learns' | 'byHand' | 'repeatAfter_ms' | 'attempts'>>> = {},
 ): CommandAction<Data> => ({ kind: 'command', message, repeatAfter_ms: 30_000, attempts: 8, ...options })
 
 export const activity = <Data>(
   name: string,
   options: NoInfer<
-    Pick<ActivityAction<Data>, 'input'> & Partial<Pick<ActivityAction<Data>, 'learns' | 'window_ms' | 'attempts' | 'backoff'>>
+    Pick<ActivityAction<Data>, 'input'> & Partial<Pick<ActivityAction<Data>, 'learns' | 'byHand' | 'window_ms' | 'attempts' | 'backoff'>>
   >,
 ): ActivityAction<Data> => ({ kind: 'activity', activity: name, attempts: 20, backoff: { first_ms: 500, most_ms: 30_000 }, ...options })
 
-export const waitFor = <Data>(message: string, options: NoInfer<Pick<WaitAction<Data>, 'window_ms' | 'learns'>>): WaitAction<Data> => ({
+export const waitFor = <Data>(
+  message: string,
+  options: NoInfer<Pick<WaitAction<Data>, 'window_ms' | 'learns' | 'byHand'>>,
+): WaitAction<Data> => ({
   kind: 'wait',
   message,
   ...options,

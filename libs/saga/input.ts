@@ -1,4 +1,5 @@
 import type { JsonObject, MessageContext } from '#kernel'
+import type { Told } from './definition.js'
 
 /**
  * What an activity knows when it returns. `unknown` is honest: no answer came, or the provider itself does not know yet. It is asked about
@@ -17,7 +18,8 @@ export type OperatorAction =
       readonly step: string
       readonly outcome: 'succeeded' | 'refused'
       readonly evidence: string
-      readonly result?: JsonObject
+      /** What the person says of it besides; what a step must be told is its definition's to say. */
+      readonly told?: Told
     }
 
 /** Everything that can happen to a saga. `id` is its idempotency key: the same input again has no second effect. */
@@ -37,5 +39,6 @@ export type SagaInput = { readonly id: string; readonly sagaId: string; readonly
 
 /** What an input came to. `noted`: it changed nothing, and the stream says why. `refused`: an operator asked for what cannot be. */
 export type InputAnswer = { readonly version: number; readonly replayed: boolean } & (
-  { readonly disposition: 'applied' | 'noted' } | { readonly disposition: 'refused'; readonly slug: string; readonly detail: string }
+  | { readonly disposition: 'applied' | 'noted' }
+  | { readonly disposition: 'refused'; readonly slug: string; readonly detail: string; readonly lacks?: readonly string[] }
 )

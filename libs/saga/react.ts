@@ -18,6 +18,8 @@ export interface ReactionRefused {
   readonly disposition: 'refused'
   readonly slug: string
   readonly detail: string
+  /** What a person must tell of the step besides, to say that it succeeded. */
+  readonly lacks?: readonly string[]
 }
 
 /**
@@ -122,7 +124,7 @@ const timer = (turn: Turn): void => {
 const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionRefused | undefined => {
   const { state, at } = turn
   const { by, reason, operator } = input
-  const acted = (more: Partial<Omit<OperatorAction & { action: 'resume' }, 'action' | 'result'>> = {}) =>
+  const acted = (more: Partial<Omit<OperatorAction & { action: 'resume' }, 'action' | 'told'>> = {}) =>
     turn.emit({ type: 'OperatorActed', data: { action: operator.action, by, reason, at, ...more } })
   switch (operator.action) {
     case 'retry': {
@@ -143,12 +145,20 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
       return
     }
     case 'resume': {
-      const { step, outcome, evidence, result = {} } = operator
+      const { step, outcome, evidence, told = {} } = operator
       const side = state.attention?.step === step ? state.attention.side : 'do'
       if (actionOf(state, { step, side })?.status === undefined) return cannot(`${step} has not begun`)
       if (actionOf(state, { step, side })?.status === 'succeeded') return cannot(`${step} has succeeded`)
+      if (outcome === 'refused') {
+        acted({ step, outcome, evidence })
+        turn.settle(step, side, { outcome, slug: 'operator', detail: evidence }, by)
+        return
+      }
+      const made = turn.action(step, side)?.byHand?.(told, turn.saga) ?? { result: {} }
+      if ('lacks' in made)
+        return { ...cannot(`${step} needs ${made.lacks.join(', ')} to be settled`), slug: 'invalid-input', lacks: made.lacks }
       acted({ step, outcome, evidence })
-      turn.settle(step, side, outcome === 'succeeded' ? { outcome, result } : { outcome, slug: 'operator', detail: evidence, result }, by)
+      turn.settle(step, side, { outcome, result: made.result }, by)
       return
     }
   }

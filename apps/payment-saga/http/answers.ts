@@ -121,7 +121,7 @@ class SagaRowAnswer {
   @ApiProperty({ format: 'date-time' })
   readonly updatedAt!: string
 
-  @ApiProperty({ type: 'integer' })
+  @ApiProperty({ type: 'integer', description: 'As in the ETag.' })
   readonly version!: number
 }
 

@@ -17,9 +17,10 @@ import {
   type RecordedAnswer,
 } from '#platform'
 import { sagaRef, type SagaStore } from '#saga'
-import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query } from '@nestjs/common'
+import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query, Res } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
 import { OperateSaga } from '../commands/operate-saga.js'
 import { instanceView, sagaView } from '../saga-view.js'
 import { CLOCK, SAGAS, STORE } from '../tokens.js'
@@ -68,17 +69,22 @@ export class SagasController {
     return pageOf(await this.sagas.list(filter, page), limit, instanceView, ({ id }) => id)
   }
 
-  /** Each step with its attempts, timers and compensation, what it waits for, and what happened. */
+  /** Its ETag is what `If-Match` of the operations below is held against. Each step with its attempts, timers and compensation, what it waits for, and what happened. */
   @Get(':id')
   @Roles('support', 'auditor', 'admin')
   @ApiOkResponse({ type: SagaAnswer })
-  async read(@Param('id') id: string, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<JsonObject> {
+  async read(
+    @Param('id') id: string,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
     const { state, version } = await this.events.load(sagaRef(id))
     if (state.phase === 'new') throw notFound('saga')
     const row = await this.sagas.instance(id)
     const timeline: JsonObject[] = []
     const from = Math.max(version - TIMELINE + 1, 1)
     for await (const event of this.events.readStream(`saga-${id}`, { from, limit: TIMELINE })) timeline.push(timelineView(event))
+    void reply.header('etag', `"${version}"`)
     return { ...sagaView(state, version), ...(row?.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }), timeline }
   }
 
@@ -90,7 +96,7 @@ export class SagasController {
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   retry(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    return this.bus.execute(new OperateSaga(request, id, { action: 'retry' }, reason ?? ''))
+    return this.bus.execute(new OperateSaga(request, id, { action: 'retry' }, reason))
   }
 
   /** Turns it back. 409 `invalid-transition` past its pivot. */
@@ -101,10 +107,10 @@ export class SagasController {
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   compensate(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    return this.bus.execute(new OperateSaga(request, id, { action: 'compensate' }, reason ?? ''))
+    return this.bus.execute(new OperateSaga(request, id, { action: 'compensate' }, reason))
   }
 
-  /** Settles a step by a person's word. */
+  /** Settles a step by a person's word. What success must tell besides, and the saga does not know, is a 400 with its pointer. */
   @Post(':id/resume')
   @HttpCode(200)
   @Roles('support', 'admin')
@@ -112,8 +118,15 @@ export class SagasController {
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
   resume(@Param('id') id: string, @Body() body: ResumeDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    const { step, outcome, evidence, reason = evidence } = body
-    return this.bus.execute(new OperateSaga(request, id, { action: 'resume', step, outcome, evidence }, reason))
+    const { step, outcome, evidence, reason = evidence, providerPaymentId, decision, captured, method, walletId } = body
+    const told = {
+      ...(providerPaymentId === undefined ? {} : { providerPaymentId }),
+      ...(decision === undefined ? {} : { decision }),
+      ...(captured === undefined ? {} : { captured: captured.amount }),
+      ...(method === undefined ? {} : { method }),
+      ...(walletId === undefined ? {} : { walletId }),
+    }
+    return this.bus.execute(new OperateSaga(request, id, { action: 'resume', step, outcome, evidence, told }, reason))
   }
 }
 

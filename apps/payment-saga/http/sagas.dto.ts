@@ -1,4 +1,4 @@
-import { OneOf, PageQuery, Text } from '#platform'
+import { IsMoney, OneOf, PageQuery, Text, VisibleAscii, type MoneyDto } from '#platform'
 import type { SagaStatus } from '#saga'
 import { ORDER_CANCELLATION, ORDER_PAYMENT } from '../sagas/order-payment.js'
 
@@ -31,6 +31,8 @@ export class SagasQuery extends PageQuery {
   readonly stuckFor?: string
 }
 
+const METHODS = ['wallet', 'upi', 'card', 'netbanking', 'cod'] as const
+
 const REASON = {
   max: 500,
   description: 'Kept with the saga, beside your name. No personal data.',
@@ -38,8 +40,8 @@ const REASON = {
 }
 
 export class OperatorDto {
-  @Text({ ...REASON, optional: true })
-  readonly reason?: string
+  @Text(REASON)
+  readonly reason!: string
 }
 
 export class ResumeDto {
@@ -54,4 +56,25 @@ export class ResumeDto {
 
   @Text({ ...REASON, optional: true })
   readonly reason?: string
+
+  @VisibleAscii(128, {
+    optional: true,
+    description: "The provider's id of the payment. Needed where `authorise-payment` succeeded and no answer has told it.",
+  })
+  readonly providerPaymentId?: string
+
+  @OneOf(['approve', 'review', 'decline'], {
+    optional: true,
+    description: 'Needed where `score-fraud` or `await-review` succeeded: what was decided.',
+  })
+  readonly decision?: 'approve' | 'review' | 'decline'
+
+  @IsMoney({ optional: true, description: 'Needed where `await-capture` succeeded: what was taken of the customer.' })
+  readonly captured?: MoneyDto
+
+  @OneOf(METHODS, { optional: true, description: 'Needed where `await-capture` succeeded: how it was taken.' })
+  readonly method?: (typeof METHODS)[number]
+
+  @VisibleAscii(128, { optional: true, description: 'Needed where `await-capture` succeeded and a wallet paid.' })
+  readonly walletId?: string
 }

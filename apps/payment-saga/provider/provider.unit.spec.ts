@@ -19,9 +19,9 @@ const provider = (
     sent.push(request)
     return respond(request)
   }
-  const breaker = new CircuitBreaker(clock, { threshold: 3, rest_ms: 1_000 })
+  const breaker = new CircuitBreaker(clock, { window_ms: 10_000, calls: 3, share: 1, rest_ms: 1_000 })
   const timeout_ms = { authorise: 1_000, find: 1_000, change: 1_000 }
-  const made = new SandboxProvider({ url: 'http://p', apiKey: 'k', clock, timeout_ms, concurrency: 2, breaker, fetch: fetched })
+  const made = new SandboxProvider({ url: 'http://p', apiKey: 'k', clock, timeout_ms, breaker, fetch: fetched })
   return { provider: made, sent, clock, breaker }
 }
 
@@ -73,16 +73,74 @@ describe('the sandbox provider', () => {
     expect(breaker.state).toBe('closed')
   })
 
-  it('gets so many calls at once and no more', async () => {
-    let running = 0
-    let most = 0
-    const { provider: it } = provider(async () => {
-      most = Math.max(most, ++running)
-      await Promise.resolve()
-      running--
-      return json(200, books)
+  it('is sent nothing when the time of the caller is over, and not judged by that', async () => {
+    const { provider: it, sent, breaker } = provider(() => json(200, books))
+    for (let times = 0; times < 5; times++) expect(await it.find('k', AbortSignal.abort())).toMatchObject({ known: 'unknown' })
+    expect([sent.length, breaker.state]).toEqual([0, 'closed'])
+  })
+
+  it('reads no more of an answer than its bound', async () => {
+    let read = 0
+    const endless = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        read++
+        controller.enqueue(new Uint8Array(16 * 1024).fill(32))
+      },
     })
-    await Promise.all(Array.from({ length: 10 }, () => it.find('k', signal)))
-    expect(most).toBe(2)
+    const { provider: it } = provider(() => new Response(endless, { status: 200 }))
+    expect(await it.find('k', signal)).toEqual({ known: 'unknown', detail: 'RangeError' })
+    expect(read).toBeLessThan(10)
+  })
+})
+
+describe('the circuit breaker', () => {
+  const call = (breaker: CircuitBreaker, end: 'succeeded' | 'failed', times = 1) => {
+    let sent = 0
+    for (let time = 0; time < times; time++) {
+      const ended = breaker.admit()
+      ended?.(end)
+      if (ended) sent++
+    }
+    return sent
+  }
+
+  it('stays closed when a few dozen payments of hundreds get no answer, however late and in a row that shows', () => {
+    const clock = new FakeClock()
+    const breaker = new CircuitBreaker(clock)
+    call(breaker, 'succeeded', 300)
+    // A call without an answer ends when its time-out does.
+    clock.advance(5_000)
+    call(breaker, 'failed', 48)
+    expect(breaker.state).toBe('closed')
+    clock.advance(20_000)
+    // With nothing beside them, so few do not say that it is down.
+    call(breaker, 'failed', 49)
+    expect(breaker.state).toBe('closed')
+  })
+
+  it('opens when most calls fail, soon after they begin to', () => {
+    const clock = new FakeClock()
+    const breaker = new CircuitBreaker(clock)
+    call(breaker, 'succeeded', 1_000)
+    let failing_ms = 0
+    for (; breaker.state === 'closed' && failing_ms < 60_000; failing_ms += 500) {
+      call(breaker, 'failed', 10)
+      clock.advance(500)
+    }
+    expect([breaker.state, failing_ms <= 11_000]).toEqual(['open', true])
+    expect(call(breaker, 'succeeded')).toBe(0)
+  })
+
+  it('forgets what failed before it opened, and is not closed by what was sent before', () => {
+    const clock = new FakeClock()
+    const breaker = new CircuitBreaker(clock, { window_ms: 10_000, calls: 3, share: 0.5, rest_ms: 1_000 })
+    const straggler = breaker.admit()
+    call(breaker, 'failed', 3)
+    straggler?.('succeeded')
+    expect(breaker.state).toBe('open')
+    clock.advance(1_000)
+    expect([call(breaker, 'succeeded'), breaker.state]).toEqual([1, 'closed'])
+    call(breaker, 'failed', 2)
+    expect(breaker.state).toBe('closed')
   })
 })

@@ -12,8 +12,6 @@ export interface SandboxProviderOptions {
   readonly clock: Pick<Clock, 'now'>
   /** How long an answer may take, by call. */
   readonly timeout_ms: { readonly authorise: number; readonly find: number; readonly change: number }
-  /** Calls at once; more wait their turn. */
-  readonly concurrency: number
   readonly breaker?: CircuitBreaker
   readonly fetch?: typeof fetch
 }
@@ -37,17 +35,14 @@ const ProblemBody = Compile(Type.Object({ type: Type.String({ maxLength: 200 }),
 /** An answer larger than this is none of the provider's. */
 const MAX_ANSWER_BYTES = 64 * 1024
 
-/** The provider sandbox over HTTP. Connections are kept alive by fetch's own agent. */
+/** The provider sandbox over HTTP. How many calls run at once is the worker's to bound. Connections are kept alive by fetch's own agent. */
 export class SandboxProvider implements PaymentProvider {
   readonly breaker: CircuitBreaker
   readonly #fetch: typeof fetch
-  #free: number
-  readonly #waiting: (() => void)[] = []
 
   constructor(private readonly options: SandboxProviderOptions) {
     this.breaker = options.breaker ?? new CircuitBreaker(options.clock)
     this.#fetch = options.fetch ?? fetch
-    this.#free = options.concurrency
   }
 
   authorise(key: string, { amount, ...request }: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
@@ -76,8 +71,10 @@ export class SandboxProvider implements PaymentProvider {
   }
 
   async #call(method: string, path: string, timeout_ms: number, signal: AbortSignal, body?: JsonObject): Promise<ProviderAnswer> {
-    if (!this.breaker.admit()) return { known: 'unknown', detail: 'not sent: the provider is down' }
-    await this.#enter()
+    // Of a call that was not sent nothing is learned of the provider.
+    if (signal.aborted) return { known: 'unknown', detail: 'not sent: its time is over' }
+    const ended = this.breaker.admit()
+    if (!ended) return { known: 'unknown', detail: 'not sent: the provider is down' }
     try {
       const response = await this.#fetch(`${this.options.url}${path}`, {
         method,
@@ -87,34 +84,27 @@ export class SandboxProvider implements PaymentProvider {
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]),
       })
       const answer = readAnswer(response.status, await boundedJson(response))
-      if (response.status >= 500 || response.status === 429) this.breaker.failed()
-      else this.breaker.succeeded()
+      ended(response.status >= 500 || response.status === 429 ? 'failed' : 'succeeded')
       return answer
     } catch (error) {
-      this.breaker.failed()
+      ended('failed')
       // The error's name only: a message may quote what was sent.
       return { known: 'unknown', detail: error instanceof Error ? error.name : 'no answer' }
-    } finally {
-      this.#leave()
     }
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#free++
   }
 }
 
+/** Reads no further than the bound, whatever is sent. */
 const boundedJson = async (response: Response): Promise<unknown> => {
-  const text = await response.text()
-  if (text.length > MAX_ANSWER_BYTES) throw new RangeError('the answer is too large')
-  return text === '' ? undefined : JSON.parse(text)
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  // Leaving the loop by a throw cancels the stream, and with it the connection.
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > MAX_ANSWER_BYTES) throw new RangeError('the answer is too large')
+    chunks.push(chunk)
+  }
+  return bytes === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString('utf8'))
 }
 
 /** Only what says plainly that nothing happened is a refusal. */

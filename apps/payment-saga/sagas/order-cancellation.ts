@@ -1,6 +1,7 @@
 import { RefundToWallet, ReleaseStock } from '#contracts'
 import { isProviderMethod, type PaymentMethod } from '#payment'
-import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga } from '#saga'
+import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand } from '#saga'
+import { tells } from './by-hand.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, paymentKey } from './order-payment.js'
 
 export type OrderCancellation = {
@@ -15,6 +16,18 @@ export type OrderCancellation = {
 
 /** How long the capture's outcome may take: it is tried for hours, and then an operator settles it. */
 const CAPTURE_WAIT_MS = 7 * 24 * 3_600_000
+
+const METHODS: readonly PaymentMethod[] = ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split']
+
+/** What was taken, how, and of whom: this saga knows none of it. What was not taken goes nowhere. */
+const captureToldByHand: ByHand<OrderCancellation> = (told, saga) => {
+  const names = ['method', 'captured']
+  if (told['captured'] !== '0') {
+    if (told['method'] === 'wallet') names.push('walletId')
+    else if (METHODS.some((method) => method === told['method'] && isProviderMethod(method))) names.push('providerPaymentId')
+  }
+  return tells<OrderCancellation>(...names)(told, saga)
+}
 
 /**
  * A confirmed order was cancelled: its stock goes back, and so does what was taken for it, once it is known what was taken. The order is
@@ -41,6 +54,7 @@ export const orderCancellation: AnySaga = defineSaga<OrderCancellation>({
           ...(typeof walletId === 'string' ? { walletId } : {}),
           ...(typeof providerPaymentId === 'string' ? { providerPaymentId } : {}),
         }),
+        byHand: captureToldByHand,
       }),
     },
     {
@@ -77,8 +91,6 @@ export const orderCancellation: AnySaga = defineSaga<OrderCancellation>({
         ]
       : [],
 })
-
-const METHODS: readonly PaymentMethod[] = ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split']
 
 const methodOf = (value: unknown): PaymentMethod => {
   const method = METHODS.find((known) => known === value)

@@ -13,7 +13,8 @@ import {
 } from '#contracts'
 import type { JsonObject } from '#kernel'
 import { isProviderMethod, type PaymentMethod } from '#payment'
-import { activity, actionKey, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type Directive, type Saga } from '#saga'
+import { activity, actionKey, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand, type Directive, type Saga } from '#saga'
+import { tells } from './by-hand.js'
 
 /** What the saga knows. Amounts are paise in decimal strings. */
 export type OrderPayment = {
@@ -66,7 +67,7 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       { name: 'reserve-stock', does: command(reserveStock), undo: command(releaseStock), refusedBecause: 'out-of-stock' },
       {
         name: 'score-fraud',
-        does: command(scoreFraud, { learns: ({ decision }) => ({ fraud: String(decision) }) }),
+        does: command(scoreFraud, { learns: ({ decision }) => ({ fraud: String(decision) }), byHand: tells('decision') }),
         objects: ({ fraud }) => (fraud === 'approve' || fraud === 'review' ? undefined : 'fraud-declined'),
         refusedBecause: 'fraud-declined',
       },
@@ -74,7 +75,11 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       {
         name: 'await-review',
         when: isReviewed,
-        does: waitFor('alert-decided', { window_ms: reviewWait_ms, learns: ({ decision }) => ({ review: String(decision) }) }),
+        does: waitFor('alert-decided', {
+          window_ms: reviewWait_ms,
+          learns: ({ decision }) => ({ review: String(decision) }),
+          byHand: (told, saga) => (told['decision'] === 'review' ? { lacks: ['decision'] } : tells('decision')(told, saga)),
+        }),
         objects: ({ review }) => (review === 'approve' ? undefined : 'fraud-declined'),
       },
       {
@@ -87,11 +92,12 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       {
         name: AUTHORISE,
         when: ({ method }) => method !== 'wallet' && method !== 'cod',
-        does: activity(AUTHORISE, { input: authoriseInput, learns: providerBooks, window_ms: paymentWindow_ms }),
+        does: activity(AUTHORISE, { input: authoriseInput, learns: providerBooks, byHand: authorisedByHand, window_ms: paymentWindow_ms }),
         // Asked about for hours: a collect request that its owner can still approve is not yet undone.
         undo: activity('cancel-payment', {
           input: cancelInput,
           learns: providerBooks,
+          byHand: cancelledByHand,
           attempts: 500,
           backoff: { first_ms: 1_000, most_ms: 60_000 },
         }),
@@ -106,6 +112,8 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
         does: activity('capture-payment', {
           input: captureInput,
           learns: providerBooks,
+          // What was authorised is asked for whole.
+          byHand: (_, { data: { amount } }) => ({ result: { captured: amount } }),
           attempts: 60,
           backoff: { first_ms: 500, most_ms: 300_000 },
         }),
@@ -217,6 +225,17 @@ const providerBooks = (told: JsonObject): Partial<OrderPayment> => {
     ...(link ? { next: { kind: String(link.kind), url: String(link.url) } } : {}),
   }
 }
+
+/** The provider's id of the payment is what it is taken by and given back by. That it was taken already shows when it is to be taken. */
+const authorisedByHand: ByHand<OrderPayment> = (told, { data: { amount, providerPaymentId: known } }) => {
+  const { providerPaymentId = known } = told
+  return providerPaymentId === undefined ? { lacks: ['providerPaymentId'] } : { result: { providerPaymentId, authorised: amount } }
+}
+
+/** Undone, nothing of it is left: what was taken went back. */
+const cancelledByHand: ByHand<OrderPayment> = (_, { data: { captured } }) => ({
+  result: captured === '0' ? { authorised: '0' } : { refunded: captured },
+})
 
 /** A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. */
 const providerTold = (told: JsonObject, saga: It): Directive<OrderPayment> => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderPlaced, PaymentChanged } from '#contracts'
-import { sagaIdFor, statusOf, type SagaInput } from '#saga'
+import { NEW_SAGA, sagaIdFor, statusOf, type SagaInput, type SagaState } from '#saga'
 import { SagaBench, type BenchOptions } from '#saga/testing'
 import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
@@ -32,6 +32,7 @@ const paymentId = sagaIdFor(ORDER_PAYMENT, orderId)
 const context = { correlationId: orderId, causationId: 'test' }
 
 class Play extends SagaBench {
+  last: SagaState = NEW_SAGA
   readonly books: Books
   readonly provider: BooksOfProvider
 
@@ -210,6 +211,75 @@ describe('an order payment', () => {
         await play.check()
       }
     }
+  })
+
+  describe("settled by a person's word", () => {
+    const resume = (play: Play, step: string, told: Record<string, string> = {}, outcome: 'succeeded' | 'refused' = 'succeeded') =>
+      play.engine
+        .think({
+          kind: 'operator',
+          id: `resume ${step}`,
+          sagaId: paymentId,
+          context,
+          by: 'ops',
+          reason: 'test',
+          operator: { action: 'resume', step, outcome, evidence: 'line 17', told },
+        })
+        .react({ of: () => ({ state: play.last, version: 9 }) } as unknown as Parameters<ReturnType<Play['engine']['think']>['react']>[0])
+
+    const stuck = async (world: World, step: string, data: object = {}) => {
+      const play = await new Play(world).play()
+      const saga = await play.state(paymentId)
+      const action = saga.steps[step] ?? { kind: 'activity' as const, key: 'k', round: 1, attempts: 1, startedAt: 0 }
+      const steps = { ...saga.steps, [step]: { ...action, status: 'running' as const } }
+      play.last = { ...saga, phase: 'forward', current: step, steps, data: { ...saga.data, ...data } } as SagaState
+      return play
+    }
+    const dataAfter = (reaction: ReturnType<typeof resume>) => ('state' in reaction ? reaction.state.data : reaction)
+
+    it('what was captured is the whole amount', async () => {
+      const play = await stuck({ method: 'card' }, 'capture-payment', { captured: '0' })
+      expect(dataAfter(resume(play, 'capture-payment'))).toMatchObject({ captured: AMOUNT })
+      expect(dataAfter(resume(play, 'capture-payment', {}, 'refused'))).toMatchObject({ captured: '0' })
+    })
+
+    it('a wallet whose capture was refused has paid nothing', async () => {
+      const play = await stuck({ method: 'wallet' }, 'capture-hold', { captured: '0' })
+      expect(dataAfter(resume(play, 'capture-hold', {}, 'refused'))).toMatchObject({ captured: '0' })
+      expect(dataAfter(resume(play, 'capture-hold'))).toMatchObject({ captured: AMOUNT })
+    })
+
+    it('an authorised payment needs its id at the provider, unless that was told', async () => {
+      const play = await stuck({ method: 'card' }, 'authorise-payment', { authorised: '0', captured: '0', providerPaymentId: undefined })
+      expect(resume(play, 'authorise-payment')).toMatchObject({ disposition: 'refused', lacks: ['providerPaymentId'] })
+      expect(dataAfter(resume(play, 'authorise-payment', { providerPaymentId: 'p-7' }))).toMatchObject({
+        providerPaymentId: 'p-7',
+        authorised: AMOUNT,
+      })
+      const known = await stuck({ method: 'card' }, 'authorise-payment', { authorised: '0', providerPaymentId: 'p-8' })
+      expect(dataAfter(resume(known, 'authorise-payment'))).toMatchObject({ providerPaymentId: 'p-8', authorised: AMOUNT })
+    })
+
+    it('a score and a review need what was decided', async () => {
+      const play = await stuck({ method: 'wallet' }, 'score-fraud')
+      expect(resume(play, 'score-fraud')).toMatchObject({ lacks: ['decision'] })
+      expect(resume(play, 'score-fraud', { decision: 'approve' })).toMatchObject({ state: { phase: 'forward' } })
+      const review = await stuck({ method: 'wallet', fraud: 'review', review: 'approve' }, 'await-review')
+      expect(resume(review, 'await-review', { decision: 'review' })).toMatchObject({ lacks: ['decision'] })
+      expect(resume(review, 'await-review', { decision: 'decline' })).toMatchObject({ state: { phase: 'back' } })
+    })
+  })
+
+  it.each([
+    [{}, ['method', 'captured']],
+    [{ method: 'card', captured: '5' }, ['providerPaymentId']],
+    [{ method: 'wallet', captured: '5' }, ['walletId']],
+    [{ method: 'cod', captured: '0' }, undefined],
+    [{ method: 'card', captured: '5', providerPaymentId: 'p-1' }, undefined],
+  ])('what a cancellation must be told of the capture, of %j: %j', (told, lacks) => {
+    const step = orderCancellation.steps.find(({ name }) => name === 'await-capture')
+    const made = step?.does?.byHand?.(told, { data: {} } as Parameters<NonNullable<NonNullable<typeof step.does>['byHand']>>[1])
+    expect(made).toEqual(lacks ? { lacks } : { result: told })
   })
 
   it('publishes each change of the payment, with its version growing', async () => {
