@@ -16,7 +16,7 @@ import { OrderOutcomes } from './scoring/order-outcomes.js'
 import { PgFeatureStore } from './scoring/pg-feature-store.js'
 import { ScoreTransactions } from './scoring/score-transactions.js'
 import { PgScorecards } from './scoring/scorecards.js'
-import { ALERTS, CLOCK, FEATURES, HASH_KEY, MODELS, STORE, TRANSACTIONS } from './tokens.js'
+import { ALERTS, CLOCK, FEATURES, HASH_KEY, MODELS } from './tokens.js'
 
 @Module({})
 export class FraudModule {
@@ -36,10 +36,8 @@ export class FraudModule {
         { provide: CLOCK, useValue: clock },
         { provide: FEATURES, useValue: features },
         { provide: MODELS, useValue: models },
-        { provide: STORE, useValue: store },
-        { provide: TRANSACTIONS, useValue: transactions },
         { provide: HASH_KEY, useValue: config.FRAUD_HASH_KEY },
-        { provide: HttpCommands, useValue: new HttpCommands(commands, clock) },
+        { provide: HttpCommands, useValue: new HttpCommands(commands, clock, transactions) },
         {
           provide: ScoreTransactions,
           inject: [Metrics],

@@ -1,12 +1,11 @@
-import type { Commands } from '#event-store'
 import { featuresOf, type Transaction as Scorable } from '#fraud'
-import type { Clock, JsonObject, Transactions } from '#kernel'
-import { HttpCommands, type CommandRequest, type RecordedAnswer } from '#platform'
+import type { Clock, JsonObject, Transaction } from '#kernel'
+import { HttpCommands, idempotencyKeyReused, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
 import type { FeatureStore, ScoredTransaction } from '../scoring/feature-store.js'
 import type { Models } from '../scoring/scorecards.js'
-import { CLOCK, FEATURES, MODELS, STORE, TRANSACTIONS } from '../tokens.js'
+import { CLOCK, FEATURES, MODELS } from '../tokens.js'
 
 /** Scores a described transaction. Counted, it is in the background of those after it; else nothing is kept. */
 export class ScoreDescribed extends Command<RecordedAnswer | JsonObject> {
@@ -14,6 +13,8 @@ export class ScoreDescribed extends Command<RecordedAnswer | JsonObject> {
     readonly request: CommandRequest,
     readonly transaction: Scorable,
     readonly counted: boolean,
+    /** Whether the caller said when it is placed; else it is of now, and each call says another. */
+    readonly timed = false,
   ) {
     super()
   }
@@ -24,14 +25,15 @@ export class ScoreDescribedHandler implements ICommandHandler<ScoreDescribed> {
   constructor(
     @Inject(FEATURES) private readonly features: FeatureStore,
     @Inject(MODELS) private readonly models: Models,
-    @Inject(STORE) private readonly store: Pick<Commands, 'executeAll'> & { readonly incarnation: string },
-    @Inject(TRANSACTIONS) private readonly transactions: Transactions,
+    @Inject(HttpCommands) private readonly http: HttpCommands,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async execute({ request, transaction, counted }: ScoreDescribed): Promise<RecordedAnswer | JsonObject> {
+  async execute({ request, transaction, counted, timed }: ScoreDescribed): Promise<RecordedAnswer | JsonObject> {
     const startedAt = this.clock.now()
     const scored = await this.#score(request.commandId, transaction)
+    // The row outlives the answer that was kept under the key.
+    if (counted && !isSame(scored.transaction, transaction, timed)) throw idempotencyKeyReused()
     const { score, decision, reasons } = scored.score
     const body = {
       score,
@@ -40,7 +42,10 @@ export class ScoreDescribedHandler implements ICommandHandler<ScoreDescribed> {
       modelVersion: scored.modelVersion,
       latencyMs: this.clock.now() - startedAt,
     }
-    return counted ? this.#counting(scored).execute(request, { streams: [], status: 200, decide: () => ({ body }) }) : body
+    if (!counted) return body
+    // The row and the answer commit together: the same key again finds both or neither.
+    const alongside = (tx: Transaction) => this.features.record(tx, [scored])
+    return this.http.execute(request, { streams: [], status: 200, decide: () => ({ body }), alongside })
   }
 
   async #score(id: string, transaction: Scorable): Promise<ScoredTransaction> {
@@ -56,17 +61,12 @@ export class ScoreDescribedHandler implements ICommandHandler<ScoreDescribed> {
       }
     )
   }
-
-  /** The row and the answer commit together: the same key again finds both or neither. */
-  #counting(scored: ScoredTransaction): HttpCommands {
-    const { incarnation } = this.store
-    const execute: Commands['execute'] = (command) =>
-      this.transactions.run(async (tx) => {
-        await this.features.record(tx, [scored])
-        const [answered] = await this.store.executeAll([command], tx)
-        if (!answered) throw new Error('the store answered no command')
-        return answered
-      })
-    return new HttpCommands({ incarnation, execute, executeAll: (commands, tx) => this.store.executeAll(commands, tx) }, this.clock)
-  }
 }
+
+const isSame = (one: Scorable, other: Scorable, timed: boolean): boolean =>
+  one.customerId === other.customerId &&
+  one.amount === other.amount &&
+  one.method === other.method &&
+  one.addressHash === other.addressHash &&
+  one.deviceHash === other.deviceHash &&
+  (!timed || one.at === other.at)

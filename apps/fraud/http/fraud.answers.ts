@@ -83,6 +83,9 @@ export class AlertAnswer {
   @ApiProperty({ format: 'date-time', description: 'Undecided until then, the order is declined.' })
   readonly dueAt!: string
 
+  @ApiProperty({ type: 'integer', description: 'As in the ETag; `If-Match` of a decision is held against it.' })
+  readonly version!: number
+
   @ApiPropertyOptional()
   readonly decision?: DecisionAnswer
 }

@@ -35,6 +35,6 @@ export class ScoresController {
       ...(deviceHash === undefined ? {} : { deviceHash }),
       at: body.at === undefined ? this.clock.now() : Date.parse(body.at),
     }
-    return this.bus.execute(new ScoreDescribed(request, transaction, body.count === true))
+    return this.bus.execute(new ScoreDescribed(request, transaction, body.count === true, body.at !== undefined))
   }
 }

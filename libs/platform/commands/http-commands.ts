@@ -8,7 +8,16 @@ import {
   type Transaction,
   type Transactions,
 } from '#kernel'
-import { CommandIdReused, type Answered, type Command, type Commands, type Decision, type StatesOf, type StreamRef, streamName } from '#event-store'
+import {
+  CommandIdReused,
+  type Answered,
+  type Command,
+  type Commands,
+  type Decision,
+  type StatesOf,
+  type StreamRef,
+  streamName,
+} from '#event-store'
 import { Problem, PROBLEM_JSON, problemBody, problemOfRefusal } from '../errors/problem.js'
 import { ConsistencyToken } from './consistency-token.js'
 import type { CommandRequest } from './http-command.js'
@@ -49,6 +58,9 @@ export class RecordedAnswer {
     readonly replayed: boolean,
   ) {}
 }
+
+export const idempotencyKeyReused = (): Problem =>
+  new Problem(422, 'idempotency-key-reused', 'This Idempotency-Key was used before with another body.')
 
 /** How long a repeat waits for the first to be answered. */
 const IN_FLIGHT_LIMIT_MS = 5_000
@@ -117,7 +129,7 @@ export class HttpCommands {
       return new RecordedAnswer(status, headers, body, replayed)
     } catch (error) {
       if (error instanceof CommandIdReused) {
-        throw new Problem(422, 'idempotency-key-reused', 'This Idempotency-Key was used before with another body.')
+        throw idempotencyKeyReused()
       }
       throw error
     }
