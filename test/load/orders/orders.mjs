@@ -67,27 +67,27 @@ async function measure() {
   await readBack(watcher, accepted(warmUp), END_TIMEOUT_MS)
   const conditions = { ...(await database.conditions()), loadBefore: load() }
   const result = { conditions }
-  if (wanted('open')) result.open = await withLoad(() => openLoop(client, watcher, shop))
-  if (wanted('closed')) result.closed = await withLoad(() => closedLoop(client, watcher, shop))
+  if (wanted('open')) result.open = await withLoad((onEnd) => openLoop(client, watcher, shop, onEnd))
+  if (wanted('closed')) result.closed = await withLoad((onEnd) => closedLoop(client, watcher, shop, onEnd))
   await client.close()
-  if (wanted('baseline')) result.baseline = await withLoad(() => baseline(database.url, shop))
+  if (wanted('baseline')) result.baseline = await withLoad((onEnd) => baseline(database.url, shop, onEnd))
   await watcher.close()
   if (result.closed && result.baseline) result.ratio = result.closed.perSecond / result.baseline.perSecond
   return result
 }
 
-/** Beside the times: how busy the machine was, and what an order cost from its request to its end. */
+/** Beside the times: how busy the machine was, and what an order cost from its request to its end, without the reading back. */
 async function withLoad(work) {
   const before = await cpuTime(platform.pid, home)
-  const result = await work()
-  const after = await cpuTime(platform.pid, home)
+  let after
+  const result = await work(async () => (after = await cpuTime(platform.pid, home)))
   const perOrder = (name) => (after[name] - before[name]) / result.accepted.count
   const cpuPerOrder = before && { platform_ms: perOrder('platform_ms'), postgres_ms: perOrder('postgres_ms') }
   return { ...result, ...(cpuPerOrder && { cpuPerOrder }), loadAfter: load() }
 }
 
 /** Orders come at their times, whether or not those before them are answered. */
-async function openLoop(client, watcher, shop) {
+async function openLoop(client, watcher, shop, onEnd) {
   say(`open loop: ${options.rate} orders/s for ${options.openSeconds} s`)
   const total = options.rate * options.openSeconds
   const started = performance.now()
@@ -105,15 +105,15 @@ async function openLoop(client, watcher, shop) {
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
   const placed = await Promise.all(placing)
-  const watched = (await Promise.all(watching)).filter((seen) => seen?.status === 'CONFIRMED')
-  return { ...(await outcome(watcher, placed)), confirmedSeen: quantiles(watched.map(({ seen_ms }) => seen_ms)) }
+  const watched = (await Promise.all(watching)).filter((seen) => seen?.order.status === 'CONFIRMED')
+  return { ...(await outcome(watcher, placed, onEnd)), confirmedSeen: quantiles(watched.map(({ seen_ms }) => seen_ms)) }
 }
 
-async function closedLoop(client, watcher, shop) {
+async function closedLoop(client, watcher, shop, onEnd) {
   say(`closed loop: ${options.clients} clients for ${options.seconds} s`)
   const { placed, perSecond } = await loop((index) => place(client, shop, index))
   const lastAccepted = Date.now()
-  const { confirmedAt, ...ends } = await outcome(watcher, placed)
+  const { confirmedAt, ...ends } = await outcome(watcher, placed, onEnd)
   return {
     perSecond,
     ...ends,
@@ -133,7 +133,7 @@ async function loop(send) {
   return { placed, perSecond: accepted(placed).length / ((performance.now() - started) / 1_000) }
 }
 
-async function baseline(url, shop) {
+async function baseline(url, shop, onEnd) {
   say(`baseline: ${options.clients} clients for ${options.seconds} s`)
   const child = spawn(process.execPath, [fileURLToPath(new URL('baseline.mjs', import.meta.url)), url], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -146,6 +146,7 @@ async function baseline(url, shop) {
     const client = openClient(baseUrl, options.clients)
     await inParallel(WARM_UP_ORDERS, 16, (index) => place(client, shop, index))
     const { placed, perSecond } = await loop((index) => place(client, shop, index))
+    await onEnd()
     await client.close()
     return { perSecond, accepted: quantiles(accepted(placed).map(({ took_ms }) => took_ms)) }
   } finally {
@@ -154,7 +155,10 @@ async function baseline(url, shop) {
 }
 
 /** What became of the orders: the times to acceptance, and from there to CONFIRMED by the server's clock. */
-async function outcome(watcher, placed) {
+async function outcome(watcher, placed, onEnd) {
+  const last = accepted(placed).at(-1)
+  if (last) await watch(watcher, last, 100, END_TIMEOUT_MS)
+  await onEnd()
   const ends = await readBack(watcher, accepted(placed), END_TIMEOUT_MS)
   const confirmed = ends.filter(({ status }) => status === 'CONFIRMED')
   const others = {}

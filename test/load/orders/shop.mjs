@@ -86,13 +86,13 @@ export const place = async (client, shop, index, due = performance.now()) => {
   return { orderId: body.orderId, token: request.token, took_ms: accepted - due, accepted }
 }
 
-/** Asks until the order is no longer PLACED, and answers how long after its acceptance that was seen. */
+/** Asks until the order is no longer PLACED; answers how it was read then, and how long after its acceptance. */
 export const watch = async (client, { orderId, token, accepted }, every_ms, timeout_ms) => {
   for (;;) {
     const { status, body } = await client.call('GET', `/v1/orders/${orderId}`, { token })
     const seen_ms = performance.now() - accepted
-    if (status === 200 && body.status !== 'PLACED') return { status: body.status, seen_ms }
-    if (seen_ms > timeout_ms) return { status: `still ${body.status} after ${timeout_ms} ms`, seen_ms }
+    if (status === 200 && body.status !== 'PLACED') return { order: body, seen_ms }
+    if (seen_ms > timeout_ms) return { order: { ...body, status: `still ${body.status} after ${timeout_ms} ms` }, seen_ms }
     // What takes long is asked about less often, so that asking is not the load.
     await new Promise((resolve) => setTimeout(resolve, Math.max(every_ms, seen_ms / 10)))
   }
@@ -101,12 +101,6 @@ export const watch = async (client, { orderId, token, accepted }, every_ms, time
 /** Every order as it ended: its status, and the server's own time from placed to confirmed. */
 export const readBack = (client, orders, timeout_ms) =>
   inParallel(orders.length, SETUP_WIDTH, async (index) => {
-    await watch(client, orders[index], 250, timeout_ms)
-    const { orderId, token } = orders[index]
-    const { body } = await client.expect(200, 'GET', `/v1/orders/${orderId}`, { token })
-    return {
-      status: body.status,
-      confirmed_ms: Date.parse(body.updatedAt) - Date.parse(body.placedAt),
-      confirmedAt: Date.parse(body.updatedAt),
-    }
+    const { status, updatedAt, placedAt } = (await watch(client, orders[index], 250, timeout_ms)).order
+    return { status, confirmed_ms: Date.parse(updatedAt) - Date.parse(placedAt), confirmedAt: Date.parse(updatedAt) }
   })
