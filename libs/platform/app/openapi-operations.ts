@@ -39,6 +39,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   415: 'The body is not application/json.',
   422: 'A business rule forbids it, or the key was used with another body.',
   429: 'Too many calls.',
+  431: 'The request line and headers are larger than 16 KiB.',
   500: 'A fault of the service.',
   503: 'The service cannot do it now.',
 }
@@ -73,6 +74,7 @@ const statusesOf = (operation: Operation, facts: RouteFacts): readonly number[] 
     ...(operation.requestBody ? [413, 415] : []),
     ...(facts.command ? [409, 412, 422] : []),
     ...(facts.access.rateLimited ? [429] : []),
+    ...(input ? [431] : []),
     500,
     503,
   ]
