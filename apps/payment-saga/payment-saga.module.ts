@@ -16,11 +16,26 @@ import { WebhookInbox } from './webhooks/webhook-inbox.js'
 /** Measured when it is scraped. */
 @Injectable()
 class PaymentSagaMetrics {
-  constructor(@Inject(Metrics) metrics: Metrics, @Inject(SAGAS) sagas: SagaStore, @Inject(CircuitBreaker) breaker: CircuitBreaker) {
+  constructor(
+    @Inject(Metrics) metrics: Metrics,
+    @Inject(SAGAS) sagas: SagaStore,
+    @Inject(CircuitBreaker) breaker: CircuitBreaker,
+    @Inject(WebhookInbox) webhooks: WebhookInbox,
+  ) {
     metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
       gauge.reset()
       for (const { type, status, count } of await sagas.counts()) gauge.set({ type, status }, count)
     })
+    metrics.gauge(
+      'provider_webhooks',
+      'Webhooks not worked on: waiting, or given up after too many failures.',
+      ['state'],
+      async (gauge) => {
+        const { waiting, givenUp } = await webhooks.counts()
+        gauge.set({ state: 'waiting' }, waiting)
+        gauge.set({ state: 'given-up' }, givenUp)
+      },
+    )
     metrics.gauge('provider_circuit', 'The circuit breaker of the payment provider: 1 for the state it is in.', ['state'], (gauge) => {
       for (const state of ['closed', 'open', 'half-open'] as const) gauge.set({ state }, breaker.state === state ? 1 : 0)
     })

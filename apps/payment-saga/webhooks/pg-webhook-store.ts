@@ -1,7 +1,7 @@
 import { asPg, type Migration } from '#postgres'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type pg from 'pg'
-import type { Webhook, WebhookStore } from './webhook-store.js'
+import type { WaitingWebhook, WebhookStore } from './webhook-store.js'
 
 class CreateProviderWebhooks1767225600400 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -23,24 +23,41 @@ class CreateProviderWebhooks1767225600400 implements MigrationInterface {
   }
 }
 
-export const webhookMigrations: readonly Migration[] = [CreateProviderWebhooks1767225600400]
+class RetryProviderWebhooks1767225600410 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE provider_webhooks ADD COLUMN next_attempt_at timestamptz NOT NULL DEFAULT to_timestamp(0)')
+    await runner.query('DROP INDEX provider_webhooks_pending')
+    await runner.query('CREATE INDEX provider_webhooks_pending ON provider_webhooks (next_attempt_at) WHERE processed_at IS NULL')
+    await runner.query('CREATE INDEX provider_webhooks_processed ON provider_webhooks (processed_at) WHERE processed_at IS NOT NULL')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX provider_webhooks_processed')
+    await runner.query('DROP INDEX provider_webhooks_pending')
+    await runner.query('CREATE INDEX provider_webhooks_pending ON provider_webhooks (received_at) WHERE processed_at IS NULL')
+    await runner.query('ALTER TABLE provider_webhooks DROP COLUMN next_attempt_at')
+  }
+}
+
+export const webhookMigrations: readonly Migration[] = [CreateProviderWebhooks1767225600400, RetryProviderWebhooks1767225600410]
 
 export const pgWebhookStore = (pool: pg.Pool): WebhookStore => ({
   async keep({ provider, eventId, body }, now) {
     const { rowCount } = await pool.query({
       name: 'webhook-keep',
-      text: `INSERT INTO provider_webhooks (provider, event_id, body, received_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+      text: `INSERT INTO provider_webhooks (provider, event_id, body, received_at, next_attempt_at) VALUES ($1, $2, $3, $4, $4)
+             ON CONFLICT DO NOTHING`,
       values: [provider, eventId, body, new Date(now)],
     })
     return rowCount === 1
   },
 
-  async pending(limit, attempts) {
-    const { rows } = await pool.query<Webhook>({
+  async pending(limit, mostAttempts, now) {
+    const { rows } = await pool.query<WaitingWebhook>({
       name: 'webhook-pending',
-      text: `SELECT provider, event_id AS "eventId", body FROM provider_webhooks
-             WHERE processed_at IS NULL AND attempts < $2 ORDER BY received_at LIMIT $1`,
-      values: [limit, attempts],
+      text: `SELECT provider, event_id AS "eventId", body, attempts FROM provider_webhooks
+             WHERE processed_at IS NULL AND attempts < $2 AND next_attempt_at <= $3 ORDER BY next_attempt_at LIMIT $1`,
+      values: [limit, mostAttempts, new Date(now)],
     })
     return rows
   },
@@ -55,8 +72,29 @@ export const pgWebhookStore = (pool: pg.Pool): WebhookStore => ({
     })
   },
 
-  async failed({ provider, eventId }) {
-    const text = 'UPDATE provider_webhooks SET attempts = attempts + 1 WHERE provider = $1 AND event_id = $2'
-    await pool.query({ name: 'webhook-failed', text, values: [provider, eventId] })
+  async failed({ provider, eventId }, nextAttemptAt) {
+    const text = 'UPDATE provider_webhooks SET attempts = attempts + 1, next_attempt_at = $3 WHERE provider = $1 AND event_id = $2'
+    await pool.query({ name: 'webhook-failed', text, values: [provider, eventId, new Date(nextAttemptAt)] })
+  },
+
+  async purge(before, limit) {
+    const { rowCount } = await pool.query({
+      name: 'webhook-purge',
+      text: `DELETE FROM provider_webhooks WHERE (provider, event_id) IN (
+               SELECT provider, event_id FROM provider_webhooks WHERE processed_at < $1 ORDER BY processed_at LIMIT $2
+               FOR UPDATE SKIP LOCKED)`,
+      values: [new Date(before), limit],
+    })
+    return rowCount ?? 0
+  },
+
+  async counts(mostAttempts) {
+    const { rows } = await pool.query<{ readonly waiting: number; readonly givenUp: number }>({
+      name: 'webhook-counts',
+      text: `SELECT count(*) FILTER (WHERE attempts < $1)::integer AS waiting, count(*) FILTER (WHERE attempts >= $1)::integer AS "givenUp"
+             FROM provider_webhooks WHERE processed_at IS NULL`,
+      values: [mostAttempts],
+    })
+    return rows[0] ?? { waiting: 0, givenUp: 0 }
   },
 })

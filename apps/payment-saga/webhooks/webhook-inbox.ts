@@ -2,8 +2,9 @@ import type { Clock, JsonObject, Transactions } from '#kernel'
 import { parseActionKey, type SagaEngine, type SagaInput } from '#saga'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { createHash } from 'node:crypto'
 import { isSigned } from './signature.js'
-import type { Webhook, WebhookStore } from './webhook-store.js'
+import type { WaitingWebhook, Webhook, WebhookStore } from './webhook-store.js'
 
 export const SANDBOX = 'sandbox'
 
@@ -28,9 +29,15 @@ export interface WebhookInboxPorts {
 }
 
 const BATCH = 100
-/** Then it is left to be looked at; the status query settles the payment all the same. */
+/** Some nine hours. Then it is left to be looked at; the status query settles the payment all the same. */
 const MOST_ATTEMPTS = 20
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 60 * 60_000
 const POLL_MS = 5_000
+/** How long one that was worked on is kept, to know it again: providers repeat theirs for days. What was given up is kept. */
+export const WEBHOOK_RETENTION_MS = 30 * 24 * 60 * 60_000
+const PURGE_EVERY_MS = 60_000
+const PURGE_BATCH = 1_000
 
 /**
  * Webhooks of payment providers: checked, kept as they came, answered, and only then worked on. They may come in any order, any number of
@@ -41,6 +48,7 @@ export class WebhookInbox {
   #rung = false
   #wake = new AbortController()
   #loop: Promise<void> | undefined
+  #purgeAt = 0
 
   constructor(private readonly ports: WebhookInboxPorts) {}
 
@@ -64,9 +72,22 @@ export class WebhookInbox {
 
   /** Works on what is kept and waits, one batch in one transaction. Answers how many there were. */
   async workDue(): Promise<number> {
-    const webhooks = await this.ports.store.pending(BATCH, MOST_ATTEMPTS)
+    const webhooks = await this.ports.store.pending(BATCH, MOST_ATTEMPTS, this.ports.clock.now())
     if (webhooks.length > 0) await this.#work(webhooks)
     return webhooks.length
+  }
+
+  /** Deletes what was worked on long ago, one batch, not more often than once a minute. */
+  async purge(): Promise<void> {
+    const { store, clock } = this.ports
+    if (clock.now() < this.#purgeAt) return
+    this.#purgeAt = clock.now() + PURGE_EVERY_MS
+    await store.purge(clock.now() - WEBHOOK_RETENTION_MS, PURGE_BATCH)
+  }
+
+  /** Those that wait to be worked on, and those that are not tried any more. */
+  counts(): Promise<{ readonly waiting: number; readonly givenUp: number }> {
+    return this.ports.store.counts(MOST_ATTEMPTS)
   }
 
   start(): void {
@@ -79,7 +100,7 @@ export class WebhookInbox {
     await this.#loop
   }
 
-  async #work(webhooks: readonly Webhook[]): Promise<void> {
+  async #work(webhooks: readonly WaitingWebhook[]): Promise<void> {
     const { engine, store, transactions, clock } = this.ports
     const inputs = webhooks.flatMap(inputOf)
     try {
@@ -95,7 +116,7 @@ export class WebhookInbox {
         return
       }
       this.ports.onError?.(error)
-      await store.failed(only)
+      await store.failed(only, clock.now() + retryAfter_ms(only))
     }
   }
 
@@ -104,6 +125,7 @@ export class WebhookInbox {
       this.#rung = false
       try {
         if ((await this.workDue()) === BATCH) continue
+        await this.purge()
       } catch (error) {
         this.ports.onError?.(error)
       }
@@ -117,6 +139,13 @@ export class WebhookInbox {
     this.#rung = true
     this.#wake.abort(new Error('rung'))
   }
+}
+
+/** Doubled each time, and spread over half to all of it: drawn from the event, so that it is the same when it is asked again. */
+const retryAfter_ms = ({ provider, eventId, attempts }: WaitingWebhook): number => {
+  const most_ms = Math.min(FIRST_RETRY_MS * 2 ** attempts, LAST_RETRY_MS)
+  const draw = createHash('sha256').update(`${provider} ${eventId} ${attempts}`).digest().readUInt16BE(0) / 0x1_0000
+  return Math.round(most_ms * (0.5 + draw / 2))
 }
 
 const parse = (text: string): Static<typeof event> | undefined => {

@@ -9,11 +9,22 @@ export interface Webhook {
   readonly body: string
 }
 
+/** One that waits, with how often working on it has failed. */
+export interface WaitingWebhook extends Webhook {
+  readonly attempts: number
+}
+
+/** Times in milliseconds since the epoch. */
 export interface WebhookStore {
   /** Keeps it; false: it was kept before. */
   keep(webhook: Webhook, now: number): Promise<boolean>
-  /** Webhooks that were not worked on yet, the oldest first; not those that failed `attempts` times. */
-  pending(limit: number, attempts: number): Promise<readonly Webhook[]>
+  /** Webhooks that are due and were not worked on yet, the longest due first; not those that failed `mostAttempts` times. */
+  pending(limit: number, mostAttempts: number, now: number): Promise<readonly WaitingWebhook[]>
   done(webhooks: readonly Pick<Webhook, 'provider' | 'eventId'>[], now: number, tx: Transaction): Promise<void>
-  failed(webhook: Pick<Webhook, 'provider' | 'eventId'>): Promise<void>
+  /** Counts an attempt; it is due again at `nextAttemptAt`. */
+  failed(webhook: Pick<Webhook, 'provider' | 'eventId'>, nextAttemptAt: number): Promise<void>
+  /** Deletes those worked on before `before`, at most `limit`. Answers how many. */
+  purge(before: number, limit: number): Promise<number>
+  /** Those not worked on: `waiting` are tried again, `givenUp` failed `mostAttempts` times. */
+  counts(mostAttempts: number): Promise<{ readonly waiting: number; readonly givenUp: number }>
 }

@@ -61,7 +61,7 @@ describe('the webhook inbox', () => {
       onError: (error) => errors.push(error),
     })
     const receive = (text: string) => inbox.receive('sandbox', Buffer.from(text), sign(text, Math.floor(clock.now() / 1_000)))
-    return { inbox, receive, applied, errors }
+    return { inbox, receive, applied, errors, clock }
   }
 
   it('keeps an event before it is worked on, and works on it once', async () => {
@@ -88,12 +88,24 @@ describe('the webhook inbox', () => {
   })
 
   it('is not held up by one that fails, and gives that one up in the end', async () => {
-    const { inbox, receive, applied, errors } = setUp('e-1')
+    const { inbox, receive, applied, errors, clock } = setUp('e-1')
     for (const id of ['e-1', 'e-2', 'e-3']) await receive(body(id))
     await inbox.workDue()
     expect(applied.length).toBe(2)
-    for (let times = 0; times < 30; times++) await inbox.workDue()
-    expect(errors.length).toBe(20)
+    expect([errors.length, await inbox.counts()]).toEqual([1, { waiting: 1, givenUp: 0 }])
+    // Not before its time, which comes later and later, and not without end.
     expect(await inbox.workDue()).toBe(0)
+    const pauses_ms: number[] = []
+    for (let waited_ms = 0; errors.length < 20 && waited_ms <= 3_600_000; waited_ms += 250) {
+      clock.advance(250)
+      if ((await inbox.workDue()) === 0) continue
+      pauses_ms.push(waited_ms + 250)
+      waited_ms = -250
+    }
+    expect([pauses_ms.length, Math.max(...pauses_ms) <= 3_600_250]).toEqual([19, true])
+    for (const [at, pause_ms] of pauses_ms.entries()) expect(pause_ms).toBeGreaterThanOrEqual(Math.min(1_000 * 2 ** at, 3_600_000) / 2)
+    clock.advance(24 * 3_600_000)
+    expect(await inbox.workDue()).toBe(0)
+    expect(await inbox.counts()).toEqual({ waiting: 0, givenUp: 1 })
   })
 })
