@@ -2,6 +2,8 @@ import { paise, type Json, type JsonObject, type Paise } from '#kernel'
 import { financialYear, istDay, istMonth } from './calendar.js'
 import type { Account, WalletEvent, WalletStatus } from './events.js'
 import {
+  findHold,
+  recall,
   holdsOf,
   NO_HOLDS,
   NONE_ENDED,
@@ -70,6 +72,12 @@ export const FIRST_DAY_MS = 86_400_000
 
 /** What can be spent: never below zero. */
 export const available = ({ balance, held }: Pick<WalletState, 'balance' | 'held'>): Paise => paise(balance - held)
+
+/** Whether money is held under this id. */
+export const isHoldOpen = ({ holds }: Pick<WalletState, 'holds'>, holdId: string): boolean => findHold(holds, holdId) !== undefined
+
+/** Whether a hold of this id is remembered to have ended; the oldest are forgotten. */
+export const hasHoldEnded = ({ ended }: Pick<WalletState, 'ended'>, holdId: string): boolean => recall(ended, holdId) !== undefined
 
 /** What an event does to the balance, with the account that stands against it; undefined where no money moves. */
 export const movement = (event: WalletEvent): { readonly change: Paise; readonly account: Account } | undefined => {

@@ -1,5 +1,6 @@
 import { isRefusal, type Clock, type Random } from '#kernel'
 import type { Commands } from '#event-store'
+import { hasHoldEnded, isHoldOpen } from '#wallet'
 import type { Rules } from '../rules.js'
 import { walletRef } from '../streams.js'
 import type { HoldExpiries, HoldExpiry } from './hold-expiries.js'
@@ -7,6 +8,11 @@ import type { HoldExpiries, HoldExpiry } from './hold-expiries.js'
 /** How many timers are worked off in one turn: they share one commit. */
 const BATCH = 100
 const PAUSE_MOST_MS = 30_000
+/** Longer than a command may be under way: a timer is written before its hold, and may come due before the hold is there. */
+const HOLD_MAY_COME_MS = 60_000
+
+/** The hold is not due by the clock of the decision, or may still be on its way: nothing is kept, and the timer stays. */
+class NotYet extends Error {}
 
 export interface ExpiryWorkerOptions {
   readonly expiries: HoldExpiries
@@ -38,17 +44,24 @@ export class ExpiryWorker {
     await this.#running
   }
 
-  /** One turn: answers how many timers it worked off. A timer is removed only after its command is durable. */
+  /**
+   * One turn: answers how many timers it worked off. A timer is removed only after its command is durable. One that fails is told and left for
+   * the next turn; throws when all of them failed.
+   */
   async turn(): Promise<number> {
     const { expiries, clock } = this.options
     const due = await expiries.due(clock.now(), BATCH)
     const results = await Promise.allSettled(due.map((expiry) => this.#expire(expiry)))
     await expiries.remove(due.filter((_, index) => results[index]?.status === 'fulfilled'))
-    for (const result of results) if (result.status === 'rejected') throw result.reason
-    return due.length
+    const failures = results.flatMap((result) =>
+      result.status === 'rejected' && !(result.reason instanceof NotYet) ? [result.reason as unknown] : [],
+    )
+    if (failures.length > 0 && failures.length === due.length) throw failures[0]
+    for (const failure of failures) this.options.onError?.(failure)
+    return results.filter(({ status }) => status === 'fulfilled').length
   }
 
-  async #expire({ walletId, holdId }: HoldExpiry): Promise<void> {
+  async #expire({ walletId, holdId, expiresAt_ms }: HoldExpiry): Promise<void> {
     const { commands, rules, clock } = this.options
     const wallet = walletRef(walletId)
     const id = `expire-hold:${walletId}:${holdId}`
@@ -58,7 +71,12 @@ export class ExpiryWorker {
       streams: [wallet],
       metadata: { correlationId: holdId, causationId: id, actor: 'app:wallet', reason: 'the hold expired' },
       decide: (states) => {
-        const decided = rules.wallet.decide({ type: 'expire', at_ms: clock.now(), holdId }, states.of(wallet).state)
+        const at_ms = clock.now()
+        const { state } = states.of(wallet)
+        const decided = rules.wallet.decide({ type: 'expire', at_ms, holdId }, state)
+        const settled = isRefusal(decided) || decided.length > 0
+        if (!settled && (isHoldOpen(state, holdId) || (!hasHoldEnded(state, holdId) && at_ms < expiresAt_ms + HOLD_MAY_COME_MS)))
+          throw new NotYet()
         return { appends: isRefusal(decided) ? [] : [{ stream: wallet, events: decided }], answer: '' }
       },
     })

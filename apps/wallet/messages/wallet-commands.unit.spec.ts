@@ -195,6 +195,26 @@ describe('expiry', () => {
     expect([await other.turn(), await one.turn(), await wallet.balance()]).toEqual([1, 0, [10_000, 0]])
   })
 
+  it('waits for a hold that is made after its timer came due', async () => {
+    const wallet = await funded()
+    const { clock, rules, store } = wallet
+    const expiries = memoryHoldExpiries()
+    const [asked_ms, expiresAt_ms] = [clock.now(), clock.now() + 1_000]
+    await expiries.add({ walletId: 'w-1', holdId: 'h-1', expiresAt_ms })
+    const worker = new ExpiryWorker({ expiries, commands: store, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 })
+    clock.advance(2_000)
+    expect(await worker.turn()).toBe(0)
+    const own = { holdId: 'h-1', amount: paise(1_000), reference: 'r', madeBy: 'sub:c-1', expiresAt_ms } as const
+    await wallet.command('h-1', { type: 'hold', at_ms: asked_ms, ...own })
+    expect(await wallet.balance()).toEqual([10_000, 1_000])
+    expect([await worker.turn(), await wallet.balance()]).toEqual([1, [10_000, 0]])
+    // One that never comes is given up after a minute.
+    await expiries.add({ walletId: 'w-1', holdId: 'h-2', expiresAt_ms: clock.now() })
+    expect(await worker.turn()).toBe(0)
+    clock.advance(60_000)
+    expect([await worker.turn(), await worker.turn()]).toEqual([1, 0])
+  })
+
   it('keeps a timer whose command failed', async () => {
     const wallet = await funded()
     const { clock, rules } = wallet

@@ -40,7 +40,9 @@ export class PartitionConsumer {
   #stored = 0n
   #storing: Promise<void> | undefined
   #handling = 0
-  /** Keys in `deferred`, each with how often something was put behind it: the worker may forget a key only if nothing was since it looked. */
+  /** Counts up for good, so that no version comes twice. */
+  #puts = 0
+  /** Keys in `deferred`, each with a version of its own since something was put behind it: the worker may forget it only at that version. */
   readonly #deferredKeys = new Map<string, number>()
 
   constructor(
@@ -54,7 +56,7 @@ export class PartitionConsumer {
     this.#next = this.#stored = progress.next
     this.#marks = new Marks(progress.marks)
     this.#deferredKeys.clear()
-    for (const key of progress.deferredKeys) this.#deferredKeys.set(key, 0)
+    for (const key of progress.deferredKeys) this.#deferredKeys.set(key, ++this.#puts)
     if (progress.deferredKeys.length > 0) this.options.onAside()
     return progress.next
   }
@@ -84,13 +86,21 @@ export class PartitionConsumer {
     const [from, to] = [this.#stored, this.#next]
     this.#storing = transactions
       .run((tx) => consumerStore.advance(tx, group, this.place, from, to, this.#marks.list()))
-      .then((moved) => {
-        if (moved) this.#stored = to
-      })
-      // Whoever moved it meets the fence with the next batch that has an effect.
+      .then((moved) => (moved ? void (this.#stored = to) : this.#lookWhereStored()))
+      // It may have been stored and its answer lost: the next call looks.
       .catch(() => undefined)
       .finally(() => (this.#storing = undefined))
     await this.#storing
+  }
+
+  /**
+   * An earlier call whose answer was lost did move it. Everything between has no effect, so where it stands now is as good a place to go on
+   * from; past `#next` another consumer moved it, and the next batch that has an effect meets the fence.
+   */
+  async #lookWhereStored(): Promise<void> {
+    const { group, consumerStore } = this.options
+    const { next } = await consumerStore.progress(group, this.place, this.#stored)
+    if (next > this.#stored && next <= this.#next) this.#stored = next
   }
 
   async #handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
@@ -111,7 +121,7 @@ export class PartitionConsumer {
     }
   }
 
-  /** How often something was put behind this key; to be given to `release`. */
+  /** Changes whenever something is put behind this key; to be given to `release`. */
   version(key: string): number {
     return this.#deferredKeys.get(key) ?? 0
   }
@@ -205,7 +215,7 @@ export class PartitionConsumer {
   }
 
   #putBehind(key: string): void {
-    this.#deferredKeys.set(key, (this.#deferredKeys.get(key) ?? 0) + 1)
+    this.#deferredKeys.set(key, ++this.#puts)
   }
 }
 
