@@ -10,7 +10,13 @@ export const SANDBOX = 'provider-sandbox'
 const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 
 /** What a test run shortens: nothing else differs from a deployment. The provider's slow payments take up to 5 s. */
-const QUICK = { UPI_WINDOW_SECONDS: '6', RATE_LIMIT_PER_SECOND: '5000', RATE_LIMIT_BURST: '10000', LOG_LEVEL: 'warn' }
+const QUICK = {
+  UPI_WINDOW_SECONDS: '6',
+  REVIEW_TIMEOUT_SECONDS: '12',
+  RATE_LIMIT_PER_SECOND: '5000',
+  RATE_LIMIT_BURST: '10000',
+  LOG_LEVEL: 'warn',
+}
 
 /** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis where it is installed. */
 export interface Platform {
