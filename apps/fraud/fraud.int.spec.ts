@@ -9,6 +9,7 @@ import { testTokens, type TestTokens } from '#platform/testing'
 import { migrate } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import pg from 'pg'
 import { createFraudApp } from './app.js'
 import { fraudConfig } from './fraud.config.js'
 import { migrations } from './migrations.js'
@@ -79,6 +80,14 @@ describe('the fraud app', () => {
       options,
     )
 
+  /** As the store does with answers of long ago. */
+  const sweep = async () => {
+    const client = new pg.Client({ connectionString: database.url })
+    await client.connect()
+    await client.query('DELETE FROM fraud.commands')
+    await client.end()
+  }
+
   let count = 0
   /** Sends a command as the payment saga does, and waits for its answer. */
   const order = async (amount: string): Promise<{ orderId: string; answer: ReturnType<typeof CommandAnswered.parse> }> => {
@@ -132,6 +141,22 @@ describe('the fraud app', () => {
     })
   })
 
+  it('knows another body under a key whose answer is not kept any more', async () => {
+    const described = { customerId: 'swept', count: true }
+    const keyed = (changes: object) => score({ ...described, ...changes }, { headers: { 'idempotency-key': 'swept-1' } })
+    const first = await keyed({})
+    await sweep()
+    expect(await keyed({ method: 'cod' })).toMatchObject({ status: 422, body: { type: '/problems/idempotency-key-reused' } })
+    expect(await keyed({})).toMatchObject({ status: 200, body: { score: first.body['score'], modelVersion: first.body['modelVersion'] } })
+  })
+
+  it('lets a repeat wait for its first', async () => {
+    const described = { customerId: 'twice', count: true, at: '2026-11-01T12:00:00.000Z' }
+    const answers = await Promise.all([1, 2, 3].map(() => score(described, { headers: { 'idempotency-key': 'twice-1' } })))
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+    expect(answers.filter(({ headers }) => headers['idempotency-replayed'] === 'true')).toHaveLength(2)
+  })
+
   it.each([
     ['no customer', { customerId: undefined }, '/customerId'],
     ['float money', { amount: { amount: 10.5, currency: 'INR' } }, '/amount/amount'],
@@ -157,7 +182,7 @@ describe('the fraud app', () => {
     const { orderId, alertId } = await alert()
     const { body } = await call('GET', '/v1/fraud/alerts?status=open&limit=100')
     expect(body['items']).toContainEqual(
-      expect.objectContaining({ alertId, orderId, status: 'open', amount: { amount: '20000000', currency: 'INR' } }),
+      expect.objectContaining({ alertId, orderId, status: 'open', version: 1, amount: { amount: '20000000', currency: 'INR' } }),
     )
     await eventually('the score is told', () => heard.some(({ type, key }) => type === TransactionScored.type && key === orderId))
   })
@@ -172,7 +197,7 @@ describe('the fraud app', () => {
     expect(first).toMatchObject({
       status: 200,
       headers: { etag: '"2"' },
-      body: { alertId, orderId, status: 'approved', decision: { decision: 'approve', by: RISK, note: 'called the customer' } },
+      body: { alertId, orderId, status: 'approved', version: 2, decision: { decision: 'approve', by: RISK, note: 'called the customer' } },
     })
     expect((await call('POST', url, decision, key)).text).toBe(first.text)
     expect(await call('POST', url, { ...decision, decision: 'decline' })).toMatchObject({

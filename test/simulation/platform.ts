@@ -204,7 +204,7 @@ export class Platform {
       store: {
         ...this.#webhooks,
         keep: (webhook, now) => life.write('keep webhook', () => this.#webhooks.keep(webhook, now)),
-        pending: (limit, attempts) => life.read('read webhooks', () => this.#webhooks.pending(limit, attempts)),
+        pending: (limit, attempts, now) => life.read('read webhooks', () => this.#webhooks.pending(limit, attempts, now)),
       },
       engine,
       transactions,
@@ -240,7 +240,7 @@ export class Platform {
       [ORDERS_EVENTS]: (messages) => consumer.onOrders(messages),
       [PAYMENTS_EVENTS]: (messages) => consumer.onPayments(messages),
     })
-    new AlertTimeouts({ alerts, commands, transactions, clock: life.slowClock(ALERTS_SLOWER) }).start()
+    new AlertTimeouts({ alerts, commands, transactions, clock: life.slowClock(ALERTS_SLOWER), random: this.scheduler.random }).start()
     return { decideAlert: new DecideAlertHandler(new HttpCommands(commands, clock), alerts, clock) }
   }
 

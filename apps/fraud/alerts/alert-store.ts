@@ -27,6 +27,6 @@ export interface AlertStore {
   get(alertId: string): Promise<AlertRow | undefined>
   /** By id, which is the order in which they were raised. */
   list(query: { readonly status?: AlertStatus; readonly after?: string; readonly limit: number }): Promise<readonly AlertRow[]>
-  /** Ids of open alerts whose time is over, the oldest first. */
-  due(now: number, limit: number): Promise<readonly string[]>
+  /** Ids of open alerts whose time is over, the oldest first, and none of `except`. */
+  due(now: number, limit: number, except?: readonly string[]): Promise<readonly string[]>
 }

@@ -1,12 +1,18 @@
 import type { Command, Commands } from '#event-store'
 import { alert } from '#fraud'
-import { isRefusal, type Clock, type Transactions } from '#kernel'
+import { isRefusal, type Clock, type Random, type Transactions } from '#kernel'
+import { isPassing } from '#service'
 import type { AlertStore } from './alert-store.js'
 import { alertStream } from './alert-stream.js'
 
 const AT_ONCE = 100
 const POLL_MS = 500
 const AFTER_FAILURE_MS = 5_000
+/** Alerts that cannot be declined are left alone for so long: doubled each time, up to the second. */
+const POSTPONED_MS = 5_000
+const POSTPONED_MOST_MS = 10 * 60_000
+/** So many are remembered at most; the first of more are tried again sooner. */
+const MOST_POSTPONED = 1_000
 
 export const TIMED_OUT_BY = 'app:fraud'
 
@@ -15,6 +21,7 @@ export interface AlertTimeoutsPorts {
   readonly commands: Pick<Commands, 'executeAll'>
   readonly transactions: Transactions
   readonly clock: Clock
+  readonly random: Random
   readonly onError?: (error: unknown) => void
 }
 
@@ -22,6 +29,8 @@ export interface AlertTimeoutsPorts {
 export class AlertTimeouts {
   readonly #stop = new AbortController()
   #loop: Promise<void> | undefined
+  /** Those whose declining failed: one of them must not hold up the others. */
+  readonly #postponed = new Map<string, { readonly until: number; readonly failures: number }>()
 
   constructor(private readonly ports: AlertTimeoutsPorts) {}
 
@@ -34,19 +43,50 @@ export class AlertTimeouts {
     await this.#loop
   }
 
-  /** Declines what is due now, at most 100. Answers how many were due. */
+  /** Declines what is due now, at most 100. Answers how many were due. Rejects when the store is what fails. */
   async turn(): Promise<number> {
-    const { alerts, commands, transactions, clock } = this.ports
-    const now = clock.now()
-    const due = await alerts.due(now, AT_ONCE)
-    if (due.length > 0)
+    const now = this.ports.clock.now()
+    const except = [...this.#postponed].flatMap(([alertId, { until }]) => (until > now ? [alertId] : []))
+    const due = await this.ports.alerts.due(now, AT_ONCE, except)
+    if (due.length > 0) await this.#decline(due, now)
+    return due.length
+  }
+
+  async #decline(alertIds: readonly string[], now: number): Promise<void> {
+    const { commands, transactions, onError } = this.ports
+    const [only, ...others] = alertIds
+    if (only === undefined) return
+    try {
       await transactions.run((tx) =>
         commands.executeAll(
-          due.map((alertId) => decline(alertId, now)),
+          alertIds.map((alertId) => decline(alertId, now)),
           tx,
         ),
       )
-    return due.length
+      for (const alertId of alertIds) this.#postponed.delete(alertId)
+    } catch (error) {
+      if (isPassing(error)) throw error
+      if (others.length > 0) {
+        for (const alertId of alertIds) await this.#decline([alertId], now)
+        return
+      }
+      onError?.(error)
+      this.#postpone(only, now)
+    }
+  }
+
+  #postpone(alertId: string, now: number): void {
+    const failures = (this.#postponed.get(alertId)?.failures ?? 0) + 1
+    this.#postponed.delete(alertId)
+    const [first] = this.#postponed.keys()
+    if (first !== undefined && this.#postponed.size >= MOST_POSTPONED) this.#postponed.delete(first)
+    const pause_ms = Math.min(POSTPONED_MS * 2 ** (failures - 1), POSTPONED_MOST_MS)
+    this.#postponed.set(alertId, { until: now + this.#spread(pause_ms), failures })
+  }
+
+  /** Three quarters to five quarters of it, so that several of these do not come at once. */
+  #spread(pause_ms: number): number {
+    return pause_ms * (0.75 + this.ports.random.next() / 2)
   }
 
   async #run(): Promise<void> {
@@ -59,7 +99,7 @@ export class AlertTimeouts {
           return AFTER_FAILURE_MS
         },
       )
-      if (pause_ms > 0) await this.ports.clock.sleep(pause_ms, signal).catch(() => undefined)
+      if (pause_ms > 0) await this.ports.clock.sleep(this.#spread(pause_ms), signal).catch(() => undefined)
     }
   }
 }

@@ -27,11 +27,11 @@ export class PgAlertStore implements AlertStore {
     return rows.map(fromRow)
   }
 
-  async due(now: number, limit: number): Promise<readonly string[]> {
+  async due(now: number, limit: number, except: readonly string[] = []): Promise<readonly string[]> {
     const { rows } = await this.pool.query<{ alert_id: string }>({
       name: 'due-alerts',
-      text: 'SELECT alert_id FROM alert WHERE decision IS NULL AND due_at <= $1 ORDER BY due_at LIMIT $2',
-      values: [now, limit],
+      text: 'SELECT alert_id FROM alert WHERE decision IS NULL AND due_at <= $1 AND alert_id <> ALL ($3::uuid[]) ORDER BY due_at LIMIT $2',
+      values: [now, limit, except],
     })
     return rows.map(({ alert_id }) => alert_id)
   }

@@ -208,6 +208,7 @@ export const alertStoreConformance = (name: string, make: () => Promise<StoreUnd
       expect(await made.store.due(NOW + 2 + MINUTE_MS, 10)).toEqual([id(2)])
       expect(await made.store.due(NOW + 10 * MINUTE_MS, 1)).toEqual([id(2)])
       expect(await made.store.due(NOW + 10 * MINUTE_MS, 10)).toEqual([id(2), id(3)])
+      expect(await made.store.due(NOW + 10 * MINUTE_MS, 1, [id(2)])).toEqual([id(3)])
     })
   })
 }

@@ -24,9 +24,9 @@ export class MemoryAlertStore implements AlertStore {
     return Promise.resolve(rows.slice(0, limit))
   }
 
-  due(now: number, limit: number): Promise<readonly string[]> {
+  due(now: number, limit: number, except: readonly string[] = []): Promise<readonly string[]> {
     const rows = [...this.#rows.values()]
-      .filter(({ decided, dueAt }) => decided === undefined && dueAt <= now)
+      .filter(({ alertId, decided, dueAt }) => decided === undefined && dueAt <= now && !except.includes(alertId))
       .toSorted((a, b) => a.dueAt - b.dueAt)
     return Promise.resolve(rows.slice(0, limit).map(({ alertId }) => alertId))
   }

@@ -8,7 +8,7 @@ import {
   ScoreTransaction,
   TransactionScored,
 } from '#contracts'
-import type { EventStore } from '#event-store'
+import type { Commands, EventStore } from '#event-store'
 import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
 import { paise, type IncomingMessage, type JsonObject, type OutgoingMessage, type Transactions } from '#kernel'
 import { countingIds, FakeClock } from '#kernel/testing'
@@ -192,7 +192,8 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
     })
 
     it('declines what nobody decided in time, once', async () => {
-      const timeouts = new AlertTimeouts({ alerts: harness.alerts, commands, transactions: harness.transactions, clock })
+      const { alerts, transactions } = harness
+      const timeouts = new AlertTimeouts({ alerts, commands, transactions, clock, random })
       for (let turns = 0; turns < 10 && (await timeouts.turn()) > 0; turns++);
       await published()
       const alertId = alertOf(await handle(ask({ amount: '20000000' })))
@@ -207,7 +208,33 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
         [AlertDecided.type, alertId, 'decline', 'app:fraud', 2],
       ])
     })
+
+    it('declines the others when one of them cannot be, and that one later', async () => {
+      const { alerts, transactions } = harness
+      const cleared = new AlertTimeouts({ alerts, commands, transactions, clock, random })
+      for (let turns = 0; turns < 10 && (await cleared.turn()) > 0; turns++);
+      const ofThree: string[] = []
+      for (const each of [1, 2, 3]) ofThree.push(alertOf(await handle(ask({ customerId: `poison-${each}`, amount: '20000000' }))))
+      const [poison = '', ...others] = ofThree
+      let poisoned = true
+      const failing: Pick<Commands, 'executeAll'> = {
+        executeAll: (all, tx) =>
+          poisoned && all.some(({ id }) => id.startsWith(poison)) ? Promise.reject(new Error('poison')) : commands.executeAll(all, tx),
+      }
+      const errors: unknown[] = []
+      const onError = (error: unknown) => errors.push(error)
+      const timeouts = new AlertTimeouts({ alerts, commands: failing, transactions, clock, random, onError })
+      const statuses = () => Promise.all(ofThree.map(async (id) => (await alerts.get(id))?.decided?.decision))
+      clock.advance(HOUR_MS)
+      expect([await timeouts.turn(), await timeouts.turn(), errors.length]).toEqual([3, 0, 1])
+      expect(await statuses()).toEqual([undefined, ...others.map(() => 'decline')])
+      clock.advance(10_000)
+      poisoned = false
+      expect([await timeouts.turn(), await timeouts.turn()]).toEqual([1, 0])
+      expect(await statuses()).toEqual(ofThree.map(() => 'decline'))
+    })
   })
 }
 
+const random = { next: () => 0.5 }
 const ANYTHING = { customerId: '', amount: paise(1), method: 'card', at: Date.UTC(2026, 10, 1, 6, 30) }
