@@ -179,6 +179,7 @@ describe('the fraud app', () => {
   it('answers commands of the log, and queues what a person must see', async () => {
     expect((await order('149900')).answer.result).toMatchObject({ decision: 'approve' })
     expect((await order('100000000')).answer.result).toMatchObject({ decision: 'decline' })
+    expect((await app.inject({ method: 'GET', url: '/metrics' })).body).toMatch(/^fraud_decisions_total\{.*decision="decline".*\} 1$/m)
     const { orderId, alertId } = await alert()
     const { body } = await call('GET', '/v1/fraud/alerts?status=open&limit=100')
     expect(body['items']).toContainEqual(

@@ -1,5 +1,7 @@
 import type { FraudDecision } from '#fraud'
+import type { Transaction } from '#kernel'
 import { HttpCommands, Metrics } from '#platform'
+import { asPg } from '#postgres'
 import type { ServiceContext } from '#service'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
@@ -43,7 +45,10 @@ export class FraudModule {
           inject: [Metrics],
           useFactory: (metrics: Metrics) => {
             const decisions = metrics.counter('fraud_decisions_total', 'Scored transactions by decision.', ['decision'])
-            const onScored = (decision: FraudDecision) => decisions.inc({ decision })
+            const onScored = (tx: Transaction, scored: readonly FraudDecision[]) =>
+              asPg(tx).onCommit(() => {
+                for (const decision of scored) decisions.inc({ decision })
+              })
             return new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms, onScored })
           },
         },

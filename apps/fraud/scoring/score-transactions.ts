@@ -1,7 +1,7 @@
 import { ScoreTransaction, TransactionScored } from '#contracts'
 import type { Commands } from '#event-store'
 import { alert, featuresOf, type FraudDecision, type Transaction as Scorable } from '#fraud'
-import { isRefusal, paise, type Clock, type Ids, type IncomingMessage } from '#kernel'
+import { isRefusal, paise, type Clock, type Ids, type IncomingMessage, type Transaction } from '#kernel'
 import { noEffect, type BatchHandler } from '#messaging'
 import { executeAnswered, type Asked } from '#service'
 import { alertStream } from '../alerts/alert-stream.js'
@@ -16,8 +16,8 @@ export interface ScoringPorts {
   readonly ids: Ids
   /** How long a person has to decide an alert. */
   readonly reviewTimeout_ms: number
-  /** Told of each decision when it is written; for metrics. */
-  readonly onScored?: (decision: FraudDecision) => void
+  /** Told of the decisions that are written in this transaction, which may yet be rolled back; for metrics. */
+  readonly onScored?: (tx: Transaction, decisions: readonly FraudDecision[]) => void
 }
 
 /** A command as it came: the same id may come again, with another origin. */
@@ -49,7 +49,10 @@ export class ScoreTransactions {
         return found ? [[each.message, this.#asked(each, found)] as const] : []
       })
       await executeAnswered(commands, answers, tx)
-      for (const { score } of counted) onScored?.(score.decision)
+      onScored?.(
+        tx,
+        counted.map(({ score }) => score.decision),
+      )
     }
   }
 
