@@ -1,28 +1,48 @@
 import 'reflect-metadata'
 import { describe, expect, it } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { promisify } from 'node:util'
+import { describeFailure, describeReport, emptyReport, merge, type Report } from './report.js'
 import { simulate } from './simulation.js'
-describe('x', () => {
-  it('runs', async () => {
-    const from = Number(process.env['SEED'] ?? 1),
-      n = Number(process.env['SEEDS'] ?? 1)
-    let failed = 0
-    for (let seed = from; seed < from + n; seed++) {
-      const t = performance.now()
-      const run = await simulate(seed)
-      if (run.failure) {
-        failed++
-        console.log(run.failure.trace.slice(-Number(process.env['TAIL'] ?? 40)).join('\n'), '\n', run.failure.error.stack)
-      }
-      console.log(
-        seed,
-        run.steps,
-        run.crashes,
-        run.orders,
-        run.traceHash,
-        [...run.outcomes].map(String).join(' '),
-        (performance.now() - t).toFixed(1),
-      )
-    }
-    expect(failed).toBe(0)
-  }, 600_000)
+
+// `SEED=123` runs one seed, `SEEDS=500` the first 500.
+const { SEED, SEEDS, CI } = process.env
+const first = SEED === undefined ? 1 : Number(SEED)
+const last = SEED === undefined ? Number(SEEDS ?? (CI ? 10_000 : 300)) : first
+const AN_HOUR_MS = 3_600_000
+
+const runSeeds = async (offset: number, stride: number): Promise<Report> => {
+  const here = import.meta.dirname
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=source', '--import', `${here}/typescript.mjs`, `${here}/seeds.ts`, String(first + offset), String(last), String(stride)],
+    { maxBuffer: 256 * 1024 * 1024, timeout: AN_HOUR_MS },
+  )
+  return JSON.parse(stdout) as Report
+}
+
+describe('the platform under faults', () => {
+  it('runs the same again under the same seed, and otherwise under another', async () => {
+    const [one, again, other] = [await simulate(7), await simulate(7), await simulate(8)]
+    expect(again.steps).toBe(one.steps)
+    expect(again.traceHash).toBe(one.traceHash)
+    expect(other.traceHash).not.toBe(one.traceHash)
+  }, 60_000)
+
+  it(
+    'keeps its seven invariants after every step, and every saga ends',
+    async () => {
+      const stride = Math.min(availableParallelism(), last - first + 1)
+      const total = emptyReport()
+      for (const report of await Promise.all(Array.from({ length: stride }, (_, at) => runSeeds(at, stride)))) merge(total, report)
+      process.stdout.write(`\n${describeReport(total)}\n\n`)
+      for (const failure of total.failures) process.stdout.write(`${describeFailure(failure)}\n\n`)
+      expect(total.failures.map(({ seed, message }) => `SEED=${seed} npm run test:simulation: ${message}`)).toEqual([])
+      expect(total.runs).toBe(last - first + 1)
+      expect(total.leastOrders).toBeGreaterThanOrEqual(10)
+      expect(total.leastCrashes).toBeGreaterThanOrEqual(1)
+    },
+    AN_HOUR_MS,
+  )
 })

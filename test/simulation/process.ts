@@ -22,7 +22,7 @@ export class Life {
   readonly clock: Clock
   readonly transactions: Transactions
   readonly log: MemoryLog
-  readonly #pending = new Set<(error: Error) => void>()
+  readonly #pending = new Set<() => void>()
 
   constructor(
     readonly scheduler: Scheduler,
@@ -49,7 +49,7 @@ export class Life {
   call<T>(what: string, effect: () => T | Promise<T>, faults: readonly Fault[]): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!this.#alive) return
-      const lost = () => reject(new StoreUnavailable(`${what}: the connection broke`))
+      const lost = (): void => reject(new StoreUnavailable(`${what}: the connection broke`))
       this.#park(what, faults, (fault) => {
         if (fault === 'request lost') return lost()
         if (fault === 'crash before') return this.die()
@@ -57,7 +57,7 @@ export class Life {
           if (fault === 'crash after') return this.die()
           if (fault === 'answer lost') return lost()
           if (this.scheduler.calm || !this.scheduler.chance(SLOW_ANSWER)) return resolve(value)
-          this.#park(`${what} answered`, ANSWER, (late) => (late === 'crash before' ? this.die() : resolve(value)))
+          this.answer(what, () => resolve(value))
         }
         void started(effect)
           .then((value) => (fault === 'duplicated' ? started(effect) : value))
@@ -70,6 +70,11 @@ export class Life {
           )
       })
     })
+  }
+
+  /** An answer on its way to this process. */
+  answer(what: string, arrive: () => void): void {
+    this.#park(`${what} answered`, ANSWER, (fault) => (fault === 'crash before' ? this.die() : arrive()))
   }
 
   read<T>(what: string, effect: () => T | Promise<T>): Promise<T> {

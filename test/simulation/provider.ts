@@ -63,7 +63,7 @@ export class SimulatedProvider {
           if (fault === 'request lost') return hang()
           const answer = effect()
           if (fault === 'answer lost' || answer.known === 'unknown') return hang()
-          void life.call(`${what} answered`, () => resolve(answer), ['crash before']).catch(() => undefined)
+          life.answer(what, () => resolve(answer))
         },
       })
     })

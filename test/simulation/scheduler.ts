@@ -47,19 +47,20 @@ export class Scheduler {
   readonly clock = new FakeClock(START_MS)
   readonly random: Random
   readonly strikes: Strikes = new Map()
-  readonly trace: string[] = []
   /** No faults any more: what is broken heals. */
   calm = false
   /** The step at which a process crashes whatever chance says: every run has a crash. */
   readonly #crashAt: number
   #crashes = 0
   #parked: Parked[] = []
+  readonly #trace: { readonly at_ms: number; readonly what: string; readonly fault: Fault | undefined }[] = []
+  readonly #names = new Map<string, number>()
   #hash = 0x811c9dc5
   #steps = 0
 
   constructor(seed: number) {
     this.random = seededRandom(seed)
-    this.#crashAt = 30 + this.below(600)
+    this.#crashAt = 30 + this.below(400)
   }
 
   get steps(): number {
@@ -72,6 +73,14 @@ export class Scheduler {
 
   get idle(): boolean {
     return this.#parked.length === 0
+  }
+
+  /** What happened, a line each. */
+  get trace(): readonly string[] {
+    return this.#trace.map(
+      ({ at_ms, what, fault }) =>
+        `${((at_ms - START_MS) / 1_000).toFixed(3).padStart(9)} s  ${what}${fault === undefined ? '' : ` [${fault}]`}`,
+    )
   }
 
   /** Over every step, its fault and its time: equal for equal runs. */
@@ -108,7 +117,7 @@ export class Scheduler {
     if (!step) return this.#passTime()
     const fault = this.#fault(step)
     this.#count(step, fault ?? 'none')
-    this.#note(fault === undefined ? `${step.process}: ${step.what}` : `${step.process}: ${step.what} [${fault}]`)
+    this.#note(`${step.process}: ${step.what}`, fault)
     step.run(fault)
     return true
   }
@@ -164,9 +173,18 @@ export class Scheduler {
     counts.set(fault, (counts.get(fault) ?? 0) + 1)
   }
 
-  #note(text: string): void {
-    const line = `${((this.clock.now() - START_MS) / 1_000).toFixed(3).padStart(9)} s  ${text}`
-    this.trace.push(line)
-    for (let at = 0; at < line.length; at++) this.#hash = Math.imul(this.#hash ^ line.charCodeAt(at), 0x01000193)
+  #note(what: string, fault?: Fault): void {
+    const at_ms = this.clock.now()
+    this.#trace.push({ at_ms, what, fault })
+    let name = this.#names.get(what)
+    if (name === undefined) this.#names.set(what, (name = this.#names.size))
+    this.#mix(name)
+    this.#mix(fault === undefined ? -1 : FAULTS.indexOf(fault))
+    this.#mix(at_ms - START_MS)
+  }
+
+  /** FNV-1a, a word at a time. */
+  #mix(word: number): void {
+    this.#hash = Math.imul(this.#hash ^ word, 0x01000193)
   }
 }

@@ -124,6 +124,10 @@ export class OrderBooks {
   #place(orderId: string, data: JsonObject, commandId: string): void {
     if (this.#orders.has(orderId) || this.#commands.has(commandId)) throw new Violation(5, `order ${orderId} was placed twice`)
     this.#commands.add(commandId)
+    // Every client's key is its order's device.
+    const device = String(data['deviceHash'])
+    if (this.#commands.has(device)) throw new Violation(5, `one key placed another order, ${orderId}`)
+    this.#commands.add(device)
     const payment = data['payment'] as { readonly method: string }
     const totals = data['totals'] as { readonly grandTotal: string }
     this.#orders.set(orderId, {

@@ -7,30 +7,23 @@ import type { Outbox } from '#kernel'
 
 /** What the apps tell each other: one command, one meaning, one answer; and a relay moves on only past what the log has. */
 export class Wire {
-  readonly #read = new Map<string, number>()
+  readonly #places: { readonly records: readonly StoredRecord[]; read: number }[]
   readonly #origins = new Set<string>()
   readonly #commands = new Map<string, string>()
   readonly #answers = new Map<string, string>()
   readonly #relays: { readonly database: Database; readonly outbox: Outbox; checked: bigint }[]
 
   constructor(
-    private readonly broker: MemoryBroker,
-    private readonly topics: readonly string[],
+    broker: MemoryBroker,
+    topics: readonly string[],
     outboxes: readonly { readonly database: Database; readonly outbox: Outbox }[],
   ) {
+    this.#places = topics.flatMap((topic) => broker.records(topic)).map((records) => ({ records, read: 0 }))
     this.#relays = outboxes.map((each) => ({ ...each, checked: 0n }))
   }
 
   async check(): Promise<void> {
-    for (const topic of this.topics) {
-      this.broker.records(topic).forEach((records, partition) => {
-        const place = `${topic}/${partition}`
-        const from = this.#read.get(place) ?? 0
-        if (from === records.length) return
-        this.#read.set(place, records.length)
-        for (let at = from; at < records.length; at++) this.#take(records[at])
-      })
-    }
+    for (const place of this.#places) while (place.read < place.records.length) this.#take(place.records[place.read++])
     for (const relay of this.#relays) if (relay.database.data.relay.position > relay.checked) await this.#checkRelay(relay)
   }
 

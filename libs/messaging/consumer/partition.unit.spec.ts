@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Transactions } from '#kernel'
+import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
+import { MemoryConsumerStore } from '#messaging/testing'
+import { encodeMessage } from '../cloud-events.js'
+import { noEffect, type StoredRecord } from '../log.js'
+import { PartitionConsumer } from './partition.js'
+
+const place = { topic: 'said', partition: 0 }
+
+const record = (offset: number): StoredRecord => ({
+  ...encodeMessage(
+    { topic: 'said', key: 'k', type: 'Said', schemaVersion: 1, data: {}, context: { correlationId: 'c', causationId: 'c' } },
+    'speaker',
+    0,
+    { incarnation: 'one', position: BigInt(offset + 1), ordinal: 0 },
+  ),
+  partition: 0,
+  offset: BigInt(offset),
+  timestamp_ms: 0,
+})
+
+describe('a partition of messages without effect', () => {
+  it('goes on storing how far it came after a commit whose answer was lost', async () => {
+    const database = memoryTransactions()
+    let loses = true
+    const transactions: Transactions = {
+      run: async (work) => {
+        const result = await database.run(work)
+        if (loses) throw new Error('the connection broke after COMMIT')
+        return result
+      },
+    }
+    const consumerStore = new MemoryConsumerStore()
+    const partition = new PartitionConsumer(place, {
+      group: 'readers',
+      handler: () => Promise.resolve(noEffect),
+      transactions,
+      consumerStore,
+      clock: new FakeClock(),
+      random: seededRandom(1),
+      isTransient: () => true,
+      firstRetry_ms: 1,
+      mostRetry_ms: 1,
+      listener: undefined,
+      onAside: () => undefined,
+    })
+    const { signal } = new AbortController()
+    const stored = async () => (await consumerStore.progress('readers', place, 0n)).next
+    await partition.seek()
+    await partition.handle([record(0), record(1)], signal)
+    await partition.store()
+    expect(await stored()).toBe(2n)
+    loses = false
+    await partition.handle([record(2)], signal)
+    // The first looks where it stands, the second moves it.
+    await partition.store()
+    await partition.store()
+    expect(await stored()).toBe(3n)
+  })
+})
