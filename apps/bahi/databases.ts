@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import pg from 'pg'
 import { releaseRelay } from '#event-store'
 import { forgetLogMembers, logGrants, logMigrations } from '#messaging'
@@ -12,16 +13,17 @@ export interface AppDatabase {
 const DATABASE = 'bahi'
 export const LOG_SCHEMA = 'log'
 
-export const appUrl = (superuserUrl: string, schema: string, password: string): string => {
+/** `secret` is of the whole platform; each role's password is made from it, so that one app's URL opens no other app's schema. */
+export const appUrl = (superuserUrl: string, schema: string, secret: string): string => {
   const url = new URL(superuserUrl)
   url.username = roleOf(schema)
-  url.password = password
+  url.password = passwordOf(schema, secret)
   url.pathname = `/${DATABASE}`
   return url.href
 }
 
 /** Makes what is missing, and brings every schema to today's shape. Answers how many migrations ran. */
-export const prepareDatabases = async (superuserUrl: string, password: string, apps: readonly AppDatabase[]): Promise<number> => {
+export const prepareDatabases = async (superuserUrl: string, secret: string, apps: readonly AppDatabase[]): Promise<number> => {
   await query(superuserUrl, async (client) => {
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
     if (!rowCount) await client.query(`CREATE DATABASE ${DATABASE}`)
@@ -30,15 +32,15 @@ export const prepareDatabases = async (superuserUrl: string, password: string, a
   url.pathname = `/${DATABASE}`
   await query(url.href, async (client) => {
     await client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC`)
-    for (const schema of [LOG_SCHEMA, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, password)
+    for (const schema of [LOG_SCHEMA, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, passwordOf(schema, secret))
   })
 
-  let ran = (await migrate({ url: appUrl(superuserUrl, LOG_SCHEMA, password), schema: LOG_SCHEMA, migrations: logMigrations })).length
+  let ran = (await migrate({ url: appUrl(superuserUrl, LOG_SCHEMA, secret), schema: LOG_SCHEMA, migrations: logMigrations })).length
   await query(url.href, async (client) => {
     for (const app of apps) for (const grant of logGrants(roleOf(app.schema), LOG_SCHEMA)) await client.query(grant)
   })
   for (const { schema, migrations } of apps)
-    ran += (await migrate({ url: appUrl(superuserUrl, schema, password), schema, migrations })).length
+    ran += (await migrate({ url: appUrl(superuserUrl, schema, secret), schema, migrations })).length
   return ran
 }
 
@@ -61,6 +63,8 @@ export const releaseLeases = async (superuserUrl: string, apps: readonly AppData
 }
 
 const roleOf = (schema: string): string => `bahi_${checkedIdentifier(schema)}`
+
+const passwordOf = (schema: string, secret: string): string => createHmac('sha256', secret).update(schema).digest('base64url')
 
 const ownSchema = async (client: pg.Client, schema: string, password: string): Promise<void> => {
   const role = roleOf(schema)

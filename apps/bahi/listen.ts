@@ -4,7 +4,7 @@ import { answerHttpErrors, BACKLOG, CONNECTION_TIMEOUT_MS, HTTP_SERVER } from '#
 import { StartRefused } from './home.js'
 
 /** Taken first, so that a port in use is said before anything is started. Until the apps are there it answers 503. */
-export const listen = (port: number): Promise<Server> =>
+export const listen = (port: number, host: string): Promise<Server> =>
   new Promise((done, failed) => {
     const server = createServer(HTTP_SERVER, (request, response) => {
       response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' })
@@ -22,7 +22,7 @@ export const listen = (port: number): Promise<Server> =>
     server.setTimeout(CONNECTION_TIMEOUT_MS)
     server.on('clientError', (error: Error, socket) => answerHttpErrors(error, socket as Socket))
     server.once('error', (error: NodeJS.ErrnoException) => failed(refusal(error, port)))
-    server.listen({ port, backlog: BACKLOG }, () => done(server))
+    server.listen({ port, host, backlog: BACKLOG }, () => done(server))
   })
 
 export const portOf = (server: Server): number => {
@@ -37,6 +37,11 @@ const refusal = (error: NodeJS.ErrnoException, port: number): Error => {
       return new StartRefused(`port ${port} is taken: stop what uses it, or choose another with PORT=3001 npm start`)
     case 'EACCES':
       return new StartRefused(`port ${port} may not be used by this user: choose another with PORT=3001 npm start`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartRefused(
+        '--host is not an address of this machine: leave it out for this machine alone, or say 0.0.0.0 for every network',
+      )
     default:
       return error
   }

@@ -24,13 +24,16 @@ const port = (text: string): number => {
 
 const options = new Command('npm start --')
   .description('The whole platform in one process: PostgreSQL in a folder, the five apps and the payment provider sandbox.')
+  .addOption(
+    new Option('--host <address>', 'where to listen; anybody who reaches it can have a token of any role').env('HOST').default('127.0.0.1'),
+  )
   .addOption(new Option('--port <number>', 'where to listen; 0 takes any free port').env('PORT').default(3000).argParser(port))
   .addOption(new Option('--home <folder>', 'where data and keys are kept').env('BAHI_HOME').default('.bahi'))
   .option('--reset', 'throw away all data first')
   .option('--json', 'print one line of JSON when ready, instead of text')
   .allowExcessArguments(false)
   .parse()
-  .opts<{ port: number; home: string; reset?: true; json?: true }>()
+  .opts<{ host: string; port: number; home: string; reset?: true; json?: true }>()
 
 interface Running {
   unlock?: () => void
@@ -91,7 +94,7 @@ const start = async (): Promise<string> => {
   const home = resolve(options.home)
   openHome(home)
   state.unlock = lockHome(home)
-  const server = (state.server = await listen(options.port))
+  const server = (state.server = await listen(options.port, options.host))
   const secrets = readSecrets(home)
   const placement = await placePostgres(home)
   const stages = new Listr(
