@@ -44,8 +44,12 @@ export const startPostgres = async (placement: Placement, onPort?: number): Prom
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(placement, data)
   const password = readFileSync(join(placement.folder, 'password'), 'utf8').trim()
   const stop = async () => {
-    if (existsSync(join(data, 'postmaster.pid')))
+    try {
       await pgCtl(placement, ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(STOP_TIMEOUT_S)])
+    } catch (error) {
+      // What is not running any more need not be stopped.
+      if (await findLeftOver(data, password)) throw error
+    }
   }
 
   const left = await findLeftOver(data, password)

@@ -1,0 +1,95 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { audit } from './audit.js'
+import { dataFolder, end, newHome, postmasterPid, removeHome, spawnPlatform, type Spawned } from './running-process.js'
+import { random, Shop, Traffic } from './traffic.js'
+
+const KILLS = Number(process.env['KILLS'] ?? 10)
+const POSTGRES_KILLS = Math.ceil(KILLS * 0.4)
+const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
+const LANES = 6
+/** Traffic between two kills, and after the last. */
+const LIVES_MS = { least: 500, most: 3_500 }
+
+/** A test may take so long for each kill, besides the start and the end. */
+const PER_KILL_MS = 40_000
+const BESIDES_MS = 240_000
+
+describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () => {
+  const home = newHome()
+  let platform: Spawned | undefined
+  afterEach(async () => {
+    if (platform) await end(platform, 'SIGTERM')
+    removeHome(home)
+  })
+
+  const begin = async (name: string, seed: number) => {
+    platform = spawnPlatform({ home })
+    const baseUrl = await platform.ready
+    const shop = new Shop(baseUrl)
+    const dice = random(seed)
+    const traffic = new Traffic(shop, random(seed + 1), `${name}-${seed}`)
+    await traffic.open(4, 3)
+    traffic.start(LANES)
+    const life = () => wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
+    return { baseUrl, shop, traffic, dice, life, running: platform }
+  }
+
+  it(
+    `the process, ${KILLS} times: nothing acknowledged is lost, nothing happens twice, every saga ends`,
+    async () => {
+      const { baseUrl, shop, traffic, dice, life, running } = await begin('process', SEED)
+      const port = Number(new URL(baseUrl).port)
+      let current = running
+      for (let kill = 0; kill < KILLS; kill++) {
+        await life()
+        await end(current, 'SIGKILL')
+        platform = current = spawnPlatform({ home, port })
+        // Now and then it does not even get as far as being ready.
+        if (dice() < 0.2 && kill + 1 < KILLS) await wait(dice() * 3_000)
+        else await current.ready
+      }
+      await life()
+      await traffic.stop()
+      expect(await audit(traffic)).toEqual([])
+      expect(shop.disconnected).toBeGreaterThan(0)
+      console.log(
+        `${KILLS} kills: ${traffic.placed.length} orders, ${shop.acknowledged.length} acknowledged calls, ${shop.disconnected} cut off`,
+      )
+    },
+    KILLS * PER_KILL_MS + BESIDES_MS,
+  )
+
+  it(
+    `PostgreSQL, ${POSTGRES_KILLS} times: answers 503 meanwhile and recovers by itself`,
+    async () => {
+      const { shop, traffic, life, running } = await begin('postgres', SEED + 7)
+      for (let kill = 0; kill < POSTGRES_KILLS; kill++) {
+        await life()
+        const pid = postmasterPid(dataFolder(home))
+        if (pid === undefined) throw new Error(`PostgreSQL does not run:\n${running.stderr.slice(-20).join('\n')}`)
+        process.kill(pid, 'SIGKILL')
+        await until(
+          () => (postmasterPid(dataFolder(home)) ?? pid) !== pid,
+          () => running.stderr,
+        )
+      }
+      await life()
+      await traffic.stop()
+      expect(await audit(traffic)).toEqual([])
+      expect(running.child.exitCode).toBeNull()
+      expect(shop.unavailable).toBeGreaterThan(0)
+      expect(shop.disconnected).toBe(0)
+      console.log(`${POSTGRES_KILLS} kills of PostgreSQL: ${traffic.placed.length} orders, ${shop.unavailable} answers of 503`)
+    },
+    POSTGRES_KILLS * PER_KILL_MS + BESIDES_MS,
+  )
+})
+
+const until = async (condition: () => boolean, log: () => readonly string[], timeout_ms = 60_000): Promise<void> => {
+  const deadline = Date.now() + timeout_ms
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not reached within ${timeout_ms} ms:\n${log().slice(-20).join('\n')}`)
+    await wait(50)
+  }
+}
