@@ -281,7 +281,8 @@ export class Clients {
     const { status, headers, body } = answer
     const text = JSON.stringify({ status, headers, body })
     const before = this.#answers.get(key)
-    if (before !== undefined && before !== text) throw new Violation(5, `one key had two answers: ${before} and ${text}`)
+    if (before !== undefined && before !== text)
+      throw new Violation(5, `one key had two answers: ${before.slice(0, 200)} and ${text.slice(0, 200)}`)
     this.#answers.set(key, text)
     const database = Object.values(this.platform.databases).find(({ app }) => app === process.name)
     if (database && before === undefined) this.acknowledged.push({ commandId, data: database.data, answer: text })

@@ -19,8 +19,8 @@ export interface Report {
   readonly failures: { readonly seed: number; readonly message: string; readonly trace: readonly string[] }[]
 }
 
-/** Lines of a failing seed's trace that are kept. */
-const TRACE_LINES = 150
+/** Lines of a failing seed's trace that are kept where there are many seeds. */
+export const TRACE_LINES = 150
 
 export const emptyReport = (): Report => ({
   runs: 0,
@@ -35,7 +35,11 @@ export const emptyReport = (): Report => ({
   failures: [],
 })
 
-export const addRun = (report: Report, { seed, steps, crashes, orders, outcomes, strikes, failure }: Run): void => {
+export const addRun = (
+  report: Report,
+  { seed, steps, crashes, orders, outcomes, strikes, failure }: Run,
+  traceLines = TRACE_LINES,
+): void => {
   report.runs++
   report.steps += steps
   report.crashes += crashes
@@ -46,7 +50,7 @@ export const addRun = (report: Report, { seed, steps, crashes, orders, outcomes,
   }
   for (const [outcome, count] of outcomes) report.outcomes[outcome] = (report.outcomes[outcome] ?? 0) + count
   for (const [step, counts] of strikes) addStrikes(report, step, Object.fromEntries(counts))
-  if (failure) report.failures.push({ seed, message: failure.error.message, trace: failure.trace.slice(-TRACE_LINES) })
+  if (failure) report.failures.push({ seed, message: failure.error.message, trace: failure.trace.slice(-traceLines) })
 }
 
 export const merge = (into: Report, other: Report): void => {
