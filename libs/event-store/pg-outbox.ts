@@ -42,12 +42,14 @@ UPDATE relay SET position = greatest(position, $2)
 FROM (SELECT set_config('synchronous_commit', 'off', true) AS quick) AS setting
 WHERE epoch = $1 AND owner IS NOT NULL AND quick IS NOT NULL`
 
+const BETWEEN_RINGS_MS = 5
+
 export interface PgOutboxOptions {
   readonly pool: pg.Pool
   readonly postgres: PostgresConfig
   readonly incarnation: string
   readonly publish: Publisher
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'sleep'>
 }
 
 /** The outbox, and the bell that the store rings after each commit. */
@@ -119,7 +121,7 @@ class Bell {
   constructor(
     private readonly pool: pg.Pool,
     private readonly channel: string,
-    private readonly clock: Pick<Clock, 'now'>,
+    private readonly clock: Pick<Clock, 'now' | 'sleep'>,
   ) {}
 
   relayIsHere(until_ms: number): void {
@@ -138,6 +140,8 @@ class Bell {
       this.#again = false
       // One that is missed is made up for by the relay's slow poll.
       await this.pool.query({ name: 'outbox_ring', text: `SELECT pg_notify($1, '')`, values: [this.channel] }).catch(() => undefined)
+      // What rings meanwhile rings once.
+      await this.clock.sleep(BETWEEN_RINGS_MS)
     }
   }
 }
