@@ -3,7 +3,7 @@ import { become, prepare, sayAndExit } from './prepare.mjs'
 
 try {
   await prepare()
-  become(['--enable-source-maps', 'dist/apps/bahi/main.js', ...process.argv.slice(2)])
+  become(['--enable-source-maps', '--disable-warning=ExperimentalWarning', 'dist/apps/bahi/main.js', ...process.argv.slice(2)])
 } catch (error) {
   sayAndExit(error)
 }
