@@ -31,6 +31,13 @@ const make = () => {
     const { status, error } = spawnSync('npm', args, { cwd: folder, stdio: 'inherit', timeout: TIMEOUT_MS })
     if (status !== 0) throw new Refused(`npm could not make the lock${error ? `: ${error.message}` : ''}`)
     const count = check(join(folder, 'package-lock.json'))
+    // npm refuses a lock that lacks a package of any platform, such as one that the registry does not have yet: then pin the version before.
+    const proof = spawnSync('npm', ['ci', '--dry-run', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+    })
+    if (proof.status !== 0) throw new Refused(`the lock would not install:\n${proof.stderr.split('\n').slice(0, 25).join('\n')}`)
     copyFileSync(join(folder, 'package-lock.json'), join(root, 'package-lock.json'))
     console.log(`package-lock.json: ${count} packages, for ${PLATFORMS.join(', ')}`)
   } finally {

@@ -83,7 +83,18 @@ const run = (command, args, timeout_ms, what) =>
     child.on('error', (error) => reject(new Refused(`${what} could not be started: ${error.message}`)))
     child.on('exit', (code) => {
       if (code === 0) resolve()
-      else reject(new Refused(`${what} failed:\n${Buffer.concat(output).toString().trimEnd().split('\n').slice(-15).join('\n')}`))
+      else
+        reject(
+          new Refused(
+            `${what} failed:\n${Buffer.concat(output)
+              .toString()
+              .trimEnd()
+              .split('\n')
+              .filter((line) => !line.includes('EBADENGINE'))
+              .slice(0, 25)
+              .join('\n')}`,
+          ),
+        )
     })
   })
 

@@ -12,7 +12,7 @@ const STOP_TIMEOUT_MS = 40_000
 
 /** What a test run shortens: nothing else differs from `npm start`. */
 const QUICK = {
-  UPI_WINDOW_SECONDS: '4',
+  UPI_WINDOW_SECONDS: '6',
   REVIEW_TIMEOUT_SECONDS: '12',
   RATE_LIMIT_PER_SECOND: '5000',
   RATE_LIMIT_BURST: '10000',
