@@ -86,6 +86,10 @@ export class PartitionConsumer {
     const [from, to] = [this.#stored, this.#next]
     this.#storing = transactions
       .run((tx) => consumerStore.advance(tx, group, this.place, from, to, this.#marks.list()))
+      .catch((error: unknown) => {
+        if (error instanceof FenceLost) return false
+        throw error
+      })
       .then((moved) => (moved ? void (this.#stored = to) : this.#lookWhereStored()))
       // It may have been stored and its answer lost: the next call looks.
       .catch(() => undefined)
