@@ -115,7 +115,7 @@ export const pgOutbox = ({ pool, postgres, incarnation, publish, clock }: PgOutb
 class Bell {
   readonly rung = new Set<() => void>()
   #hereUntil_ms = 0
-  #notifying: Promise<void> | undefined
+  #notifying = false
   #again = false
 
   constructor(
@@ -132,10 +132,11 @@ class Bell {
     for (const ring of this.rung) ring()
     if (this.clock.now() < this.#hereUntil_ms) return
     this.#again = true
-    this.#notifying ??= this.#notify().finally(() => (this.#notifying = undefined))
+    if (!this.#notifying) void this.#notify()
   }
 
   async #notify(): Promise<void> {
+    this.#notifying = true
     while (this.#again) {
       this.#again = false
       // One that is missed is made up for by the relay's slow poll.
@@ -143,6 +144,7 @@ class Bell {
       // What rings meanwhile rings once.
       await this.clock.sleep(BETWEEN_RINGS_MS)
     }
+    this.#notifying = false
   }
 }
 
