@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const [suites, ...rest] = process.argv.slice(2)
+const paths = rest.filter((word) => !word.startsWith('-'))
 const child = spawn(
   process.execPath,
   [
@@ -13,8 +14,8 @@ const child = spawn(
     join(root, 'node_modules/jest/bin/jest.js'),
     '--selectProjects',
     ...(suites ?? 'unit').split(','),
-    ...(rest.length > 0 ? ['--', ...rest.filter((word) => !word.startsWith('-'))] : []),
     ...rest.filter((word) => word.startsWith('-')),
+    ...(paths.length > 0 ? ['--', ...paths] : []),
   ],
   { cwd: root, stdio: 'inherit' },
 )
