@@ -138,7 +138,13 @@ const start = async (): Promise<string> => {
         },
       },
     ],
-    { renderer: options.json ? 'silent' : 'default', fallbackRenderer: 'simple', rendererOptions: { collapseSubtasks: false } },
+    {
+      renderer: options.json ? 'silent' : 'default',
+      fallbackRenderer: 'simple',
+      rendererOptions: { collapseSubtasks: false },
+      // Its own would end the process at Ctrl-C, and leave PostgreSQL behind.
+      registerSignalListeners: false,
+    },
   )
   await stages.run()
   return `http://localhost:${portOf(server)}`

@@ -4,8 +4,8 @@ import { baseConfig } from '#platform'
 /** The environment of the fraud app. */
 export const fraudConfig = Type.Object({
   ...baseConfig,
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3005 }),
-  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'fraud' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3005, description: 'Where it listens; 0 takes any free port.' }),
+  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'fraud', description: "The schema of the app's tables." }),
   REVIEW_TIMEOUT_SECONDS: Type.Integer({
     minimum: 1,
     maximum: 30 * 86_400,

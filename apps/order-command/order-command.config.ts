@@ -6,8 +6,12 @@ import { Compile } from 'typebox/compile'
 
 export const orderCommandConfig = Type.Object({
   ...baseConfig,
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3001 }),
-  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'order_command' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3001, description: 'Where it listens; 0 takes any free port.' }),
+  DATABASE_SCHEMA: Type.String({
+    pattern: '^[a-z_][a-z0-9_]{0,62}$',
+    default: 'order_command',
+    description: "The schema of the app's tables.",
+  }),
   DATABASE_CONNECTIONS: Type.Integer({
     minimum: 2,
     maximum: 100,

@@ -3,9 +3,13 @@ import Type, { type Static } from 'typebox'
 
 export const paymentSagaConfig = Type.Object({
   ...baseConfig,
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3004 }),
-  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'payment_saga' }),
-  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8 }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3004, description: 'Where it listens; 0 takes any free port.' }),
+  DATABASE_SCHEMA: Type.String({
+    pattern: '^[a-z_][a-z0-9_]{0,62}$',
+    default: 'payment_saga',
+    description: "The schema of the app's tables.",
+  }),
+  DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8, description: 'PostgreSQL connections of this process.' }),
   PROVIDER_URL: Type.String({ pattern: '^https?://[^\\s]+[^\\s/]$', description: 'The payment provider, without a slash at the end.' }),
   PROVIDER_API_KEY: Type.String({ minLength: 16, maxLength: 512, description: 'What the provider knows us by.' }),
   PROVIDER_WEBHOOK_SECRET: Type.String({ minLength: 16, maxLength: 512, description: `Signs the provider's webhooks.` }),

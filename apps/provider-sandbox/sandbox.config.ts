@@ -2,9 +2,9 @@ import Type, { type Static } from 'typebox'
 
 /** The environment of the provider sandbox. It is for development and tests: it moves no money. */
 export const providerSandboxConfig = Type.Object({
-  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3006 }),
-  DATABASE_URL: Type.String({ minLength: 1 }),
-  DATABASE_SCHEMA: Type.String({ minLength: 1, default: 'provider_sandbox' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3006, description: 'Where it listens; 0 takes any free port.' }),
+  DATABASE_URL: Type.String({ minLength: 1, description: "The app's own database." }),
+  DATABASE_SCHEMA: Type.String({ minLength: 1, default: 'provider_sandbox', description: "The schema of the app's tables." }),
   PROVIDER_API_KEY: Type.String({ minLength: 16, description: 'What a merchant sends as `X-Api-Key`.' }),
   WEBHOOK_URL: Type.String({ pattern: '^https?://', description: 'Where webhooks go.' }),
   PROVIDER_WEBHOOK_SECRET: Type.String({ minLength: 16, description: 'Signs webhooks.' }),

@@ -5,10 +5,13 @@ const Url = (schemes: string, description: string) => Type.String({ pattern: `^(
 
 /** What every app is told. Spread it into the app's own schema. */
 export const baseConfig = {
-  NODE_ENV: Type.Enum(['development', 'test', 'production'], { default: 'development' }),
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
+  NODE_ENV: Type.Enum(['development', 'test', 'production'], {
+    default: 'development',
+    description: 'What the process is for; `production` refuses the development issuer.',
+  }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_URL: Url('postgres|postgresql', `postgres://user:password@host:port/database: the app's own.`),
-  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$' }),
+  DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', description: "The schema of the app's tables." }),
   LOG: Type.Enum(['postgres', 'kafka'], { default: 'postgres', description: `The log's transport.` }),
   LOG_DATABASE_URL: Type.Optional(Url('postgres|postgresql', 'Where the log is, with LOG=postgres; DATABASE_URL unless given.')),
   KAFKA_BROKERS: Type.Optional(
@@ -40,7 +43,10 @@ export const baseConfig = {
     default: 1_000,
     description: 'Requests of one caller that are allowed at once.',
   }),
-  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info',
+    description: 'The least level of log lines that are written.',
+  }),
 } satisfies TProperties
 
 const BaseConfigSchema = Type.Object(baseConfig)

@@ -31,7 +31,7 @@ const binaries = async (): Promise<{ initdb: string; pg_ctl: string }> => {
 export const placePostgres = async (home: string): Promise<Placement> => {
   const found = await binaries()
   const inHome = { folder: join(home, 'postgres'), initdb: found.initdb, pgCtl: found.pg_ctl }
-  if (process.getuid?.() !== 0) return { ...inHome, user: undefined }
+  if (process.getuid?.() !== 0) return owned({ ...inHome, user: undefined })
 
   const user = nobody()
   if (reachable(inHome.folder) && reachable(found.pg_ctl)) return owned({ ...inHome, user })
