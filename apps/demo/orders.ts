@@ -133,13 +133,12 @@ export const runOrders = (run: OrderRun): Promise<readonly OrderResult[]> => {
   }).then(() => Promise.all(following))
 }
 
-/** Every plan at least once, the rest by weight. */
-const planned = (count: number): readonly Plan[] => {
+/** Every plan once, the rest by weight. */
+export const planned = (count: number): readonly Plan[] => {
   const total = PLANS.reduce((sum, { weight }) => sum + weight, 0)
-  const plans: Plan[] = []
-  for (const plan of PLANS)
-    for (let n = 0; n < Math.max(1, Math.floor((plan.weight * count) / total)) && plans.length < count; n++) plans.push(plan)
-  while (plans.length < count) plans.push(PLANS[plans.length % 3] as Plan)
+  const plans = PLANS.slice(0, count)
+  for (const plan of PLANS) for (let n = 1; n < Math.floor((plan.weight * count) / total) && plans.length < count; n++) plans.push(plan)
+  for (let n = 0; plans.length < count; n++) plans.push(PLANS[n % PLANS.length] as Plan)
   // Spread evenly: neighbours are of different plans.
   return plans
     .map((plan, index) => ({ plan, at: (index * 7_919) % plans.length }))

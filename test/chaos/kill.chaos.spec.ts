@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { audit } from './audit.js'
@@ -18,21 +21,30 @@ const BESIDES_MS = 240_000
 describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () => {
   const home = newHome()
   let platform: Spawned | undefined
+  const lives: Spawned[] = []
+  const live = (port?: number): Spawned => {
+    platform = spawnPlatform(port === undefined ? { home } : { home, port })
+    lives.push(platform)
+    return platform
+  }
   afterEach(async () => {
     if (platform) await end(platform, 'SIGTERM')
+    const log = join(tmpdir(), 'bahi-chaos.log')
+    writeFileSync(log, lives.splice(0).map(logOf).join('\n\n'))
+    console.log(`what the platform said in its lives: ${log}`)
     removeHome(home)
   })
 
   const begin = async (name: string, seed: number) => {
-    platform = spawnPlatform({ home })
-    const baseUrl = await platform.ready
+    const running = live()
+    const baseUrl = await running.ready
     const shop = new Shop(baseUrl)
     const dice = random(seed)
     const traffic = new Traffic(shop, random(seed + 1), `${name}-${seed}`)
     await traffic.open(4, 3)
     traffic.start(LANES)
     const life = () => wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
-    return { baseUrl, shop, traffic, dice, life, running: platform }
+    return { baseUrl, shop, traffic, dice, life, running }
   }
 
   it(
@@ -44,7 +56,7 @@ describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () =>
       for (let kill = 0; kill < KILLS; kill++) {
         await life()
         await end(current, 'SIGKILL')
-        platform = current = spawnPlatform({ home, port })
+        current = live(port)
         // Now and then it does not even get as far as being ready.
         if (dice() < 0.2 && kill + 1 < KILLS) await wait(dice() * 3_000)
         else await current.ready
@@ -85,6 +97,8 @@ describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () =>
     POSTGRES_KILLS * PER_KILL_MS + BESIDES_MS,
   )
 })
+
+const logOf = ({ pid, stdout, stderr }: Spawned): string => [`process ${pid}`, ...stdout, ...stderr].join('\n')
 
 const until = async (condition: () => boolean, log: () => readonly string[], timeout_ms = 60_000): Promise<void> => {
   const deadline = Date.now() + timeout_ms
