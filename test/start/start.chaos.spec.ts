@@ -115,7 +115,9 @@ describe('npm start', () => {
 
       const afresh = start({ home: folder, port, args: ['--json', '--reset'] })
       await afresh.ready
-      expect(await order()).toBe(404)
+      // Keys of tokens and data are new.
+      expect(await order()).toBe(401)
+      expect((await fetch(`http://localhost:${port}/v1/products/BOAT-141`)).status).toBe(404)
     },
     5 * START_MS,
   )
