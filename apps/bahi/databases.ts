@@ -75,6 +75,8 @@ const ownSchema = async (client: pg.Client, schema: string, password: string): P
 
 const query = async (url: string, work: (client: pg.Client) => Promise<void>): Promise<void> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 60_000 })
+  // What is lost is told by the statement under way; without a listener it would end the process.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await work(client)

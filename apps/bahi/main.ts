@@ -174,7 +174,11 @@ process.on('uncaughtException', (error) => {
 try {
   starting = start()
   const baseUrl = await starting
-  console.log(options.json ? JSON.stringify({ ready: true, baseUrl }) : `\n${welcome(baseUrl, await tokenFrom(baseUrl), systemIds.next())}`)
+  console.log(
+    options.json
+      ? JSON.stringify({ ready: true, baseUrl })
+      : `\n${welcome(baseUrl, resolve(options.home), await tokenFrom(baseUrl), systemIds.next())}`,
+  )
 } catch (error) {
   if (!stopping) console.error(error instanceof StartRefused ? `bahi: ${error.message}` : error)
   stopAndExit(1)

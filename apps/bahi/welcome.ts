@@ -10,8 +10,12 @@ const PRODUCT = {
 const ADDRESS = { name: 'Asha Rao', line1: '14 MG Road', city: 'Bengaluru', state: 'KA', pincode: '560001', phone: '+919876543210' }
 const ORDER = { items: [{ sku: 'BOAT-141', quantity: 2 }], shippingAddress: ADDRESS, payment: { method: 'upi', vpa: 'success@upi' } }
 
+/** Where the demo looks unless it is told. */
+const DEFAULT_URL = 'http://localhost:3000'
+
 /** Three commands to paste: a product, its stock, and an order that is paid by UPI. */
-export const welcome = (baseUrl: string, token: string, orderKey: string): string => {
+export const welcome = (baseUrl: string, home: string, token: string, orderKey: string): string => {
+  const elsewhere = baseUrl === DEFAULT_URL ? '' : ` -- --url ${baseUrl}`
   const curl = (method: string, path: string, body: object, headers: readonly string[] = []) =>
     [
       'curl',
@@ -26,8 +30,8 @@ export const welcome = (baseUrl: string, token: string, orderKey: string): strin
   return [
     `Bahi is ready at ${baseUrl}`,
     `  try it:   ${baseUrl}/docs`,
-    `  a demo:   npm run demo        (in another terminal)`,
-    `  stop:     Ctrl-C              (data stays in .bahi/; \`npm start -- --reset\` begins afresh)`,
+    `  a demo:   npm run demo${elsewhere}   (in another terminal)`,
+    `  stop:     Ctrl-C   (data stays in ${home}; \`npm start -- --reset\` begins afresh)`,
     '',
     'Put an order through: a product, its stock, an order. Then open its Location to see it CONFIRMED.',
     '',

@@ -109,6 +109,8 @@ const findLeftOver = async (data: string, password: string): Promise<number | un
   }
   for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
     const client = new pg.Client({ connectionString: urlOf(password, port), connectionTimeoutMillis: 2_000 })
+    // What is lost is told by the statement under way; without a listener it would end the process.
+    client.on('error', () => undefined)
     try {
       await client.connect()
       const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory')
