@@ -90,7 +90,12 @@ const goOn = (): void => {
   if (stopping) throw new StartRefused('stopped while starting')
 }
 
+/** Older ones lack what the libraries use, and would fail in the middle of the work. `npm start` brings the right one. */
+const LEAST_NODE = 24
+
 const start = async (): Promise<string> => {
+  if (Number.parseInt(process.versions.node, 10) < LEAST_NODE)
+    throw new StartRefused(`this is Node ${process.versions.node}, and the apps need ${LEAST_NODE} or newer: start them by \`npm start\``)
   const home = resolve(options.home)
   openHome(home)
   state.unlock = lockHome(home)
