@@ -57,11 +57,41 @@ export const build = async (say) => {
   writeFileSync(stamp, wanted)
 }
 
+/** A line for what begins; on a terminal it counts the seconds until the next begins or all is done. */
+const progress = () => {
+  if (!process.stdout.isTTY) return { say: (line) => console.log(`  ${line}`), done: () => undefined }
+  let current
+  let began
+  let timer
+  const draw = (end) =>
+    process.stdout.write(`\r  ${current}${end} (${Math.round((Date.now() - began) / 1_000)} s)${end === '' ? '' : '\n'}`)
+  const done = () => {
+    if (current === undefined) return
+    clearInterval(timer)
+    draw(': done')
+    current = undefined
+  }
+  const say = (line) => {
+    done()
+    current = line
+    began = Date.now()
+    draw('')
+    timer = setInterval(draw, 1_000, '')
+    timer.unref()
+  }
+  return { say, done }
+}
+
 /** Packages and build, each only if it must. */
-export const prepare = async (say = (line) => console.log(`  ${line}`)) => {
+export const prepare = async () => {
+  const { say, done } = progress()
   checkNode()
-  await installPackages(say)
-  await build(say)
+  try {
+    await installPackages(say)
+    await build(say)
+  } finally {
+    done()
+  }
 }
 
 /** Runs a command of ours with the project's Node, hands signals on, and exits as it does. */

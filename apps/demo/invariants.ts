@@ -72,7 +72,7 @@ const walletsAddUp = async ({ client, customers, results, width }: Sources, audi
     if (!verified.body.ok) wrong.push(`${walletId}: its hash chain or its fold does not verify`)
   })
   return invariant(
-    'wallets: balance is what came in less what was captured, nothing is held, the chain verifies',
+    'wallets: what came in less what was spent, nothing held, hash chains verify',
     wrong.length === 0,
     `${customers.length} wallets`,
     wrong,
@@ -96,7 +96,7 @@ const stockAddsUp = async ({ client, products, availableBefore, results, width }
   })
   const units = [...taken.values()].reduce((sum, n) => sum + n, 0)
   return invariant(
-    'stock: available is what was there less what was confirmed',
+    'stock: what was there less what was confirmed',
     wrong.length === 0,
     `${units} units of ${products.length} products`,
     wrong,

@@ -54,7 +54,7 @@ const seeded = (seed: number): (() => number) => {
 const stockCatalogue = async (client: Client, scarce: DemoProduct): Promise<ReadonlyMap<string, number>> => {
   const merchant = await client.token(`${RUN_ID}-merchant`, 'merchant')
   const before = new Map<string, number>()
-  const bar = progress('catalogue', CATALOGUE.length)
+  const bar = progress('catalogue', CATALOGUE.length + 1)
   await inParallel([...CATALOGUE, scarce], options.width, async ({ sku, ...product }) => {
     await client.expect([200, 201], 'PUT', `/v1/products/${sku}`, { token: merchant, body: product })
     const received = sku === scarce.sku ? 0 : STOCK_PER_PRODUCT

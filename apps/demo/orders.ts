@@ -100,7 +100,7 @@ interface PaymentBody {
 }
 
 const END_TIMEOUT_MS = 90_000
-const LANE_WAITS_MS = 2_000
+const LANE_WAITS_MS = 1_000
 const LONGEST_PAUSE_MS = 1_000
 
 export interface OrderRun {
