@@ -25,7 +25,7 @@ type Script = (key: string, perSecond: number, burst: number) => Promise<[number
 
 /** Shared by replicas. While Redis is away each replica counts for itself: a limit that fails open is none, one that fails closed an outage. */
 export const redisRateLimiter = (url: string, prefix: string, rate: Rate, clock: Clock): RateLimiter => {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 100, connectTimeout: 1_000 })
+  const redis = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 250, connectTimeout: 1_000 })
   // Without a listener a lost connection would end the process; ioredis connects again by itself.
   redis.on('error', () => undefined)
   redis.defineCommand('takeToken', { numberOfKeys: 1, lua: TAKE })
