@@ -3,7 +3,19 @@ import * as commands from './commands.js'
 import { FRAUD_COMMANDS, ORDERS_COMMANDS, STOCK_COMMANDS, WALLET_COMMANDS } from './commands.js'
 import type { MessageContract } from './define.js'
 import { AlertDecided, FRAUD_EVENTS, TransactionScored } from './fraud-events.js'
-import { OrderCancelled, OrderConfirmed, OrderPlaced, OrderReviewStarted, ORDERS_EVENTS } from './orders-events.js'
+import {
+  OrderCancelled,
+  OrderConfirmed,
+  OrderDelivered,
+  OrderOutForDelivery,
+  OrderPacked,
+  OrderPlaced,
+  OrderReturned,
+  OrderReturnRequested,
+  OrderReviewStarted,
+  ORDERS_EVENTS,
+  OrderShipped,
+} from './orders-events.js'
 import { PaymentChanged, PAYMENTS_EVENTS } from './payments-events.js'
 import { CommandAnswered, REPLIES } from './replies.js'
 import { STOCK_EVENTS, StockChanged } from './stock-events.js'
@@ -39,6 +51,12 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   OrderReviewStarted,
   OrderConfirmed,
   OrderCancelled,
+  OrderPacked,
+  OrderShipped,
+  OrderOutForDelivery,
+  OrderDelivered,
+  OrderReturnRequested,
+  OrderReturned,
   ProductChanged,
   StockChanged,
   WalletChanged,

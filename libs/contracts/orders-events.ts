@@ -27,13 +27,24 @@ export const PaymentMethod = Type.Union([
   Type.Literal('split'),
 ])
 
-/** How the order is to be paid. `instrument` seals what identifies a person's account (a VPA, a card's token); `display` is its masked form. */
-export const PaymentChoice = Type.Object({
-  method: PaymentMethod,
-  walletId: Type.Optional(Id),
+const instrument = {
   flow: Type.Optional(Type.Union([Type.Literal('collect'), Type.Literal('intent')])),
   instrument: Type.Optional(Sealed),
   display: Type.Optional(Type.String()),
+}
+
+/**
+ * How the order is to be paid. `instrument` seals what identifies a person's account (a VPA, a card's token); `display` is its masked form.
+ * A `split` takes `walletAmount` (more than 0, less than the grand total) from `walletId` and the rest by `other`.
+ */
+export const PaymentChoice = Type.Object({
+  method: PaymentMethod,
+  walletId: Type.Optional(Id),
+  ...instrument,
+  walletAmount: Type.Optional(Amount),
+  other: Type.Optional(
+    Type.Object({ method: Type.Union([Type.Literal('upi'), Type.Literal('card'), Type.Literal('netbanking')]), ...instrument }),
+  ),
 })
 export type PaymentChoice = Static<typeof PaymentChoice>
 
@@ -68,10 +79,10 @@ export const OrderPlaced = defineMessage(ORDERS_EVENTS, 'OrderPlaced', 1, placed
       gstRate: 18,
       hsn: '8518',
       lineTotal: '299800',
-      gst: { cgst: '22866', sgst: '22867', igst: '0' },
+      gst: { cgst: '22866', sgst: '22866', igst: '0' },
     },
   ],
-  totals: { subtotal: '299800', gst: { cgst: '22866', sgst: '22867', igst: '0' }, shipping: '0', grandTotal: '299800' },
+  totals: { subtotal: '299800', gst: { cgst: '22866', sgst: '22866', igst: '0' }, shipping: '0', grandTotal: '299800' },
   shippingAddress: sealedExample,
   addressHash: '5f2b',
   payment: { method: 'wallet', walletId: '0190a000-0000-7000-8000-0000000000aa' },
@@ -102,13 +113,15 @@ export const CancellationReason = Type.Union([
 ])
 export type CancellationReason = Static<typeof CancellationReason>
 
+const OrderedUnits = Type.Array(Type.Object({ sku: Sku, quantity: Type.Integer({ minimum: 1 }) }), { minItems: 1, maxItems: 100 })
+
 const cancelled = Type.Object({
   ...moved.properties,
   reason: CancellationReason,
   note: Type.Optional(Type.String()),
   /** True when the order had been CONFIRMED: the cancellation saga refunds and restocks; else the running saga compensates. */
   wasConfirmed: Type.Boolean(),
-  items: Type.Array(Type.Object({ sku: Sku, quantity: Type.Integer({ minimum: 1 }) })),
+  items: OrderedUnits,
 })
 export const OrderCancelled = defineMessage(ORDERS_EVENTS, 'OrderCancelled', 1, cancelled, {
   ...movedExample,
@@ -118,3 +131,68 @@ export const OrderCancelled = defineMessage(ORDERS_EVENTS, 'OrderCancelled', 1, 
   items: [{ sku: 'BOAT-141', quantity: 2 }],
 })
 export type OrderCancelledData = Static<typeof cancelled>
+
+export const OrderPacked = defineMessage(ORDERS_EVENTS, 'OrderPacked', 1, moved, movedExample)
+
+const shipped = Type.Object({ ...moved.properties, carrier: Type.String(), trackingNumber: Type.String() })
+/** The goods left the warehouse: in the same commit the reservation is used up and `StockChanged` tells the lower `onHand`. From here on no cancellation. */
+export const OrderShipped = defineMessage(ORDERS_EVENTS, 'OrderShipped', 1, shipped, {
+  ...movedExample,
+  carrier: 'Delhivery',
+  trackingNumber: 'DL123456789IN',
+})
+export type OrderShippedData = Static<typeof shipped>
+
+export const OrderOutForDelivery = defineMessage(ORDERS_EVENTS, 'OrderOutForDelivery', 1, moved, movedExample)
+
+const delivered = Type.Object({ ...moved.properties, method: PaymentMethod, collected: Amount })
+/**
+ * The customer has the goods. `collected` is what the courier took at the door in paise: the grand total of a `cod` order, `0` of any other.
+ * payment-saga answers where it is not 0: it books the collection, and `PaymentChanged` then shows it as `captured`. A repeat books nothing.
+ */
+export const OrderDelivered = defineMessage(ORDERS_EVENTS, 'OrderDelivered', 1, delivered, {
+  ...movedExample,
+  method: 'cod',
+  collected: '299800',
+})
+export type OrderDeliveredData = Static<typeof delivered>
+
+const returnRequested = Type.Object({
+  ...moved.properties,
+  items: OrderedUnits,
+  /** What the customer wrote, sealed under their key. */
+  reason: Sealed,
+})
+/** The customer wants to give back some of a delivered order. Neither money nor stock moves before it is accepted. */
+export const OrderReturnRequested = defineMessage(ORDERS_EVENTS, 'OrderReturnRequested', 1, returnRequested, {
+  ...movedExample,
+  items: [{ sku: 'BOAT-141', quantity: 1 }],
+  reason: sealedExample,
+})
+export type OrderReturnRequestedData = Static<typeof returnRequested>
+
+const returned = Type.Object({
+  ...moved.properties,
+  method: PaymentMethod,
+  /** `amount` is what was paid for the units that came back, GST included; `gst` the part of it that is tax, by line, so that a credit note can be written. */
+  items: Type.Array(Type.Object({ sku: Sku, quantity: Type.Integer({ minimum: 1 }), amount: Amount, gst: Gst }), {
+    minItems: 1,
+    maxItems: 100,
+  }),
+  /** The sum of the lines' amounts, in paise: at most the order's subtotal. Shipping is not given back. */
+  refund: Amount,
+  gst: Gst,
+})
+/**
+ * The merchant has taken goods back: they are on hand again in the same commit. Happens at most once to an order.
+ * payment-saga answers where `refund` is not 0: it gives `refund` back by the way it was paid (of what is captured and not refunded yet), and `PaymentChanged` then shows it
+ * in `refunded`. What was paid in cash goes back by a way that payment-saga decides. A repeat refunds nothing.
+ */
+export const OrderReturned = defineMessage(ORDERS_EVENTS, 'OrderReturned', 1, returned, {
+  ...movedExample,
+  method: 'wallet',
+  items: [{ sku: 'BOAT-141', quantity: 1, amount: '149900', gst: { cgst: '11433', sgst: '11433', igst: '0' } }],
+  refund: '149900',
+  gst: { cgst: '11433', sgst: '11433', igst: '0' },
+})
+export type OrderReturnedData = Static<typeof returned>
