@@ -108,7 +108,7 @@ export class Relay {
 
   async #follow(epoch: bigint, onProgress: () => void): Promise<void> {
     const producer = await this.options.driver.producer()
-    const advances = new Advances(this.#outbox, epoch)
+    const advances = new Advances(this.#outbox, epoch, this.#clock)
     try {
       await this.#publish(producer, advances, onProgress)
     } finally {
@@ -188,15 +188,20 @@ export class Relay {
   }
 }
 
-/** Moves the outbox's position behind the acknowledgements, one call at a time, the newest only: it is a hint until the relay restarts. */
+/** A move costs a commit; what is sent again after a crash for want of one is dropped by consumers. */
+const ADVANCE_EVERY_MS = 50
+
+/** Moves the outbox's position behind the acknowledgements, now and then, the newest only: it is a hint until the relay restarts. */
 class Advances {
   #wanted: bigint | undefined
   #running: Promise<void> | undefined
   #failure: unknown
+  readonly #settling = new AbortController()
 
   constructor(
     private readonly outbox: Outbox,
     readonly epoch: bigint,
+    private readonly clock: Clock,
   ) {}
 
   to(position: bigint): void {
@@ -210,6 +215,7 @@ class Advances {
   }
 
   async settle(): Promise<void> {
+    this.#settling.abort()
     await this.#running
   }
 
@@ -219,6 +225,7 @@ class Advances {
       this.#wanted = undefined
       try {
         if (!(await this.outbox.advance(this.epoch, position))) this.#failure = new LeaseLost()
+        await this.clock.sleep(ADVANCE_EVERY_MS, this.#settling.signal).catch(() => undefined)
       } catch (error) {
         this.#failure = error
       }

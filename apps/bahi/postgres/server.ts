@@ -12,13 +12,14 @@ const run = promisify(execFile)
 const SUPERUSER = 'postgres'
 const START_TIMEOUT_S = 60
 const STOP_TIMEOUT_S = 30
+/** What fits into a socket's address, without its last zero: macOS has 104 bytes, Linux 108. */
+const LONGEST_SOCKET_PATH = 103
 /** Above what Linux (2^22) and macOS ever give to a process. */
 const NO_PID = 4_194_305
 
 /** What a laptop's server is told. Durability stays as PostgreSQL ships it: fsync and synchronous commit are on. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
   max_connections: '200',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -33,6 +34,12 @@ export interface RunningPostgres {
   /** `adopted`: a server that an earlier run left behind was found alive and is used on. */
   readonly how: 'started' | 'adopted'
   stop(): Promise<void>
+}
+
+interface Listening {
+  readonly port: number
+  /** The folder of its Unix socket. */
+  readonly sockets: string | undefined
 }
 
 /**
@@ -53,10 +60,12 @@ export const startPostgres = async (placement: Placement, onPort?: number): Prom
   }
 
   const left = await findLeftOver(data, password)
-  if (left) return { url: urlOf(password, left), port: left, how: 'adopted', stop }
+  if (left) return { url: urlOf(password, left), port: left.port, how: 'adopted', stop }
 
   const port = onPort ?? (await freePort(rememberedPort(placement)))
-  const options = Object.entries({ ...SETTINGS, port: String(port) }).map(([name, value]) => `-c ${name}='${value}'`)
+  const sockets = socketFolder(placement.folder, port)
+  const settings = { ...SETTINGS, port: String(port), unix_socket_directories: sockets ?? '' }
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}='${value}'`)
   const log = join(placement.folder, 'server.log')
   try {
     await pgCtl(placement, ['start', '-D', data, '-w', '-t', String(START_TIMEOUT_S), '-l', log, '-o', options.join(' ')])
@@ -65,7 +74,7 @@ export const startPostgres = async (placement: Placement, onPort?: number): Prom
     throw new Error(`PostgreSQL did not start; its log ${log} ends with:\n  ${tail}`, { cause: error })
   }
   writeFileSync(join(placement.folder, 'port'), String(port))
-  return { url: urlOf(password, port), port, how: 'started', stop }
+  return { url: urlOf(password, { port, sockets }), port, how: 'started', stop }
 }
 
 /** Ends the server of this folder, if one runs, and removes all data. */
@@ -91,16 +100,17 @@ const initialise = async (placement: Placement, data: string): Promise<void> => 
 }
 
 /**
- * The port of a server that already runs on exactly this folder. The pid file says where it would be; that it is ours is shown by logging in
+ * Where a server listens that already runs on exactly this folder. The pid file says where it would be; that it is ours is shown by logging in
  * with this folder's password and asking for its data folder, so a reused pid or port fools nobody. A server still recovering is waited for.
  */
-const findLeftOver = async (data: string, password: string): Promise<number | undefined> => {
+const findLeftOver = async (data: string, password: string): Promise<Listening | undefined> => {
   const pidFile = join(data, 'postmaster.pid')
   if (!existsSync(pidFile)) return undefined
   const lines = readFileSync(pidFile, 'utf8').split('\n')
   const pid = lines[0]
   const port = Number(lines[3])
   if (!pid || !port) return undefined
+  const listening = { port, sockets: lines[4] || undefined }
   if (!(await isPostgres(Number(pid)))) {
     // The pid is a zombie's or has gone to another program, but PostgreSQL would take it for a live server. A pid that no system gives makes
     // it look at the rest of the file, which guards against backends that may still be writing.
@@ -108,13 +118,13 @@ const findLeftOver = async (data: string, password: string): Promise<number | un
     return undefined
   }
   for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
-    const client = new pg.Client({ connectionString: urlOf(password, port), connectionTimeoutMillis: 2_000 })
+    const client = new pg.Client({ connectionString: urlOf(password, listening), connectionTimeoutMillis: 2_000 })
     // What is lost is told by the statement under way; without a listener it would end the process.
     client.on('error', () => undefined)
     try {
       await client.connect()
       const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory')
-      return rows[0] && realpathSync(rows[0].data_directory) === realpathSync(data) ? port : undefined
+      return rows[0] && realpathSync(rows[0].data_directory) === realpathSync(data) ? listening : undefined
     } catch (error) {
       // 57P03: starting up or recovering. Anything else is not our server.
       if ((error as { code?: string }).code !== '57P03') return undefined
@@ -147,7 +157,13 @@ const freePort = (wanted: number): Promise<number> =>
     })
   })
 
-const urlOf = (password: string, port: number): string => `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`
+/** Beside its port a server has a socket in its own folder, which costs both sides less than TCP, unless the folder's path is too long for one. */
+const socketFolder = (folder: string, port: number): string | undefined =>
+  Buffer.byteLength(join(folder, `.s.PGSQL.${port}`)) <= LONGEST_SOCKET_PATH ? folder : undefined
+
+/** `host` as a parameter goes before the address in front, which is for tools that know none. */
+const urlOf = (password: string, { port, sockets }: Listening): string =>
+  `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres${sockets ? `?host=${encodeURIComponent(sockets)}` : ''}`
 
 const pgCtl = (placement: Placement, args: readonly string[]): Promise<{ stdout: string; stderr: string }> =>
   run(placement.pgCtl, [...args], spawnOptions(placement, (START_TIMEOUT_S + 5) * 1_000))

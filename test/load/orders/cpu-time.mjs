@@ -1,4 +1,5 @@
 // CPU time that the platform's process and its PostgreSQL have used, from /proc: what an order costs, however busy the machine is otherwise.
+// And what the machine itself had: on a virtual one, time that its host gave to others (`steal`) makes every wait longer.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -16,7 +17,7 @@ const stat = async (pid) => {
   }
 }
 
-/** `{ platform_ms, postgres_ms }`; undefined where there is no /proc. */
+/** `{ platform_ms, postgres_ms, steal_ms, all_ms }`, the last two over all cores; undefined where there is no /proc. */
 export const cpuTime = async (platformPid, home) => {
   if (process.platform !== 'linux') return undefined
   const postmaster = Number((await readFile(join(home, 'postgres/data/postmaster.pid'), 'utf8')).split('\n')[0])
@@ -28,5 +29,7 @@ export const cpuTime = async (platformPid, home) => {
     if (Number(name) === postmaster) postgres_ms += found.used_ms + found.ended_ms
     else if (found?.parent === postmaster) postgres_ms += found.used_ms
   }
-  return { platform_ms: platform.used_ms, postgres_ms }
+  const cores = (await readFile('/proc/stat', 'utf8')).split('\n')[0].trim().split(/\s+/).slice(1, 9).map(Number)
+  const all_ms = cores.reduce((sum, ticks) => sum + ticks, 0) * TICK_MS
+  return { platform_ms: platform.used_ms, postgres_ms, steal_ms: cores[7] * TICK_MS, all_ms }
 }

@@ -83,7 +83,8 @@ async function withLoad(work) {
   const result = await work(async () => (after = await cpuTime(platform.pid, home)))
   const perOrder = (name) => (after[name] - before[name]) / result.accepted.count
   const cpuPerOrder = before && { platform_ms: perOrder('platform_ms'), postgres_ms: perOrder('postgres_ms') }
-  return { ...result, ...(cpuPerOrder && { cpuPerOrder }), loadAfter: load() }
+  const stolen = before && { stolenShare: (after.steal_ms - before.steal_ms) / (after.all_ms - before.all_ms) }
+  return { ...result, ...(cpuPerOrder && { cpuPerOrder }), ...stolen, loadAfter: load() }
 }
 
 /** Orders come at their times, whether or not those before them are answered. */
@@ -225,9 +226,10 @@ function print({ conditions, open, closed, baseline: base, ratio }) {
   console.log(table.toString())
   for (const [name, part] of Object.entries({ open, closed, baseline: base })) {
     if (!part) continue
-    const { others, loadAfter, cpuPerOrder: cpu } = part
+    const { others, loadAfter, cpuPerOrder: cpu, stolenShare } = part
     const cost = cpu ? `, CPU an order: platform ${cpu.platform_ms.toFixed(1)} ms, PostgreSQL ${cpu.postgres_ms.toFixed(1)} ms` : ''
-    console.log(`${name}: load average after ${loadAfter}${cost}${others ? `, ended otherwise ${JSON.stringify(others)}` : ''}`)
+    const stolen = stolenShare === undefined ? '' : `, taken by the machine's host ${(100 * stolenShare).toFixed(0)}%`
+    console.log(`${name}: load average after ${loadAfter}${stolen}${cost}${others ? `, ended otherwise ${JSON.stringify(others)}` : ''}`)
   }
   if (ratio) console.log(`accepted per second, closed loop, to stock Fastify with one INSERT: ${ratio.toFixed(2)}`)
 }
