@@ -1,5 +1,5 @@
 import { paise, toMoneyJson, type JsonObject } from '#kernel'
-import { hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
+import { attentionsOf, hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
 
 const time = (at_ms: number): string => new Date(at_ms).toISOString()
 
@@ -53,7 +53,7 @@ export const sagaView = (state: SagaState, version: number): JsonObject => ({
   correlationKey: state.correlationKey,
   ...(state.current === undefined ? {} : { step: state.current }),
   ...(state.failure ? { failure: { ...state.failure } } : {}),
-  ...(state.attention ? { attention: { ...state.attention, since: time(state.attention.since) } } : {}),
+  attention: attentionsOf(state).map(({ since, ...of }) => ({ ...of, since: time(since) })),
   pastPivot: state.pastPivot,
   ...(state.timerAt === undefined || hasEnded(state) ? {} : { timerAt: time(state.timerAt) }),
   steps: stepsView(state),

@@ -209,8 +209,9 @@ describe('provider sandbox', () => {
   it('refuses what is not JSON, too large, unknown, or without its key', async () => {
     expect(await call('POST', '/v1/payments', '{')).toMatchObject({ status: 400, type: 'application/problem+json' })
     expect((await call('POST', '/v1/payments', JSON.stringify({ x: 'x'.repeat(300_000) }))).status).toBe(413)
-    expect((await call('GET', '/v1/payments/nonsense')).status).toBe(404)
-    expect((await call('GET', '/v1/nowhere')).status).toBe(404)
+    // A merchant can tell that the books hold no such payment from that there is no such path.
+    expect(await call('GET', '/v1/payments/nonsense')).toMatchObject({ status: 404, body: { type: '/problems/unknown-payment' } })
+    expect(await call('GET', '/v1/nowhere')).toMatchObject({ status: 404, body: { type: '/problems/not-found' } })
     expect(await call('GET', '/v1/payments', undefined, 'wrong')).toMatchObject({ status: 401, type: 'application/problem+json' })
     expect((await call('GET', '/health/ready', undefined, 'none')).status).toBe(200)
   })

@@ -9,11 +9,13 @@ export * from './postgres/store.js'
 export { react, type Reaction, type ReactionRefused } from './react.js'
 export {
   actionsOf,
+  attentionsOf,
   hasEnded,
   NEW_SAGA,
   sagaStream,
   statusOf,
   type ActionState,
+  type Attention,
   type SagaEvent,
   type SagaState,
   type SagaStatus,

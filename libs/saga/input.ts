@@ -11,7 +11,8 @@ export type ActivityOutcome =
   | { readonly outcome: 'unknown'; readonly detail: string; readonly result?: JsonObject; readonly retryAfter_ms?: number }
 
 export type OperatorAction =
-  | { readonly action: 'retry' }
+  /** Tries again what waits for an operator: this step, or all. */
+  | { readonly action: 'retry'; readonly step?: string }
   | { readonly action: 'compensate' }
   | {
       readonly action: 'resume'

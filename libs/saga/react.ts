@@ -2,7 +2,7 @@ import type { JsonObject, OutgoingMessage } from '#kernel'
 import type { AnySaga, Tell } from './definition.js'
 import { parseActionKey } from './ids.js'
 import type { OperatorAction, SagaInput } from './input.js'
-import { actionOf, actionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
+import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
 import { Turn, viewOf } from './turn.js'
 
 /** What an input leads to. */
@@ -128,12 +128,14 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
     turn.emit({ type: 'OperatorActed', data: { action: operator.action, by, reason, at, ...more } })
   switch (operator.action) {
     case 'retry': {
-      if (!state.attention) return cannot('it does not wait for an operator')
-      const { step, side } = state.attention
-      const action = actionOf(state, { step, side })
-      acted({ step })
-      // The same call again for what has no outcome; another call for what was refused, which would only be refused again.
-      turn.begin(step, side, (action?.round ?? 1) + (action?.status === 'refused' ? 1 : 0))
+      const waiting = attentionsOf(state).filter(({ step }) => operator.step === undefined || step === operator.step)
+      if (waiting.length === 0) return cannot(`${operator.step ?? 'it'} does not wait for an operator`)
+      acted(operator.step === undefined ? {} : { step: operator.step })
+      for (const { step, side } of waiting) {
+        const action = actionOf(state, { step, side })
+        // The same call again for what has no outcome; another call for what was refused, which would only be refused again.
+        turn.begin(step, side, (action?.round ?? 1) + (action?.status === 'refused' ? 1 : 0))
+      }
       return
     }
     case 'compensate': {
@@ -146,7 +148,7 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
     }
     case 'resume': {
       const { step, outcome, evidence, told = {} } = operator
-      const side = state.attention?.step === step ? state.attention.side : 'do'
+      const side = attentionsOf(state).find((each) => each.step === step)?.side ?? 'do'
       if (actionOf(state, { step, side })?.status === undefined) return cannot(`${step} has not begun`)
       if (actionOf(state, { step, side })?.status === 'succeeded') return cannot(`${step} has succeeded`)
       if (outcome === 'refused') {

@@ -1,7 +1,10 @@
 import type { AnySaga } from './definition.js'
-import { actionsOf, hasEnded, statusOf, type SagaState } from './state.js'
+import { actionsOf, attentionsOf, hasEnded, statusOf, type SagaState } from './state.js'
 import { TIMER, type SagaInstance, type SagaTask } from './store.js'
 import { viewOf } from './turn.js'
+
+/** Of what a row says that a saga waits for. */
+const MOST_CHARACTERS = 500
 
 /** A saga's row for lists, from its state. Pure. */
 export const rowOf = (definition: AnySaga, state: SagaState, version: number): SagaInstance => {
@@ -22,7 +25,8 @@ export const rowOf = (definition: AnySaga, state: SagaState, version: number): S
 
 const waitOf = (definition: AnySaga, state: SagaState): string | undefined => {
   if (hasEnded(state)) return undefined
-  if (state.attention) return `operator: ${state.attention.step}${state.attention.side === 'undo' ? ' (undo)' : ''}: ${state.attention.why}`
+  const attentions = attentionsOf(state).map(({ step, side, why }) => `operator: ${step}${side === 'undo' ? ' (undo)' : ''}: ${why}`)
+  if (attentions.length > 0) return attentions.join('; ').slice(0, MOST_CHARACTERS)
   const running = actionsOf(state).filter(({ action }) => action.status === 'running')
   const what = running.map(({ step, side, action }) => {
     const undo = side === 'undo' ? ' (undo)' : ''
@@ -31,7 +35,7 @@ const waitOf = (definition: AnySaga, state: SagaState): string | undefined => {
     const wait = definition.steps.find(({ name }) => name === step)?.does
     return `message ${wait?.kind === 'wait' ? wait.message : step}`
   })
-  return what.length === 0 ? undefined : what.join(', ').slice(0, 500)
+  return what.length === 0 ? undefined : what.join(', ').slice(0, MOST_CHARACTERS)
 }
 
 /** What must change in the task table so that it holds what the states after ask for. Rows that stay as they are keep their lease. */

@@ -3,6 +3,7 @@ import type { JsonObject, OutgoingMessage } from '#kernel'
 import {
   actionKey,
   activity,
+  attentionsOf,
   command,
   defineSaga,
   mermaidOf,
@@ -191,7 +192,7 @@ describe('a saga', () => {
     await run.run()
     const stuck = await run.state(id)
     expect(statusOf(stuck)).toBe('NEEDS_ATTENTION')
-    expect(stuck.attention).toMatchObject({ step: 'pay', side: 'undo' })
+    expect(attentionsOf(stuck)).toMatchObject([{ step: 'pay', side: 'undo' }])
     await run.apply(operator({ action: 'retry' }))
     await run.run()
     expect(statusOf(await run.state(id))).toBe('COMPENSATED')
@@ -202,6 +203,50 @@ describe('a saga', () => {
     await word.apply(operator({ action: 'resume', step: 'pay', outcome: 'succeeded', evidence: 'bank statement' }))
     await word.run()
     expect(statusOf(await word.state(id))).toBe('COMPENSATED')
+  })
+
+  it('waits for an operator with each action that needs one: none hides another', async () => {
+    const outcomes: Record<string, ActivityOutcome[]> = { repay: [unknown] }
+    const answer = ({ type }: OutgoingMessage): BenchAnswer =>
+      type === 'CancelHotel' || type === 'IssueTicket' ? { refused: 'no' } : { accepted: {} }
+    const run = bench({ outcomes, answer })
+    await run.apply(start())
+    await run.run()
+    const waiting = ({ attention }: { attention?: object }) => attention !== undefined
+    const stuck = await run.state(id)
+    expect(attentionsOf(stuck).map(({ step, side }) => [step, side])).toEqual([
+      ['pay', 'undo'],
+      ['book-hotel', 'undo'],
+    ])
+    expect((await run.store.instance(id))?.waitingFor).toMatch(/operator: pay \(undo\).*operator: book-hotel \(undo\)/)
+
+    // Helping one leaves the other seen, whichever comes first.
+    outcomes['repay'] = [ok]
+    await run.apply(operator({ action: 'retry', step: 'pay' }))
+    await run.run()
+    const half = await run.state(id)
+    expect([statusOf(half), Object.values(half.undos).filter(waiting).length]).toEqual(['NEEDS_ATTENTION', 1])
+    expect(await run.apply(operator({ action: 'retry', step: 'pay' }, 'op2'))).toMatchObject([{ slug: 'invalid-transition' }])
+    await run.apply(operator({ action: 'resume', step: 'book-hotel', outcome: 'succeeded', evidence: 'the hotel called' }, 'op3'))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+  })
+
+  it('retries all that waits for an operator unless a step is named', async () => {
+    const outcomes: Record<string, ActivityOutcome[]> = { repay: [unknown] }
+    let mended = false
+    const answer = ({ type }: OutgoingMessage): BenchAnswer =>
+      type === 'IssueTicket' || (type === 'CancelHotel' && !mended) ? { refused: 'no' } : { accepted: {} }
+    const run = bench({ outcomes, answer })
+    await run.apply(start())
+    await run.run()
+    outcomes['repay'] = [ok]
+    mended = true
+    await run.apply(operator({ action: 'retry' }))
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+    // The refused one was another call, the unknown one the same.
+    expect(run.sent.filter(({ type }) => type === 'CancelHotel').map((message) => message.id?.endsWith(':2'))).toEqual([false, true])
   })
 
   it('past its pivot only goes forward: what is refused there waits for an operator', async () => {

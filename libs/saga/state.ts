@@ -35,6 +35,16 @@ export interface ActionState {
   readonly closing?: true
   readonly slug?: string
   readonly detail?: string
+  /** It waits for an operator. Several actions of a saga may, each for its own reason. */
+  readonly attention?: { readonly why: string; readonly since: number }
+}
+
+/** An action that waits for an operator. `since` in milliseconds since the epoch. */
+export interface Attention {
+  readonly step: string
+  readonly side: Side
+  readonly why: string
+  readonly since: number
 }
 
 export interface SagaState {
@@ -54,7 +64,6 @@ export interface SagaState {
   readonly registered: readonly string[]
   readonly undos: Readonly<Record<string, ActionState>>
   readonly failure?: { readonly step: string; readonly reason: string; readonly detail?: string }
-  readonly attention?: { readonly step: string; readonly side: Side; readonly why: string; readonly since: number }
   /** Data of messages that came, by name: a wait that begins later finds its message here. */
   readonly messages: Readonly<Record<string, JsonObject>>
   /** Ids of what was told to other sagas. */
@@ -189,11 +198,12 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
     case 'CompensationBegun': {
       const { step, reason, detail, at } = event.data
       const failure = { step, reason, ...(detail === undefined ? {} : { detail }) }
-      return without({ ...interrupted(state, at), phase: 'back', failure }, 'current', 'attention')
+      // What went forward is given up: nobody need look at it any more.
+      return without({ ...interrupted(state, at), steps: settledAll(interrupted(state, at).steps), phase: 'back', failure }, 'current')
     }
     case 'LateSuccess': {
       const late = change(state, { step: event.data.step, side: 'do' }, (action) => ({
-        ...without(action, 'dueAt', 'runAt'),
+        ...without(action, 'dueAt', 'runAt', 'attention'),
         status: 'succeeded',
         endedAt: event.data.at,
       }))
@@ -206,18 +216,17 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
       return learn({ ...state, messages: { ...state.messages, [name]: body } }, learned)
     }
     case 'AttentionNeeded': {
-      const { step, side, why, at } = event.data
-      const next = change(state, event.data, (action) => without(action, 'dueAt', 'runAt'))
-      return { ...next, attention: { step, side, why, since: at } }
+      const attention = { why: event.data.why, since: event.data.at }
+      return change(state, event.data, (action) => ({ ...without(action, 'dueAt', 'runAt'), attention }))
     }
     case 'ToldSaga':
       return { ...state, told: [...state.told, event.data.id] }
     case 'TimerMoved':
       return event.data.timerAt === undefined ? without(state, 'timerAt') : { ...state, timerAt: event.data.timerAt }
     case 'SagaCompleted':
-      return without({ ...state, phase: 'completed' }, 'timerAt', 'current', 'attention')
+      return without({ ...state, phase: 'completed', steps: settledAll(state.steps) }, 'timerAt', 'current')
     case 'SagaCompensated':
-      return without({ ...state, phase: 'compensated' }, 'timerAt', 'current', 'attention')
+      return without({ ...state, phase: 'compensated' }, 'timerAt', 'current')
     case 'InputNoted':
     case 'OperatorActed':
       return state
@@ -230,7 +239,7 @@ export const sagaStream: StreamType<SagaState, SagaEvent> = { category: 'saga', 
 export const statusOf = (state: SagaState): SagaStatus => {
   if (state.phase === 'completed') return 'COMPLETED'
   if (state.phase === 'compensated') return 'COMPENSATED'
-  if (state.attention) return 'NEEDS_ATTENTION'
+  if (attentionsOf(state).length > 0) return 'NEEDS_ATTENTION'
   if (state.phase === 'back') return 'COMPENSATING'
   const current = state.current === undefined ? undefined : state.steps[state.current]
   return current?.status === 'running' && (current.kind === 'wait' || current.unknown !== undefined) ? 'WAITING' : 'RUNNING'
@@ -246,6 +255,10 @@ export const actionsOf = (state: SagaState): readonly (Action & { readonly actio
   ...Object.entries(state.steps).map(([step, action]) => ({ step, side: 'do' as const, action })),
   ...Object.entries(state.undos).map(([step, action]) => ({ step, side: 'undo' as const, action })),
 ]
+
+/** All that waits for an operator, in the order of the steps, the compensations behind them. */
+export const attentionsOf = (state: SagaState): readonly Attention[] =>
+  actionsOf(state).flatMap(({ step, side, action: { attention } }) => (attention ? [{ step, side, ...attention }] : []))
 
 /** When the saga's timer must be due: the earliest of its running actions'. */
 export const earliestDue = (state: SagaState): number | undefined =>
@@ -267,14 +280,11 @@ const started = (state: SagaState, { step, side, kind, key, round, dueAt, runAt,
   const times = { startedAt: at, ...(dueAt === undefined ? {} : { dueAt }), ...(runAt === undefined ? {} : { runAt }) }
   const action: ActionState = { kind, status: 'running', key, round, attempts: kind === 'command' ? 1 : 0, ...times }
   const actions = { ...(side === 'do' ? state.steps : state.undos), [step]: action }
-  return withTimer(noAttention(side === 'do' ? { ...state, steps: actions } : { ...state, undos: actions }, { step, side }), dueAt)
+  return withTimer(side === 'do' ? { ...state, steps: actions } : { ...state, undos: actions }, dueAt)
 }
 
 const ended = (state: SagaState, of: Action, outcome: Pick<ActionState, 'status' | 'slug' | 'detail'>, at: number): SagaState =>
-  noAttention(
-    change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt'), ...outcome, endedAt: at })),
-    of,
-  )
+  change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt', 'attention'), ...outcome, endedAt: at }))
 
 const interrupted = (state: SagaState, at: number): SagaState =>
   state.current !== undefined && state.steps[state.current]?.status === 'running'
@@ -285,8 +295,8 @@ const interrupted = (state: SagaState, at: number): SagaState =>
       }))
     : state
 
-const noAttention = (state: SagaState, { step, side }: Action): SagaState =>
-  state.attention?.step === step && state.attention.side === side ? without(state, 'attention') : state
+const settledAll = (actions: SagaState['steps']): SagaState['steps'] =>
+  Object.fromEntries(Object.entries(actions).map(([step, action]) => [step, without(action, 'attention')]))
 
 const learn = (state: SagaState, learned: JsonObject | undefined): SagaState =>
   learned === undefined ? state : { ...state, data: { ...state.data, ...learned } }

@@ -1,15 +1,8 @@
+import { MoneyDto } from '#platform'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { SAGA_STATUSES, SAGA_TYPES } from './sagas.dto.js'
 
 /** What the routes answer, for OpenAPI. */
-class AmountAnswer {
-  @ApiProperty({ example: '149900', description: 'Whole paise, as a string.' })
-  readonly amount!: string
-
-  @ApiProperty({ enum: ['INR'] })
-  readonly currency!: 'INR'
-}
-
 class NextAnswer {
   @ApiProperty({ enum: ['redirect', 'intent'] })
   readonly kind!: string
@@ -74,17 +67,17 @@ export class PaymentAnswer {
   @ApiProperty({ enum: ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split'] })
   readonly method!: string
 
-  @ApiProperty({ type: AmountAnswer })
-  readonly amount!: AmountAnswer
+  @ApiProperty({ type: MoneyDto })
+  readonly amount!: MoneyDto
 
-  @ApiProperty({ type: AmountAnswer })
-  readonly authorised!: AmountAnswer
+  @ApiProperty({ type: MoneyDto })
+  readonly authorised!: MoneyDto
 
-  @ApiProperty({ type: AmountAnswer })
-  readonly captured!: AmountAnswer
+  @ApiProperty({ type: MoneyDto })
+  readonly captured!: MoneyDto
 
-  @ApiProperty({ type: AmountAnswer })
-  readonly refunded!: AmountAnswer
+  @ApiProperty({ type: MoneyDto })
+  readonly refunded!: MoneyDto
 
   @ApiPropertyOptional({ type: NextAnswer })
   readonly next?: NextAnswer
@@ -182,8 +175,8 @@ export class SagaAnswer extends SagaRowAnswer {
   @ApiPropertyOptional({ type: FailureAnswer, description: 'Why it turned back.' })
   readonly failure?: FailureAnswer
 
-  @ApiPropertyOptional({ type: AttentionAnswer })
-  readonly attention?: AttentionAnswer
+  @ApiProperty({ type: [AttentionAnswer], description: 'What waits for an operator, each to be retried or resumed by its step.' })
+  readonly attention!: readonly AttentionAnswer[]
 
   @ApiProperty()
   readonly pastPivot!: boolean

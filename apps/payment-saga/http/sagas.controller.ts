@@ -25,7 +25,7 @@ import { OperateSaga } from '../commands/operate-saga.js'
 import { instanceView, sagaView } from '../saga-view.js'
 import { CLOCK, SAGAS, STORE } from '../tokens.js'
 import { SagaAnswer, SagasAnswer } from './answers.js'
-import { durationOf_ms, OperatorDto, ResumeDto, SagasQuery } from './sagas.dto.js'
+import { durationOf_ms, OperatorDto, ResumeDto, RetryDto, SagasQuery } from './sagas.dto.js'
 
 /** Of one saga: a saga that asks for days is long, and its newest events are what one looks for. */
 const TIMELINE = 200
@@ -88,15 +88,15 @@ export class SagasController {
     return { ...sagaView(state, version), ...(row?.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }), timeline }
   }
 
-  /** Tries again what waits for an operator: the same call where its outcome is not known, a new one where it was refused. */
+  /** Tries again what waits for an operator, one step or all: the same call where its outcome is not known, a new one where it was refused. */
   @Post(':id/retry')
   @HttpCode(200)
   @Roles('support', 'admin')
   @OwnedBy(AnySaga)
   @Idempotent('optional')
   @ApiOkResponse({ type: SagaAnswer })
-  retry(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    return this.bus.execute(new OperateSaga(request, id, { action: 'retry' }, reason))
+  retry(@Param('id') id: string, @Body() { reason, step }: RetryDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    return this.bus.execute(new OperateSaga(request, id, { action: 'retry', ...(step === undefined ? {} : { step }) }, reason))
   }
 
   /** Turns it back. 409 `invalid-transition` past its pivot. */

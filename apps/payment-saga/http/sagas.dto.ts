@@ -44,8 +44,15 @@ export class OperatorDto {
   readonly reason!: string
 }
 
+const STEP = { max: 64, pattern: { source: '^[a-z][a-z0-9-]{0,63}$', rule: 'must be the name of a step' }, example: 'capture-payment' }
+
+export class RetryDto extends OperatorDto {
+  @Text({ ...STEP, optional: true, description: 'Only this step; without it all that waits for an operator.' })
+  readonly step?: string
+}
+
 export class ResumeDto {
-  @Text({ max: 64, pattern: { source: '^[a-z][a-z0-9-]{0,63}$', rule: 'must be the name of a step' }, example: 'capture-payment' })
+  @Text(STEP)
   readonly step!: string
 
   @OneOf(['succeeded', 'refused'])

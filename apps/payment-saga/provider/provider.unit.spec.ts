@@ -43,10 +43,14 @@ describe('the sandbox provider', () => {
   })
 
   it.each<[string, () => Response, ProviderAnswer]>([
-    ['404', () => json(404, {}), { known: 'absent' }],
+    ["404 of the provider's books", () => json(404, { type: '/problems/unknown-payment', status: 404 }), { known: 'absent' }],
+    ['404 of nobody', () => json(404, {}), { known: 'unknown', detail: 'status 404' }],
+    ['404 of a wrong path', () => json(404, { type: '/problems/not-found', status: 404 }), { known: 'unknown', detail: 'status 404' }],
+    ['404 of a proxy', () => new Response('<html>', { status: 404 }), { known: 'unknown', detail: 'SyntaxError' }],
+    ['400 of a proxy', () => json(400, { message: 'bad' }), { known: 'unknown', detail: 'status 400' }],
     [
       '409',
-      () => json(409, { type: '/problems/amount-too-large', detail: 'no' }),
+      () => json(409, { type: '/problems/amount-too-large', status: 409, detail: 'no' }),
       { known: 'refused', slug: 'amount-too-large', detail: 'no' },
     ],
     ['500', () => json(500, {}), { known: 'unknown', detail: 'status 500' }],

@@ -30,7 +30,11 @@ const Books = Compile(
     ),
   }),
 )
-const ProblemBody = Compile(Type.Object({ type: Type.String({ maxLength: 200 }), detail: Type.Optional(Type.String({ maxLength: 500 })) }))
+const ProblemBody = Compile(
+  Type.Object({ type: Type.String({ maxLength: 200 }), status: Type.Integer(), detail: Type.Optional(Type.String({ maxLength: 500 })) }),
+)
+/** The slug by which the provider says that its books hold no such payment. */
+const UNKNOWN_PAYMENT = 'unknown-payment'
 
 /** An answer larger than this is none of the provider's. */
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -111,11 +115,12 @@ const boundedJson = async (response: Response): Promise<unknown> => {
 const readAnswer = (status: number, body: unknown): ProviderAnswer => {
   if (status === 200 || status === 201)
     return Books.Check(body) ? { known: 'answered', payment: readBooks(body) } : { known: 'unknown', detail: 'an answer off contract' }
-  if (status === 404) return { known: 'absent' }
-  if (status === 400 || status === 409 || status === 422) {
-    const problem = ProblemBody.Check(body) ? body : { type: '/problems/refused', detail: '' }
-    return { known: 'refused', slug: problem.type.split('/').at(-1) ?? 'refused', detail: problem.detail ?? '' }
-  }
+  // A proxy on the way answers in these statuses too, of nothing that the provider knows: only the provider's own words count.
+  const problem = ProblemBody.Check(body) && body.status === status ? body : undefined
+  const slug = /^\/problems\/([a-z0-9-]+)$/.exec(problem?.type ?? '')?.[1]
+  if (status === 404 && slug === UNKNOWN_PAYMENT) return { known: 'absent' }
+  if ((status === 400 || status === 409 || status === 422) && slug !== undefined)
+    return { known: 'refused', slug, detail: problem?.detail ?? '' }
   return { known: 'unknown', detail: `status ${status}` }
 }
 

@@ -105,5 +105,6 @@ const found = (payment: Payment | undefined): Payment => {
   return payment
 }
 
-const notFound = () => new Problem(404, 'not-found', 'no such payment')
+/** Another slug than that of a path which does not exist: a merchant must be able to tell the books' word from a wrong address. */
+const notFound = () => new Problem(404, UNKNOWN_PAYMENT, 'no such payment')
 const keyReused = () => new Problem(422, 'idempotency-key-reused', 'the idempotency key was used for another request')

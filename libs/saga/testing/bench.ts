@@ -5,7 +5,7 @@ import { FakeClock, memoryTransactions } from '#kernel/testing'
 import { SagaDefinitions, type AnySaga } from '../definition.js'
 import { SagaEngine } from '../engine.js'
 import { SagaInbox, type Routes } from '../inbox.js'
-import type { SagaInput } from '../input.js'
+import type { InputAnswer, SagaInput } from '../input.js'
 import { sagaStream, type SagaState } from '../state.js'
 import { SagaWorker, type Activity } from '../worker.js'
 import { memorySagaStore } from './memory-store.js'
@@ -73,8 +73,8 @@ export class SagaBench {
     await this.#untilAcknowledged(() => this.#transactions.run(async (tx) => (await this.#inbox.handle([incoming]))(tx)))
   }
 
-  async apply(...inputs: readonly SagaInput[]): Promise<void> {
-    await this.#untilAcknowledged(() => this.#transactions.run((tx) => this.engine.apply(inputs, tx)))
+  async apply(...inputs: readonly SagaInput[]): Promise<readonly InputAnswer[]> {
+    return (await this.#untilAcknowledged(() => this.#transactions.run((tx) => this.engine.apply(inputs, tx)))) ?? []
   }
 
   /** Something that happens after a time: a webhook, a person's decision. */
