@@ -1,5 +1,6 @@
 import { systemClock } from '#kernel'
-import { LogServer, pgConsumerStore, type LogDriver } from '#messaging'
+import { pgConsumerStore, type LogDriver } from '#messaging'
+import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'

@@ -1,4 +1,4 @@
-import { DataSource, type MigrationInterface } from 'typeorm'
+import type { MigrationInterface } from 'typeorm'
 import { checkedIdentifier } from './pool.js'
 
 /** A migration as a TypeORM class. Its name ends in a 13-digit timestamp, which orders it. */
@@ -15,6 +15,8 @@ const MIGRATION_LOCK = 724_211_001
 
 /** Creates the schema where it is missing and runs what has not run, each in its own transaction. Answers the names of those that ran. */
 export const migrate = async ({ url, schema, migrations }: MigrateOptions): Promise<readonly string[]> => {
+  // Only who migrates pays for loading TypeORM.
+  const { DataSource } = await import('typeorm')
   const source = new DataSource({
     type: 'postgres',
     url,

@@ -1,6 +1,7 @@
 import { openEventStore, type EventStore, type EventStoreOptions } from '#event-store'
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
-import { LogServer, pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
+import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
+import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions, type BaseConfig } from '#platform'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule } from '@nestjs/common'

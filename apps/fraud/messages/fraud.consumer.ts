@@ -1,6 +1,7 @@
 import { FRAUD_COMMANDS, ORDERS_EVENTS, PAYMENTS_EVENTS } from '#contracts'
 import type { IncomingMessage } from '#kernel'
-import { BatchPattern, type Effect } from '#messaging'
+import type { Effect } from '#messaging'
+import { BatchPattern } from '#messaging/nest'
 import { Controller, Inject } from '@nestjs/common'
 import { OrderOutcomes } from '../scoring/order-outcomes.js'
 import { ScoreTransactions } from '../scoring/score-transactions.js'

@@ -1,6 +1,7 @@
 import { CATALOGUE_EVENTS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, STOCK_EVENTS } from '#contracts'
 import type { IncomingMessage } from '#kernel'
-import { BatchPattern, type BatchHandler, type Effect } from '#messaging'
+import type { BatchHandler, Effect } from '#messaging'
+import { BatchPattern } from '#messaging/nest'
 import { projector, type RowStore } from '#projections'
 import { Controller, Inject } from '@nestjs/common'
 import { orderQueryProjection } from '../projection.js'

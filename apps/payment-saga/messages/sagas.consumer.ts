@@ -1,6 +1,7 @@
 import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES } from '#contracts'
 import type { IncomingMessage } from '#kernel'
-import { BatchPattern, type Effect } from '#messaging'
+import type { Effect } from '#messaging'
+import { BatchPattern } from '#messaging/nest'
 import { SagaInbox } from '#saga'
 import { Controller, Inject } from '@nestjs/common'
 

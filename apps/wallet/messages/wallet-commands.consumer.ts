@@ -1,5 +1,6 @@
 import type { IncomingMessage } from '#kernel'
-import { BatchPattern, type BatchHandler, type Effect } from '#messaging'
+import type { BatchHandler, Effect } from '#messaging'
+import { BatchPattern } from '#messaging/nest'
 import { Controller, Inject } from '@nestjs/common'
 import { WALLET_COMMANDS } from './wallet-commands.js'
 

@@ -1,7 +1,8 @@
 import { Controller, Module, type INestApplication } from '@nestjs/common'
 import type { EventStore } from '#event-store'
 import type { IncomingMessage } from '#kernel'
-import { BatchPattern, LogServer, pgConsumerStore, postgresLog, Relay, type Effect, type LogDriver } from '#messaging'
+import { pgConsumerStore, postgresLog, Relay, type Effect, type LogDriver } from '#messaging'
+import { BatchPattern, LogServer } from '#messaging/nest'
 import { asPg, createPool, pgTransactions, type PostgresConfig } from '#postgres'
 
 /** Adds up what was spent, per card. A batch has one to hundreds of messages of one partition, in order. */

@@ -1,0 +1,2 @@
+export { BatchPattern } from './batch-pattern.js'
+export * from './log-server.js'
