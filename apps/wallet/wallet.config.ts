@@ -1,7 +1,6 @@
-import { baseConfig, InvalidConfig } from '#platform'
+import { baseConfig, parseJsonVariable } from '#platform'
 import { DEFAULT_LIMITS, type LimitRow } from '#wallet'
 import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
 
 export const walletConfig = Type.Object({
   ...baseConfig,
@@ -23,43 +22,29 @@ export const walletConfig = Type.Object({
 })
 export type WalletConfig = Static<typeof walletConfig>
 
-const rows = Compile(
-  Type.Array(
-    Type.Object(
-      {
-        kyc: Type.Enum(['small', 'full']),
-        rule: Type.Enum([
-          'balance',
-          'loads-per-month',
-          'loads-per-year',
-          'transfers-to-beneficiary-per-month',
-          'transfers-to-others-per-month',
-          'transfers-per-day',
-          'transfers-in-first-24-hours',
-        ]),
-        from: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
-        max: Type.Union([Type.String({ pattern: '^[0-9]{1,16}$' }), Type.Null()]),
-        source: Type.String({ minLength: 1, maxLength: 500 }),
-      },
-      { additionalProperties: false },
-    ),
-    { maxItems: 1_000 },
+const rows = Type.Array(
+  Type.Object(
+    {
+      kyc: Type.Enum(['small', 'full']),
+      rule: Type.Enum([
+        'balance',
+        'loads-per-month',
+        'loads-per-year',
+        'transfers-to-beneficiary-per-month',
+        'transfers-to-others-per-month',
+        'transfers-per-day',
+        'transfers-in-first-24-hours',
+      ]),
+      from: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
+      max: Type.Union([Type.String({ pattern: '^[0-9]{1,16}$' }), Type.Null()]),
+      source: Type.String({ minLength: 1, maxLength: 500 }),
+    },
+    { additionalProperties: false },
   ),
+  { maxItems: 1_000 },
 )
 
 /** Throws `InvalidConfig`, a line that names the variable. */
 export const limitRows = ({ WALLET_LIMITS }: Pick<WalletConfig, 'WALLET_LIMITS'>): readonly LimitRow[] => {
-  if (WALLET_LIMITS === undefined) return DEFAULT_LIMITS
-  const value = parsed(WALLET_LIMITS)
-  if (rows.Check(value)) return value
-  const [first] = rows.Errors(value)
-  throw new InvalidConfig(`WALLET_LIMITS: ${first?.instancePath || 'the whole'} ${first?.message ?? 'is invalid'}`)
-}
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new InvalidConfig('WALLET_LIMITS: must be JSON')
-  }
+  return WALLET_LIMITS === undefined ? DEFAULT_LIMITS : parseJsonVariable('WALLET_LIMITS', WALLET_LIMITS, rows)
 }

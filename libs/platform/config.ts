@@ -1,5 +1,6 @@
 import envSchema from 'env-schema'
-import Type, { type Static, type TObject, type TProperties } from 'typebox'
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
 
 const Url = (schemes: string, description: string) => Type.String({ pattern: `^(${schemes})://[^\\s]+$`, description })
 
@@ -99,6 +100,23 @@ interface SchemaError {
   readonly message?: string
   readonly params?: { readonly missingProperty?: string; readonly allowedValues?: readonly unknown[] }
 }
+/** What a variable holds as JSON, of this schema; else throws `InvalidConfig`. */
+export const parseJsonVariable = <S extends TSchema>(name: string, text: string, schema: S): Static<S> => {
+  const validator = Compile(schema)
+  const value = parsedJson(name, text)
+  if (validator.Check(value)) return value
+  const [first] = validator.Errors(value)
+  throw new InvalidConfig(`${name}: ${first?.instancePath || 'the whole'} ${first?.message ?? 'is invalid'}`)
+}
+
+const parsedJson = (name: string, text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new InvalidConfig(`${name}: must be JSON`)
+  }
+}
+
 
 const describe = (error: unknown): string => {
   const [first] = (error as { errors?: readonly SchemaError[] }).errors ?? []

@@ -1,4 +1,4 @@
-import { Problem, type ConsistencyToken } from '#platform'
+import { notYetConsistent, type ConsistencyToken } from '#platform'
 import { AppliedVersions } from '#projections'
 import { Inject, Injectable } from '@nestjs/common'
 import { ApiProperty } from '@nestjs/swagger'
@@ -11,9 +11,7 @@ export class Freshness {
   /** Throws 503 `not-yet-consistent` when it has not come in time. */
   async reach(token: ConsistencyToken | undefined): Promise<void> {
     if (token === undefined || (await this.applied.waitFor(token))) return
-    throw new Problem(503, 'not-yet-consistent', 'What the Consistency-Token speaks of has not arrived here yet.', {
-      headers: { 'retry-after': '1' },
-    })
+    throw notYetConsistent()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Events } from '#event-store'
 import type { Clock, JsonObject } from '#kernel'
-import { Caller, ConsistencyTokenHeader, notFound, Roles, waitForToken, type CallerIdentity, type ConsistencyToken } from '#platform'
+import { Caller, ConsistencyTokenHeader, notFound, Roles, waitUntilConsistent, type CallerIdentity, type ConsistencyToken } from '#platform'
 import { sagaIdFor, sagaRef, type SagaState } from '#saga'
 import { Controller, Get, Inject, Param } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
@@ -30,12 +30,10 @@ export class PaymentsController {
     let state = await load()
     // A token that does not speak of this order says nothing about whether it exists.
     if (state.phase === 'new' && token && `order-${orderId}` in token.streams) {
-      const begun = async (streams: readonly string[]) => {
+      await waitUntilConsistent(async () => {
         state = await load()
-        const applied = state.phase === 'new' ? {} : Object.fromEntries(streams.map((name) => [name, Number.MAX_SAFE_INTEGER]))
-        return { incarnation: undefined, streams: applied }
-      }
-      await waitForToken(token, begun, this.clock)
+        return state.phase !== 'new'
+      }, this.clock)
     }
     if (!mayRead(state, caller)) throw notFound('payment')
     return paymentView(state)

@@ -1,14 +1,7 @@
+import { MoneyDto } from '#platform'
 import { ApiProperty } from '@nestjs/swagger'
 
-/** What the routes answer, for OpenAPI: the values themselves are made in `view.ts`. */
-export class MoneyAnswer {
-  @ApiProperty({ example: '149900', description: 'Whole paise, as a string.' })
-  readonly amount!: string
-
-  @ApiProperty({ enum: ['INR'] })
-  readonly currency!: 'INR'
-}
-
+// What the routes answer, for OpenAPI: the values themselves are made in `view.ts`.
 export class WalletAnswer {
   @ApiProperty({ format: 'uuid' })
   readonly walletId!: string
@@ -20,13 +13,13 @@ export class WalletAnswer {
   readonly kyc!: string
 
   @ApiProperty()
-  readonly balance!: MoneyAnswer
+  readonly balance!: MoneyDto
 
   @ApiProperty()
-  readonly held!: MoneyAnswer
+  readonly held!: MoneyDto
 
   @ApiProperty()
-  readonly available!: MoneyAnswer
+  readonly available!: MoneyDto
 
   @ApiProperty({ enum: ['OPEN', 'FROZEN', 'CLOSED'] })
   readonly status!: string
@@ -54,13 +47,13 @@ export class HoldAnswer {
   readonly status!: string
 
   @ApiProperty()
-  readonly amount!: MoneyAnswer
+  readonly amount!: MoneyDto
 
   @ApiProperty({ required: false })
-  readonly captured?: MoneyAnswer
+  readonly captured?: MoneyDto
 
   @ApiProperty({ required: false })
-  readonly released?: MoneyAnswer
+  readonly released?: MoneyDto
 
   @ApiProperty()
   readonly reference!: string
@@ -83,7 +76,7 @@ export class TransferAnswer {
   readonly toWalletId!: string
 
   @ApiProperty()
-  readonly amount!: MoneyAnswer
+  readonly amount!: MoneyDto
 
   @ApiProperty()
   readonly reference!: string
@@ -110,10 +103,10 @@ export class StatementEntryAnswer {
   readonly type!: string
 
   @ApiProperty({ description: 'Above zero; `type` says which way it went.' })
-  readonly amount!: MoneyAnswer
+  readonly amount!: MoneyDto
 
   @ApiProperty({ description: 'After the entry.' })
-  readonly balance!: MoneyAnswer
+  readonly balance!: MoneyDto
 
   @ApiProperty()
   readonly reference!: string

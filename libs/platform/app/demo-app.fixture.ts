@@ -24,7 +24,7 @@ import {
   Roles,
   Sku,
   Text,
-  waitForToken,
+  waitUntilConsistent,
   Whole,
   type AppOptions,
   type CallerIdentity,
@@ -146,7 +146,7 @@ class JarsController {
   @OwnedBy(JarOwners)
   async read(@Param('id') id: string, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
     const { state, version } = await this.store.load(jar(id))
-    await waitForToken(token, async () => ({ incarnation: this.store.incarnation, streams: { [`jar-${id}`]: version } }), this.clock)
+    if (token) await waitUntilConsistent(async () => (token.streams[`jar-${id}`] ?? 0) <= version, this.clock)
     return state
   }
 }

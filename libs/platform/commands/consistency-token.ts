@@ -62,35 +62,23 @@ export const consistencyTokenOf = (_: unknown, context: ExecutionContext): Consi
 /** `@ConsistencyTokenHeader() token: ConsistencyToken | undefined`; malformed is 400, after the fields (see `HttpCommand`). */
 export const ConsistencyTokenHeader = createParamDecorator(consistencyTokenOf)
 
-/** Where a read model stands for the streams asked about: the incarnation it follows, and the versions it has applied (absent: none). */
-export type Applied = (
-  streams: readonly string[],
-) => Promise<{ readonly incarnation: string | undefined; readonly streams: Readonly<Record<string, number>> }>
+/** How long a read waits at most for what its consistency token names. */
+const LONGEST_WAIT_MS = 2_000
+const FIRST_POLL_MS = 5
+const LONGEST_POLL_MS = 100
 
-/**
- * Waits until `applied` is at least as new as the token, or throws 503 `not-yet-consistent`. A token of another incarnation is never
- * fulfilled by waiting: what it speaks of may have been lost with a restore, so it too ends in 503, never in a stale answer.
- */
-export const waitForToken = async (
-  token: ConsistencyToken | undefined,
-  applied: Applied,
-  clock: Clock,
-  wait: { readonly limit_ms?: number; readonly poll_ms?: number } = {},
-): Promise<void> => {
-  if (token === undefined) return
-  const names = Object.keys(token.streams)
-  const until = clock.now() + (wait.limit_ms ?? 2_000)
-  let poll_ms = wait.poll_ms ?? 5
-  for (;;) {
-    const at = await applied(names)
-    const sameStore = at.incarnation === undefined || at.incarnation === token.incarnation
-    if (sameStore && names.every((name) => (at.streams[name] ?? 0) >= (token.streams[name] ?? 0))) return
-    const left_ms = until - clock.now()
-    if (left_ms <= 0) break
-    await clock.sleep(Math.min(poll_ms, left_ms))
-    poll_ms = Math.min(poll_ms * 1.5, 100)
-  }
-  throw new Problem(503, 'not-yet-consistent', 'What the Consistency-Token speaks of has not arrived here yet.', {
+/** What a token speaks of has not come in time, or never will: never a stale answer. */
+export const notYetConsistent = (): Problem =>
+  new Problem(503, 'not-yet-consistent', 'What the Consistency-Token speaks of has not arrived here yet.', {
     headers: { 'retry-after': '1' },
   })
+
+/** Asks until what a token speaks of is `reached`, for two seconds at most; then throws 503 `not-yet-consistent`. */
+export const waitUntilConsistent = async (reached: () => Promise<boolean>, clock: Clock): Promise<void> => {
+  const until = clock.now() + LONGEST_WAIT_MS
+  for (let poll_ms = FIRST_POLL_MS; !(await reached()); poll_ms = Math.min(poll_ms * 1.5, LONGEST_POLL_MS)) {
+    const left_ms = until - clock.now()
+    if (left_ms <= 0) throw notYetConsistent()
+    await clock.sleep(Math.min(poll_ms, left_ms))
+  }
 }

@@ -1,46 +1,5 @@
 import { field, rule, Text, type FieldOptions } from './fields.js'
 
-/** ISO 3166-2:IN, the part after `IN-`: 28 states and 8 union territories (as of the 2023-11-23 newsletter: `CG`, `OD`, `TS`, `UK`). */
-export const INDIAN_STATES = [
-  'AP',
-  'AR',
-  'AS',
-  'BR',
-  'CG',
-  'GA',
-  'GJ',
-  'HR',
-  'HP',
-  'JH',
-  'KA',
-  'KL',
-  'MP',
-  'MH',
-  'MN',
-  'ML',
-  'MZ',
-  'NL',
-  'OD',
-  'PB',
-  'RJ',
-  'SK',
-  'TN',
-  'TS',
-  'TR',
-  'UP',
-  'UK',
-  'WB',
-  'AN',
-  'CH',
-  'DH',
-  'DL',
-  'JK',
-  'LA',
-  'LD',
-  'PY',
-] as const
-export type IndianState = (typeof INDIAN_STATES)[number]
-
 /** Whole-string patterns, as OpenAPI shows them. */
 export const PATTERNS = {
   uuid: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
@@ -80,15 +39,6 @@ export const Sku = (options: FieldOptions = {}): PropertyDecorator =>
 /** A reference, token or other id that the client chose. */
 export const VisibleAscii = (max: number, options: FieldOptions = {}): PropertyDecorator =>
   text(PATTERNS.visibleAscii, 'must be visible ASCII characters', { min: 1, max }, options)
-
-const states: readonly string[] = INDIAN_STATES
-
-export const IndianStateCode = (options: FieldOptions = {}): PropertyDecorator =>
-  field(
-    { example: 'KA', ...options },
-    { type: 'string', enum: [...states] },
-    rule('state', 'must be a state code of ISO 3166-2:IN such as KA', (value) => typeof value === 'string' && states.includes(value)),
-  )
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/
 

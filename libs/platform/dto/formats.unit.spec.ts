@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { MAX_PAISE } from '#kernel'
-import { IndianPhone, IndianStateCode, Instant, IsMoney, MoneyDto, OneOf, Pincode, Text, TextMap, Uuid, Variant, Vpa } from '../index.js'
+import { IndianPhone, Instant, IsMoney, MoneyDto, OneOf, Pincode, Text, TextMap, Uuid, Variant, Vpa } from '../index.js'
 import { DtoPipe } from './dto-pipe.js'
 
 class WalletDto {
@@ -29,9 +29,6 @@ class FormsDto {
 
   @Instant({ optional: true })
   readonly at?: string
-
-  @IndianStateCode({ optional: true })
-  readonly state?: string
 
   @IsMoney({ optional: true })
   readonly money?: MoneyDto
@@ -69,7 +66,6 @@ describe('formats', () => {
       ['2026-11-01T00:00:00Z', '2026-11-01T05:30:00.123+05:30', '2028-02-29T00:00:00Z'],
       ['2026-02-30T00:00:00Z', '2026-11-01', '2026-13-01T00:00:00Z', '2026-11-01T25:00:00Z', '2026-11-01T00:00:00', 1, 'now'],
     ],
-    ['state', ['KA', 'TN', 'LA'], ['ka', 'XX', 'IN-KA', 29]],
     ['short', ['a', 'abc', '😀😀😀'], ['', ' ', 'abcd', '😀😀😀😀']],
     ['attributes', [{}, { a: 'b', c: 'd' }], [{ a: 1 }, { a: '' }, { a: 'toolong' }, { a: 'b', c: 'd', e: 'f' }, [], 'x', null]],
     ['money', [money('0'), money('149900'), money(String(MAX_PAISE))], ['1', 5, null, []]],
