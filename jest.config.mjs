@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 // One project per suite; a spec's suffix says what it needs: *.unit needs nothing, *.int a PostgreSQL (and Kafka where it says so),
 // *.e2e a running platform. Jest runs ESM only with `--experimental-vm-modules`: use `npm test`, or scripts/jest.mjs for one suite.
 const suite = (name, match, more = {}) => ({
@@ -20,6 +22,8 @@ const platform = {
 }
 
 export default {
+  // A core for each worker, but not so many that one PostgreSQL and one platform have to serve a crowd.
+  maxWorkers: Math.min(4, availableParallelism()),
   testTimeout: 30_000,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts']),

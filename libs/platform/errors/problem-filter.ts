@@ -77,7 +77,11 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = problemOf(error)
     if (problem.status >= 500) {
       const level = problem.status === 500 ? 'error' : 'warn'
-      request.log[level]({ err: problem.cause ?? error, traceId: traceOf(request).traceId }, problem.slug)
+      const traceId = traceOf(request).traceId
+      const err = problem.cause ?? (error === problem ? undefined : error)
+      // A refusal that was meant, such as a read that would be too old, has no stack to look into.
+      if (err === undefined) request.log.info({ traceId }, problem.slug)
+      else request.log[level]({ err, traceId }, problem.slug)
     }
     if (!reply.sent && !reply.raw.headersSent) sendProblem(request, reply, problem)
   }

@@ -1,0 +1,28 @@
+import { expect, it } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { baseUrl } from './shop.js'
+
+interface Report {
+  readonly orders: number
+  readonly ok: boolean
+  readonly outcomes: readonly { readonly plan: string; readonly orders: number }[]
+  readonly invariants: readonly { readonly ok: boolean }[]
+}
+
+const run = promisify(execFile)
+const demo = (...options: readonly string[]) => run(process.execPath, ['dist/apps/demo/main.js', ...options], { timeout: 170_000 })
+
+it('the demo puts orders through in every way, and finds that the books add up', async () => {
+  const { stdout } = await demo('--url', baseUrl(), '--orders', '40', '--customers', '10', '--width', '8', '--json')
+  const report = JSON.parse(stdout) as Report
+  expect(report).toMatchObject({ orders: 40, ok: true })
+  expect(report.outcomes.length).toBeGreaterThanOrEqual(16)
+  expect(report.outcomes.reduce((sum, { orders }) => sum + orders, 0)).toBe(40)
+  expect(report.invariants.length).toBeGreaterThanOrEqual(5)
+}, 180_000)
+
+it('the demo says in one line that nothing answers, and where to look', async () => {
+  const failed = await demo('--url', 'http://127.0.0.1:9', '--json').catch((error: { code: number; stderr: string }) => error)
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^.*nothing answers at http:\/\/127\.0\.0\.1:9.*npm start.*\n$/) })
+})
