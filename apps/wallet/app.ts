@@ -17,13 +17,13 @@ export const createWalletApp = (config: WalletConfig, parts: ServiceParts = {}):
       config,
       types: streamTypes,
       publish: publishWallet,
-      module: ({ pool, store, clock, ids, random, life, report }) => {
+      module: ({ pool, store, clock, ids, random, life, transactions, report }) => {
         const rules = new Rules(limitRows(config), clock, ids)
         const expiries = pgHoldExpiries(pool)
         life.works(
           new ExpiryWorker({ expiries, commands: store, rules, clock, random, poll_ms: config.HOLD_EXPIRY_POLL_MS, onError: report }),
         )
-        return WalletModule.with({ store, rules, expiries, clock })
+        return WalletModule.with({ store, rules, expiries, clock, transactions })
       },
     },
     parts,

@@ -1,4 +1,4 @@
-import type { Clock } from '#kernel'
+import type { Clock, Transactions } from '#kernel'
 import type { Commands, Events } from '#event-store'
 import { HttpCommands } from '#platform'
 import { type DynamicModule, Module } from '@nestjs/common'
@@ -23,17 +23,18 @@ export interface WalletParts {
   readonly rules: Rules
   readonly expiries: HoldExpiries
   readonly clock: Clock
+  readonly transactions: Transactions
 }
 
 @Module({})
 export class WalletModule {
-  static with({ store, rules, expiries, clock }: WalletParts): DynamicModule {
+  static with({ store, rules, expiries, clock, transactions }: WalletParts): DynamicModule {
     return {
       module: WalletModule,
       imports: [CqrsModule.forRoot()],
       controllers: [WalletsController, HoldsController, TransfersController, RecordsController, WalletCommandsConsumer],
       providers: [
-        { provide: HttpCommands, useValue: new HttpCommands(store, clock) },
+        { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: Rules, useValue: rules },
         { provide: WalletReads, useValue: new WalletReads(store) },
         { provide: HOLD_EXPIRIES, useValue: expiries },

@@ -68,7 +68,7 @@ interface Change {
 export const after = (state: WalletState, { at_ms }: { readonly at_ms: number }, change: Change): After => {
   const balance = paise(state.balance + (change.balance ?? 0n))
   const held = paise(state.held + (change.held ?? 0n))
-  if (held < 0n || available({ balance, held }) < 0n) throw new Error(`wallet below zero: balance ${balance}, held ${held}`)
+  if (held < 0n || available({ balance, held }) < 0n) throw new Error('a decision would leave less than nothing available')
   const status = change.status ?? (state.status === 'NONE' ? 'OPEN' : state.status)
   return { at_ms, ownerId: state.ownerId, balance: balance.toString(), held: held.toString(), status }
 }
@@ -110,7 +110,7 @@ const credit = (command: CommandOf<'credit'>, state: WalletState, limitsAt: Limi
 
 const debit = (command: CommandOf<'debit'>, state: WalletState): Decided => {
   const { entryId, amount, reference } = command
-  const refusal = notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient(state, amount) : undefined)
+  const refusal = notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient() : undefined)
   if (refusal) return refusal
   return [
     {
@@ -151,7 +151,7 @@ const hold = (command: CommandOf<'hold'>, state: WalletState): Decided => {
   if (there) return there.amount === amount && there.madeBy === madeBy ? [] : notOpen('the id is that of another hold')
   const end = recall(state.barred, holdId) ?? recall(state.ended, holdId)
   if (end) return notOpen(end === 'barred' ? 'the hold was released before it was made' : `the hold was ${end}`)
-  const refusal = notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient(state, amount) : undefined)
+  const refusal = notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient() : undefined)
   if (refusal) return refusal
   if (state.holds.size >= MAX_OPEN_HOLDS) return refuse('limit-exceeded', `at most ${MAX_OPEN_HOLDS} holds are open at once`)
   if (expiresAt_ms !== undefined && expiresAt_ms <= command.at_ms) return notOpen('the hold would have expired')

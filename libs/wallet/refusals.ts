@@ -1,5 +1,5 @@
-import { formatRupees, MAX_PAISE, refuse, type Paise, type Refusal } from '#kernel'
-import { available, type WalletState } from './state.js'
+import { MAX_PAISE, refuse, type Paise, type Refusal } from '#kernel'
+import type { WalletState } from './state.js'
 
 export const unknownWallet = (): Refusal => refuse('unknown-wallet', 'there is no such wallet')
 export const closed = (): Refusal => refuse('wallet-closed', 'the wallet is closed')
@@ -7,8 +7,14 @@ export const frozen = (): Refusal => refuse('wallet-frozen', 'the wallet is froz
 export const notOpen = (detail: string): Refusal => refuse('hold-not-open', detail)
 export const invalidTransition = (detail: string): Refusal => refuse('invalid-transition', detail, 'conflict')
 
-export const insufficient = (state: WalletState, amount: Paise): Refusal =>
-  refuse('insufficient-funds', `${formatRupees(available(state))} rupees available, ${formatRupees(amount)} asked for`)
+/** Without figures: a refusal travels to sagas and their records, where a customer's balance has no business. */
+export const insufficient = (): Refusal => refuse('insufficient-funds', 'less is available in the wallet than was asked for')
+
+/**
+ * The same words whatever is wrong with the wallet that was to receive (none there, closed, at its limit): it is somebody else's, and the
+ * sender learns nothing of its state or balance.
+ */
+export const notReceivable = (): Refusal => refuse('recipient-unavailable', 'the receiving wallet cannot take this transfer')
 
 /** A wallet that is there and not closed. */
 export const notUsable = ({ status }: WalletState): Refusal | undefined =>

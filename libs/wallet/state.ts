@@ -3,7 +3,6 @@ import { financialYear, istDay, istMonth } from './calendar.js'
 import type { Account, WalletEvent, WalletStatus } from './events.js'
 import {
   findHold,
-  recall,
   holdsOf,
   NO_HOLDS,
   NONE_ENDED,
@@ -75,9 +74,6 @@ export const available = ({ balance, held }: Pick<WalletState, 'balance' | 'held
 
 /** Whether money is held under this id. */
 export const isHoldOpen = ({ holds }: Pick<WalletState, 'holds'>, holdId: string): boolean => findHold(holds, holdId) !== undefined
-
-/** Whether a hold of this id is remembered to have ended; the oldest are forgotten. */
-export const hasHoldEnded = ({ ended }: Pick<WalletState, 'ended'>, holdId: string): boolean => recall(ended, holdId) !== undefined
 
 /** What an event does to the balance, with the account that stands against it; undefined where no money moves. */
 export const movement = (event: WalletEvent): { readonly change: Paise; readonly account: Account } | undefined => {

@@ -1,9 +1,9 @@
-import { formatRupees, isRefusal, paise, refuse, type Paise, type Refusal } from '#kernel'
+import { formatRupees, paise, refuse, type Paise, type Refusal } from '#kernel'
 import { istDay, istMonth } from './calendar.js'
 import { after, incomingLimits } from './decide.js'
 import type { WalletEvent } from './events.js'
 import { above, sumIn, type LimitsAt } from './limits.js'
-import { insufficient, notAnAmount, notSpendable, notUsable } from './refusals.js'
+import { insufficient, notAnAmount, notReceivable, notSpendable, notUsable } from './refusals.js'
 import { available, FIRST_DAY_MS, type WalletState } from './state.js'
 
 export interface Transfer {
@@ -15,7 +15,10 @@ export interface Transfer {
   readonly reference: string
 }
 
-/** Both sides of a transfer, to be appended together or not at all. A frozen wallet may receive: it is a credit. */
+/**
+ * Both sides of a transfer, to be appended together or not at all. A frozen wallet may receive: it is a credit. The sender's own rules come
+ * first, and what keeps the other wallet from receiving is not told.
+ */
 export const decideTransfer = (
   transfer: Transfer,
   from: WalletState,
@@ -26,12 +29,11 @@ export const decideTransfer = (
   if (fromWalletId === toWalletId) return refuse('same-wallet', 'a transfer is between two wallets')
   const refusal =
     notSpendable(from) ??
-    notUsable(to) ??
     notAnAmount(amount) ??
     outgoingLimits(transfer, from, limitsAt) ??
-    (available(from) < amount ? insufficient(from, amount) : undefined) ??
-    incomingLimits(to, amount, at_ms, limitsAt)
-  if (isRefusal(refusal)) return refusal
+    (available(from) < amount ? insufficient() : undefined)
+  if (refusal) return refusal
+  if (notUsable(to) ?? incomingLimits(to, amount, at_ms, limitsAt)) return notReceivable()
   const { transferId, reference } = transfer
   const own = { amount: amount.toString(), account: 'transfers', reference, transferId } as const
   const toBeneficiary = from.beneficiaries.has(toWalletId)

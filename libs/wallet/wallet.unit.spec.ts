@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { fold, isRefusal, paise } from '#kernel'
+import { fold, isRefusal, paise, refuse } from '#kernel'
 import {
   audit,
   available,
@@ -112,10 +112,12 @@ describe('money in and out', () => {
     expect(types(when(given(open(), credit(100)), debit(100)))).toEqual(['Debited'])
   })
 
-  it('spends only what is available', () => {
+  it('spends only what is available, and says no figure of it when it refuses', () => {
     expect(when(given(open(), credit(100)), debit(100.01))).toBe('insufficient-funds')
     expect(when(given(open(), credit(100), hold('h', 60)), debit(41))).toBe('insufficient-funds')
     expect(when(noWallet, debit(1))).toBe('unknown-wallet')
+    const refused = decider.decide(debit(123), given(open(), credit(77)))
+    expect(isRefusal(refused) && refused.detail).not.toMatch(/[0-9]/)
   })
 
   it('takes no amount that is not above zero', () => {
@@ -320,17 +322,17 @@ describe('transfers', () => {
 
   it('is refused for the status or the kind of either wallet', () => {
     const small = given(open('small', old), credit(100))
+    const brimful = given(open('full', old), credit(2_00_000))
     const frozen = given(open('full', old), credit(100), freeze)
     const shut = given(open('full', old), close)
     expect(slug(small, to, 1)).toBe('kyc-limit-exceeded')
-    expect([slug(frozen, to, 1), slug(from, frozen, 1), slug(from, shut, 1), slug(from, noWallet, 1)]).toEqual([
-      'wallet-frozen',
-      'ok',
-      'wallet-closed',
-      'unknown-wallet',
-    ])
+    expect([slug(frozen, to, 1), slug(from, frozen, 1), slug(noWallet, to, 1)]).toEqual(['wallet-frozen', 'ok', 'unknown-wallet'])
     expect([slug(from, given(open('small')), 10_001, { at_ms: NOON }), slug(to, from, 1)]).toEqual(['limit-exceeded', 'insufficient-funds'])
     expect(slug(from, from, 1, { toWalletId: 'a' })).toBe('same-wallet')
+    // Of the receiving wallet a refusal says nothing, in its slug or its words; nor is it looked at before the sender could pay.
+    const told = [noWallet, shut, brimful].map((receiver) => decideTransfer(transfer(1), from, receiver, limitsAt))
+    expect(told).toEqual(Array(3).fill(refuse('recipient-unavailable', 'the receiving wallet cannot take this transfer')))
+    expect(slug(to, shut, 1)).toBe('insufficient-funds')
   })
 })
 

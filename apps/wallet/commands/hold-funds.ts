@@ -1,4 +1,4 @@
-import { paise, type Paise } from '#kernel'
+import { paise, type Paise, type Transaction } from '#kernel'
 import { hasRole, HttpCommands, invalidInput, type CallerIdentity, type CommandRequest, type RecordedAnswer } from '#platform'
 import { findHold, type WalletEvent } from '#wallet'
 import { Inject } from '@nestjs/common'
@@ -22,7 +22,7 @@ export class HoldMoney extends Command<RecordedAnswer> {
   }
 }
 
-/** The timer is written before the hold: a crash between them leaves a timer that finds nothing, never a hold that nobody releases. */
+/** The hold and its timer commit together: there is never a hold that nobody releases, nor a timer of a hold that was refused or repeated. */
 @CommandHandler(HoldMoney)
 export class HoldMoneyHandler implements ICommandHandler<HoldMoney> {
   constructor(
@@ -36,7 +36,6 @@ export class HoldMoneyHandler implements ICommandHandler<HoldMoney> {
     const expiry = expiresAt_ms === undefined ? {} : { expiresAt_ms }
     const at_ms = this.rules.clock.now()
     const possible = expiresAt_ms === undefined || (expiresAt_ms > at_ms && expiresAt_ms <= at_ms + LONGEST_HOLD_MS)
-    if (possible && expiresAt_ms !== undefined) await this.expiries.add({ walletId, holdId, expiresAt_ms })
     return changeWallet(this.http, this.rules, request, {
       walletId,
       command: {
@@ -52,7 +51,11 @@ export class HoldMoneyHandler implements ICommandHandler<HoldMoney> {
       check: () => {
         if (!possible) throw invalidInput([{ pointer: '/expiresAt', detail: 'must be in the future, and at most 90 days away' }])
       },
-      answer: () => ({ body: holdView(walletId, { holdId, amount, reference, ...expiry }, 'OPEN') }),
+      answer: () => ({
+        body: holdView(walletId, { holdId, amount, reference, ...expiry }, 'OPEN'),
+        location: `/v1/wallets/${walletId}/holds/${holdId}`,
+      }),
+      ...(expiresAt_ms !== undefined && { alongside: (tx: Transaction) => this.expiries.add({ walletId, holdId, expiresAt_ms }, tx) }),
     })
   }
 }

@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal } from '#kernel'
+import { isRefusal, type Refusal, type Transaction } from '#kernel'
 import { notFound, Problem, type CommandRequest, type HttpCommands, type HttpDecision, type RecordedAnswer } from '#platform'
 import { evolve, type WalletCommand, type WalletEvent, type WalletState } from '#wallet'
 import type { Rules } from '../rules.js'
@@ -20,6 +20,8 @@ export interface WalletChange {
   /** Throws a `Problem` where what was asked makes no sense now; not asked of a repeat, which gets its first answer. */
   check?(): void
   answer(outcome: Outcome): Pick<HttpDecision, 'body' | 'location' | 'status'>
+  /** Rows that commit with the events of an accepted command; not called for a refusal, nor for a repeat. */
+  alongside?(tx: Transaction): Promise<void>
 }
 
 /** One command on one wallet, by HTTP. */
@@ -27,18 +29,22 @@ export const changeWallet = (
   http: HttpCommands,
   rules: Rules,
   request: CommandRequest,
-  { walletId, command, status, reason, check, answer }: WalletChange,
+  { walletId, command, status, reason, check, answer, alongside }: WalletChange,
 ): Promise<RecordedAnswer> => {
   const wallet = walletRef(walletId)
+  // Of the last decision, which is the one that counts: a conflict decides again.
+  let accepted = false
   return http.execute(request, {
     streams: [wallet],
     target: wallet,
     status,
     ...(reason === undefined ? {} : { reason }),
+    ...(alongside && { alongside: (tx: Transaction) => (accepted ? alongside(tx) : Promise.resolve()) }),
     decide: (states) => {
       check?.()
       const { state, version } = states.of(wallet)
       const decided = rules.wallet.decide(command, state)
+      accepted = !isRefusal(decided)
       if (isRefusal(decided)) return overHttp(decided)
       const outcome = { before: state, after: decided.reduce(evolve, state), version: version + decided.length, events: decided }
       return { appends: [{ stream: wallet, events: decided }], ...answer(outcome) }

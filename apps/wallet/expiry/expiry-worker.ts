@@ -1,6 +1,6 @@
 import { isRefusal, type Clock, type Random } from '#kernel'
 import type { Commands } from '#event-store'
-import { hasHoldEnded, isHoldOpen } from '#wallet'
+import { isHoldOpen } from '#wallet'
 import type { Rules } from '../rules.js'
 import { walletRef } from '../streams.js'
 import type { HoldExpiries, HoldExpiry } from './hold-expiries.js'
@@ -8,10 +8,12 @@ import type { HoldExpiries, HoldExpiry } from './hold-expiries.js'
 /** How many timers are worked off in one turn: they share one commit. */
 const BATCH = 100
 const PAUSE_MOST_MS = 30_000
-/** Longer than a command may be under way: a timer is written before its hold, and may come due before the hold is there. */
-const HOLD_MAY_COME_MS = 60_000
+/** A timer whose hold could not be released comes again after this, then after twice as long, up to the second. */
+const BACKOFF = { first_ms: 5_000, most_ms: 600_000 }
 
-/** The hold is not due by the clock of the decision, or may still be on its way: nothing is kept, and the timer stays. */
+/** There is nothing to release: the hold ended before its time. Thrown, so that the store keeps nothing of it. */
+class NothingToRelease extends Error {}
+/** The clock went back since the timer was claimed. The timer stays, and comes again. */
 class NotYet extends Error {}
 
 export interface ExpiryWorkerOptions {
@@ -45,23 +47,22 @@ export class ExpiryWorker {
   }
 
   /**
-   * One turn: answers how many timers it worked off. A timer is removed only after its command is durable. One that fails is told and left for
-   * the next turn; throws when all of them failed.
+   * One turn: answers how many timers it took up. A timer is removed only after its command is durable. One that fails has been put off by
+   * being claimed, so it is in nobody's way; the first failure of a turn is told. Throws where the timers themselves cannot be reached.
    */
   async turn(): Promise<number> {
-    const { expiries, clock } = this.options
-    const due = await expiries.due(clock.now(), BATCH)
+    const { expiries, clock, random } = this.options
+    const spread = 0.5 + random.next() / 2
+    const due = await expiries.claim(clock.now(), BATCH, { ...BACKOFF, first_ms: Math.round(BACKOFF.first_ms * spread) })
     const results = await Promise.allSettled(due.map((expiry) => this.#expire(expiry)))
-    await expiries.remove(due.filter((_, index) => results[index]?.status === 'fulfilled'))
-    const failures = results.flatMap((result) =>
-      result.status === 'rejected' && !(result.reason instanceof NotYet) ? [result.reason as unknown] : [],
-    )
-    if (failures.length > 0 && failures.length === due.length) throw failures[0]
-    for (const failure of failures) this.options.onError?.(failure)
-    return results.filter(({ status }) => status === 'fulfilled').length
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    await expiries.remove(due.filter((_, index) => isOver(results[index])))
+    const faults = failures.filter((failure) => !(failure instanceof NothingToRelease || failure instanceof NotYet))
+    if (faults.length > 0) this.options.onError?.(new Error(`${faults.length} expired holds wait to be released`, { cause: faults[0] }))
+    return due.length
   }
 
-  async #expire({ walletId, holdId, expiresAt_ms }: HoldExpiry): Promise<void> {
+  async #expire({ walletId, holdId }: HoldExpiry): Promise<void> {
     const { commands, rules, clock } = this.options
     const wallet = walletRef(walletId)
     const id = `expire-hold:${walletId}:${holdId}`
@@ -71,13 +72,11 @@ export class ExpiryWorker {
       streams: [wallet],
       metadata: { correlationId: holdId, causationId: id, actor: 'app:wallet', reason: 'the hold expired' },
       decide: (states) => {
-        const at_ms = clock.now()
         const { state } = states.of(wallet)
-        const decided = rules.wallet.decide({ type: 'expire', at_ms, holdId }, state)
-        const settled = isRefusal(decided) || decided.length > 0
-        if (!settled && (isHoldOpen(state, holdId) || (!hasHoldEnded(state, holdId) && at_ms < expiresAt_ms + HOLD_MAY_COME_MS)))
-          throw new NotYet()
-        return { appends: isRefusal(decided) ? [] : [{ stream: wallet, events: decided }], answer: '' }
+        if (!isHoldOpen(state, holdId)) throw new NothingToRelease()
+        const events = rules.wallet.decide({ type: 'expire', at_ms: clock.now(), holdId }, state)
+        if (isRefusal(events) || events.length === 0) throw new NotYet()
+        return { appends: [{ stream: wallet, events }], answer: '' }
       },
     })
   }
@@ -101,3 +100,6 @@ export class ExpiryWorker {
     }
   }
 }
+
+const isOver = (result: PromiseSettledResult<void> | undefined): boolean =>
+  result?.status === 'fulfilled' || (result?.status === 'rejected' && result.reason instanceof NothingToRelease)

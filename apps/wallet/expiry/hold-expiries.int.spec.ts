@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from '@jest/globals'
-import { createPool } from '#postgres'
+import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { holdExpiryMigrations, pgHoldExpiries } from './pg-hold-expiries.js'
@@ -18,5 +18,5 @@ afterAll(async () => {
 
 holdExpiriesConformance('PostgreSQL', async () => {
   await pool.query('TRUNCATE hold_expiry')
-  return pgHoldExpiries(pool)
+  return { expiries: pgHoldExpiries(pool), transactions: pgTransactions(pool) }
 })

@@ -1,17 +1,20 @@
-import type { Migration } from '#postgres'
+import { asPg, type Migration } from '#postgres'
 import type pg from 'pg'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type { HoldExpiries } from './hold-expiries.js'
 
 class CreateHoldExpiry1764000000100 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
+    // `due_at_ms` is when it is looked at next: at first when the hold expires.
     await runner.query(`CREATE TABLE hold_expiry (
       wallet_id text COLLATE "C" NOT NULL,
       hold_id text COLLATE "C" NOT NULL,
       expires_at_ms bigint NOT NULL,
+      due_at_ms bigint NOT NULL,
+      claims integer NOT NULL DEFAULT 0,
       PRIMARY KEY (wallet_id, hold_id)
     )`)
-    await runner.query('CREATE INDEX hold_expiry_due ON hold_expiry (expires_at_ms)')
+    await runner.query('CREATE INDEX hold_expiry_due ON hold_expiry (due_at_ms)')
   }
 
   async down(runner: QueryRunner): Promise<void> {
@@ -27,20 +30,32 @@ interface Row extends pg.QueryResultRow {
   readonly expires_at_ms: bigint
 }
 
+// The exponent is bounded because 2 to the power of many claims is no longer a bigint.
+const CLAIM = `
+WITH due AS (
+  SELECT wallet_id, hold_id, due_at_ms FROM hold_expiry WHERE due_at_ms <= $1 ORDER BY due_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE hold_expiry h
+  SET claims = claims + 1, due_at_ms = $1 + least($4::bigint, $3::bigint * (1::bigint << least(claims, 30)))
+  FROM due WHERE h.wallet_id = due.wallet_id AND h.hold_id = due.hold_id
+  RETURNING h.wallet_id, h.hold_id, h.expires_at_ms, due.due_at_ms AS was_due_at_ms
+)
+SELECT wallet_id, hold_id, expires_at_ms FROM claimed ORDER BY was_due_at_ms, hold_id`
+
 export const pgHoldExpiries = (pool: pg.Pool): HoldExpiries => ({
-  async add({ walletId, holdId, expiresAt_ms }) {
-    await pool.query({
+  async add({ walletId, holdId, expiresAt_ms }, tx) {
+    await asPg(tx).query({
       name: 'add-hold-expiry',
-      text: 'INSERT INTO hold_expiry (wallet_id, hold_id, expires_at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+      text: 'INSERT INTO hold_expiry (wallet_id, hold_id, expires_at_ms, due_at_ms) VALUES ($1, $2, $3, $3)',
       values: [walletId, holdId, expiresAt_ms],
     })
   },
 
-  async due(now_ms, limit) {
+  async claim(now_ms, limit, { first_ms, most_ms }) {
     const { rows } = await pool.query<Row>({
-      name: 'due-hold-expiries',
-      text: 'SELECT wallet_id, hold_id, expires_at_ms FROM hold_expiry WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2',
-      values: [now_ms, limit],
+      name: 'claim-hold-expiries',
+      text: CLAIM,
+      values: [now_ms, limit, first_ms, most_ms],
     })
     return rows.map((row) => ({ walletId: row.wallet_id, holdId: row.hold_id, expiresAt_ms: Number(row.expires_at_ms) }))
   },

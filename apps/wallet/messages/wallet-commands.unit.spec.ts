@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { isRefusal, paise, type IncomingMessage, type JsonObject } from '#kernel'
+import { isRefusal, paise, type Clock, type IncomingMessage, type JsonObject } from '#kernel'
 import { countingIds, FakeClock, memoryTransactions } from '#kernel/testing'
 import { ContractViolation, REPLIES, WALLET_EVENTS } from '#contracts'
 import { memoryEventStore, type MemoryEventStore } from '#event-store/testing'
@@ -171,58 +171,73 @@ describe('wallet commands', () => {
 })
 
 describe('expiry', () => {
-  it('releases each hold once, when its time has come, however many workers there are', async () => {
+  /** A wallet with holds of a rupee by their time to live, and a worker over their timers. */
+  const expiring = async (holds: Readonly<Record<string, number>>) => {
     const wallet = await funded()
     const { clock, rules, store } = wallet
     const expiries = memoryHoldExpiries()
-    for (const [holdId, expiresAt_ms] of [
-      ['h-1', clock.now() + 100],
-      ['h-2', clock.now() + 200],
-    ] as const) {
-      await expiries.add({ walletId: 'w-1', holdId, expiresAt_ms })
-      const own = { holdId, amount: paise(1_000), reference: 'r', madeBy: 'sub:c-1', expiresAt_ms } as const
+    for (const [holdId, life_ms] of Object.entries(holds)) {
+      const expiresAt_ms = clock.now() + life_ms
+      const own = { holdId, amount: paise(100), reference: 'r', madeBy: 'sub:c-1', expiresAt_ms } as const
       await wallet.command(holdId, { type: 'hold', at_ms: clock.now(), ...own })
+      await memoryTransactions().run((tx) => expiries.add({ walletId: 'w-1', holdId, expiresAt_ms }, tx))
     }
-    // A timer whose hold was never made.
-    await expiries.add({ walletId: 'w-1', holdId: 'h-3', expiresAt_ms: clock.now() + 50 })
-    const options = { expiries, commands: store, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 }
-    const [one, other] = [new ExpiryWorker(options), new ExpiryWorker(options)]
-    expect([await one.turn(), await wallet.balance()]).toEqual([0, [10_000, 2_000]])
+    const failing = new Set<string>()
+    const errors: unknown[] = []
+    const commands: Pick<typeof store, 'execute' | 'executeAll'> = {
+      execute: (command) => (failing.has(command.fingerprint) ? Promise.reject(new Error('down')) : store.execute(command)),
+      executeAll: (all, tx) => store.executeAll(all, tx),
+    }
+    const worker = (its: Clock = clock) =>
+      new ExpiryWorker({
+        expiries,
+        commands,
+        rules,
+        clock: its,
+        random: { next: () => 0.5 },
+        poll_ms: 10,
+        onError: (error) => errors.push(error),
+      })
+    return { ...wallet, expiries, failing, errors, worker, held: async () => (await wallet.balance())[1] }
+  }
+
+  it('releases each hold once, when its time has come, however many workers there are', async () => {
+    const { clock, worker, held } = await expiring({ 'h-1': 100, 'h-2': 200 })
+    const [one, other] = [worker(), worker()]
+    expect([await one.turn(), await held()]).toEqual([0, 200])
     clock.advance(100)
     await Promise.all([one.turn(), other.turn()])
-    expect(await wallet.balance()).toEqual([10_000, 1_000])
+    expect(await held()).toBe(100)
     clock.advance(100)
-    expect([await other.turn(), await one.turn(), await wallet.balance()]).toEqual([1, 0, [10_000, 0]])
+    expect([await other.turn(), await one.turn(), await held()]).toEqual([1, 0, 0])
   })
 
-  it('waits for a hold that is made after its timer came due', async () => {
-    const wallet = await funded()
-    const { clock, rules, store } = wallet
-    const expiries = memoryHoldExpiries()
-    const [asked_ms, expiresAt_ms] = [clock.now(), clock.now() + 1_000]
-    await expiries.add({ walletId: 'w-1', holdId: 'h-1', expiresAt_ms })
-    const worker = new ExpiryWorker({ expiries, commands: store, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 })
-    clock.advance(2_000)
-    expect(await worker.turn()).toBe(0)
-    const own = { holdId: 'h-1', amount: paise(1_000), reference: 'r', madeBy: 'sub:c-1', expiresAt_ms } as const
-    await wallet.command('h-1', { type: 'hold', at_ms: asked_ms, ...own })
-    expect(await wallet.balance()).toEqual([10_000, 1_000])
-    expect([await worker.turn(), await wallet.balance()]).toEqual([1, [10_000, 0]])
-    // One that never comes is given up after a minute.
-    await expiries.add({ walletId: 'w-1', holdId: 'h-2', expiresAt_ms: clock.now() })
-    expect(await worker.turn()).toBe(0)
-    clock.advance(60_000)
-    expect([await worker.turn(), await worker.turn()]).toEqual([1, 0])
+  it('lets a hundred timers that fail stand in nobody’s way, and comes back to them', async () => {
+    const stuck = Array.from({ length: 120 }, (_, at) => `stuck-${at}`)
+    const { clock, worker, held, failing, errors } = await expiring({
+      ...Object.fromEntries(stuck.map((holdId) => [holdId, 10])),
+      sound: 20,
+    })
+    for (const holdId of stuck) failing.add(holdId)
+    clock.advance(20)
+    const one = worker()
+    expect([await one.turn(), await one.turn(), await one.turn()]).toEqual([100, 21, 0])
+    expect([await held(), errors.length]).toEqual([12_000, 2])
+    expect(errors[0]).toMatchObject({ message: '100 expired holds wait to be released', cause: new Error('down') })
+    failing.clear()
+    clock.advance(5_000)
+    expect([await one.turn(), await one.turn(), await held()]).toEqual([100, 20, 0])
   })
 
-  it('keeps a timer whose command failed', async () => {
-    const wallet = await funded()
-    const { clock, rules } = wallet
-    const expiries = memoryHoldExpiries()
-    await expiries.add({ walletId: 'w-1', holdId: 'h-1', expiresAt_ms: clock.now() })
-    const commands = { execute: () => Promise.reject(new Error('down')), executeAll: () => Promise.resolve([]) }
-    const worker = new ExpiryWorker({ expiries, commands, rules, clock, random: { next: () => 0.5 }, poll_ms: 10 })
-    await expect(worker.turn()).rejects.toThrow('down')
-    expect(await expiries.due(clock.now(), 10)).toHaveLength(1)
+  it('puts a timer off when the clock went back, and forgets one whose hold ended before its time', async () => {
+    const { clock, worker, held, command, expiries, errors } = await expiring({ early: 100, ended: 50 })
+    await command('release', { type: 'release', at_ms: clock.now(), holdId: 'ended', by: 'sub:c-1' })
+    clock.advance(100)
+    const times = [clock.now(), clock.now() - 60]
+    const setBack = { now: () => times.shift() ?? clock.now() - 60, sleep: () => Promise.resolve() }
+    expect([await worker(setBack).turn(), await held()]).toEqual([2, 100])
+    clock.advance(5_000)
+    expect([await worker().turn(), await held(), errors]).toEqual([1, 0, []])
+    expect(await expiries.claim(Number.MAX_SAFE_INTEGER, 10, { first_ms: 0, most_ms: 0 })).toEqual([])
   })
 })
