@@ -34,6 +34,8 @@ export interface ClaimedTask extends SagaTask {
   readonly epoch: bigint
 }
 
+export type Claim = Pick<ClaimedTask, 'sagaId' | 'name' | 'epoch'>
+
 export interface SagaChanges {
   readonly instances: readonly SagaInstance[]
   /** Put in place of what has the same saga and name; its lease ends with it. */
@@ -51,7 +53,19 @@ export interface SagaFilter {
 export interface SagaStore {
   save(changes: SagaChanges, tx: Transaction): Promise<void>
   /** Takes up to `limit` tasks that are due, the longest due first, and hides them for `lease_ms`. No two callers get the same. */
-  claim(options: { readonly now: number; readonly limit: number; readonly lease_ms: number }): Promise<readonly ClaimedTask[]>
+  claim(options: {
+    readonly now: number
+    readonly limit: number
+    readonly lease_ms: number
+    readonly worker?: bigint
+  }): Promise<readonly ClaimedTask[]>
+  /** Which of these claims nobody else has taken since, by their index. Read inside the transaction that applies what came of them. */
+  held(claims: readonly Claim[], tx: Transaction): Promise<ReadonlySet<number>>
+  /**
+   * A worker says that it lives until `until`, and makes the tasks of those who no longer do due at once. Answers its number: a new one the
+   * first time, and after it was itself taken for dead.
+   */
+  beat(options: { readonly worker: bigint | undefined; readonly now: number; readonly until: number }): Promise<bigint>
   /** When the next task is due, or undefined when there is none. */
   nextDue(): Promise<number | undefined>
   /** Calls `ring` when tasks may have been saved. A ring may be missed: the worker polls slowly behind it. */

@@ -1,4 +1,5 @@
-import type { Clock, JsonObject, MessageContext, Transactions } from '#kernel'
+import { systemRandom, type Clock, type JsonObject, type MessageContext, type Random, type Transaction, type Transactions } from '#kernel'
+import { isTransient } from '#messaging'
 import type { SagaEngine } from './engine.js'
 import type { ActivityOutcome, SagaInput } from './input.js'
 import type { ClaimedTask, SagaStore } from './store.js'
@@ -21,10 +22,11 @@ export type Activity = (run: ActivityRun, signal: AbortSignal) => Promise<Activi
 
 export interface SagaWorkerPorts {
   readonly engine: Pick<SagaEngine, 'apply'>
-  readonly store: Pick<SagaStore, 'claim' | 'nextDue' | 'onDoorbell'>
+  readonly store: Pick<SagaStore, 'claim' | 'held' | 'beat' | 'nextDue' | 'onDoorbell'>
   readonly transactions: Transactions
   readonly clock: Clock
   readonly activities: Readonly<Record<string, Activity>>
+  readonly random?: Random
   readonly onError?: (error: unknown, during: string) => void
 }
 
@@ -33,27 +35,49 @@ export interface SagaWorkerOptions {
   readonly concurrency: number
   /** Tasks claimed at once. */
   readonly batch: number
-  /** A task whose worker died is due again after this. Longer than `timeout_ms`. */
+  /** A task that was taken and not settled is due again after this, though its worker lives. Longer than `timeout_ms`. */
   readonly lease_ms: number
+  /** How often it says that it lives. One that was not heard for three times as long is dead, and its tasks are due at once. */
+  readonly beat_ms: number
   /** A run is aborted, and unknown, after this. */
   readonly timeout_ms: number
   /** The slow poll behind the doorbell. */
   readonly poll_ms: number
 }
 
-const DEFAULTS: SagaWorkerOptions = { concurrency: 64, batch: 100, lease_ms: 10_000, timeout_ms: 8_000, poll_ms: 5_000 }
+const DEFAULTS: SagaWorkerOptions = {
+  concurrency: 64,
+  batch: 100,
+  lease_ms: 10_000,
+  beat_ms: 1_000,
+  timeout_ms: 8_000,
+  poll_ms: 5_000,
+}
+const BEATS_TO_DEATH = 3
+const FIRST_RETRY_MS = 50
+const LAST_RETRY_MS = 1_000
+
+/** What came of a claimed task. */
+interface Done {
+  readonly task: ClaimedTask
+  readonly input: SagaInput
+}
 
 /** Fires timers and runs activities from their rows. Any number of workers, in any process, share the rows. */
 export class SagaWorker {
   readonly #options: SagaWorkerOptions
   #running = 0
-  #finished: SagaInput[] = []
+  #finished: Done[] = []
   #flushing: Promise<void> | undefined
   #loop: Promise<void> | undefined
   #wake = new AbortController()
   #rung = false
   #stopped = false
   #bell: { close(): Promise<void> } | undefined
+  #beats: Promise<void> | undefined
+  readonly #end = new AbortController()
+  /** Its number among those who live; none before its first beat. */
+  #worker: bigint | undefined
 
   constructor(
     private readonly ports: SagaWorkerPorts,
@@ -66,13 +90,14 @@ export class SagaWorker {
   /** Claims one batch of what is due now, runs it and applies what came of it. Answers how many tasks it took. */
   async runDue(): Promise<number> {
     const tasks = await this.#claim(this.#options.batch)
-    const inputs = await Promise.all(tasks.map((task) => this.#input(task)))
-    if (inputs.length > 0) await this.#apply(inputs)
+    const done = await Promise.all(tasks.map((task) => this.#perform(task)))
+    if (done.length > 0) await this.#apply(done)
     return tasks.length
   }
 
   async start(): Promise<void> {
     this.#bell = await this.ports.store.onDoorbell(() => this.ring())
+    this.#beats = this.#beat()
     this.#loop = this.#work()
   }
 
@@ -83,6 +108,8 @@ export class SagaWorker {
     await this.#bell?.close()
     await this.#loop
     await this.#flushing
+    this.#end.abort(new Error('stopped'))
+    await this.#beats
   }
 
   ring(): void {
@@ -99,7 +126,7 @@ export class SagaWorker {
         const tasks = room > 0 ? await this.#claim(room) : []
         const timers = tasks.filter(({ run }) => !run)
         for (const task of tasks) if (task.run) this.#spawn(task)
-        if (timers.length > 0) await this.#apply(timers.map((task) => timerInput(task)))
+        if (timers.length > 0) await this.#apply(timers.map((task) => ({ task, input: timerInput(task) })))
         if (room > 0 && tasks.length === room) continue
         const next = room > 0 ? await this.ports.store.nextDue() : undefined
         const pause_ms = next === undefined ? poll_ms : Math.min(Math.max(next - this.ports.clock.now(), 1), poll_ms)
@@ -114,40 +141,81 @@ export class SagaWorker {
 
   #spawn(task: ClaimedTask): void {
     this.#running++
-    void this.#input(task).then((input) => {
-      this.#running--
-      this.#finished.push(input)
+    void this.#perform(task).then((done) => {
+      this.#finished.push(done)
       this.#flushing ??= this.#flush()
-      this.ring()
     })
   }
 
   /** What finished while a commit was under way goes together into the next. */
   async #flush(): Promise<void> {
     while (this.#finished.length > 0) {
-      const inputs = this.#finished.splice(0, this.#options.batch)
-      await this.#apply(inputs)
+      const done = this.#finished.splice(0, this.#options.batch)
+      await this.#apply(done)
+      // Not before: what waits to be written takes up room too.
+      this.#running -= done.length
+      this.ring()
     }
     this.#flushing = undefined
   }
 
   #claim(limit: number): Promise<readonly ClaimedTask[]> {
-    return this.ports.store.claim({ now: this.ports.clock.now(), limit, lease_ms: this.#options.lease_ms })
+    const worker = this.#worker === undefined ? {} : { worker: this.#worker }
+    return this.ports.store.claim({ now: this.ports.clock.now(), limit, lease_ms: this.#options.lease_ms, ...worker })
   }
 
-  /** All in one transaction; when that fails each alone, so that one poisoned saga does not hold up the others. Lost ones are due again. */
-  async #apply(inputs: readonly SagaInput[]): Promise<void> {
-    try {
-      await this.ports.transactions.run((tx) => this.ports.engine.apply(inputs, tx))
-    } catch (error) {
-      if (inputs.length === 1) return this.ports.onError?.(error, `apply to ${inputs[0]?.sagaId}`)
-      for (const input of inputs) await this.#apply([input])
+  /** A beat that fails is made up for by the next; should they all, others take over, and this one's claims no longer hold. */
+  async #beat(): Promise<void> {
+    const { clock, store, onError } = this.ports
+    const { beat_ms } = this.#options
+    const { signal } = this.#end
+    while (!signal.aborted) {
+      const now = clock.now()
+      await store.beat({ worker: this.#worker, now, until: now + BEATS_TO_DEATH * beat_ms }).then(
+        (worker) => void (this.#worker = worker),
+        (error: unknown) => onError?.(error, 'beat'),
+      )
+      await clock.sleep(beat_ms, signal).catch(() => undefined)
     }
   }
 
-  async #input(task: ClaimedTask): Promise<SagaInput> {
-    if (!task.run) return timerInput(task)
-    const { activity, attempt, input, startedAt } = task.run
+  /**
+   * All in one transaction. While the database is away all wait for it together, for as long as their lease; where one of them is what fails
+   * each is applied alone, so that one poisoned saga does not hold up the others. Lost ones are due again.
+   */
+  async #apply(done: readonly Done[]): Promise<void> {
+    const { clock, transactions, onError, random = systemRandom } = this.ports
+    const until = clock.now() + this.#options.lease_ms
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await transactions.run((tx) => this.#applyHeld(done, tx))
+      } catch (error) {
+        const passes = isTransient(error)
+        const pause_ms = Math.min(FIRST_RETRY_MS * 2 ** attempt, LAST_RETRY_MS) * (0.5 + random.next())
+        if (passes && !this.#stopped && clock.now() + pause_ms < until) await clock.sleep(pause_ms)
+        else if (passes || done.length === 1) return onError?.(error, `apply to ${done.length} sagas, such as ${done[0]?.input.sagaId}`)
+        else break
+      }
+    }
+    for (const each of done) await this.#apply([each])
+  }
+
+  /** What is known stays true whoever tells it. That a run learned nothing, and that a time is over, only the holder of the task may say. */
+  async #applyHeld(done: readonly Done[], tx: Transaction): Promise<void> {
+    const { store, engine } = this.ports
+    const held = await store.held(
+      done.map(({ task }) => task),
+      tx,
+    )
+    const inputs = done.filter(({ input }, nth) => held.has(nth) || tellsFact(input)).map(({ input }) => input)
+    if (inputs.length > 0) await engine.apply(inputs, tx)
+  }
+
+  async #perform(task: ClaimedTask): Promise<Done> {
+    return { task, input: task.run ? await this.#run(task, task.run) : timerInput(task) }
+  }
+
+  async #run(task: ClaimedTask, { activity, attempt, input, startedAt }: NonNullable<ClaimedTask['run']>): Promise<SagaInput> {
     const run = { sagaId: task.sagaId, key: task.name, attempt, input, startedAt, now: this.ports.clock.now() }
     let outcome: ActivityOutcome
     try {
@@ -183,6 +251,8 @@ export class SagaWorker {
     await this.ports.clock.sleep(pause_ms, this.#wake.signal).catch(() => undefined)
   }
 }
+
+const tellsFact = (input: SagaInput): boolean => input.kind === 'outcome' && input.outcome.outcome !== 'unknown'
 
 const timerInput = (task: ClaimedTask): SagaInput => ({
   kind: 'timer',

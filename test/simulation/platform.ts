@@ -190,6 +190,8 @@ export class Platform {
         engine,
         store: {
           claim: (options) => life.write('claim tasks', () => sagas.claim(options)),
+          held: (claims, tx) => sagas.held(claims, tx),
+          beat: (options) => life.write('beat', () => sagas.beat(options)),
           nextDue: () => sagas.nextDue(),
           onDoorbell: (ring) => sagas.onDoorbell(() => void (life.alive && ring())),
         },
@@ -198,7 +200,7 @@ export class Platform {
         activities: plant.activities?.(activities) ?? activities,
         onError: (error, during) => life.note(`${during}: ${String(error)}`),
       },
-      { poll_ms: POLL_MS },
+      { poll_ms: POLL_MS, beat_ms: POLL_MS },
     )
     const webhooks = new WebhookInbox({
       store: {

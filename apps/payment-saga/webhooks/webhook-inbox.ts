@@ -1,4 +1,5 @@
 import type { Clock, JsonObject, Transactions } from '#kernel'
+import { isTransient } from '#messaging'
 import { parseActionKey, type SagaEngine, type SagaInput } from '#saga'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -109,6 +110,8 @@ export class WebhookInbox {
         if (inputs.length > 0) await engine.apply(inputs, tx)
       })
     } catch (error) {
+      // The database is away: nothing is wrong with any of them.
+      if (isTransient(error)) throw error
       const [only, ...others] = webhooks
       if (only === undefined) return
       if (others.length > 0) {

@@ -41,12 +41,13 @@ describe('the webhook inbox', () => {
   const body = (eventId: string, more: object = {}) =>
     JSON.stringify({ eventId, type: 'payment.captured', paymentId: 'p-1', idempotencyKey: key, amount: '500', ...more })
 
-  const setUp = (poison?: string) => {
+  const setUp = (poison?: string, away: { now?: boolean } = {}) => {
     const clock = new FakeClock()
     const applied: SagaInput[] = []
     const errors: unknown[] = []
     const engine = {
       apply: async (inputs: readonly SagaInput[]): Promise<readonly InputAnswer[]> => {
+        if (away.now) throw Object.assign(new Error('the database is away'), { code: 'ECONNREFUSED' })
         if (inputs.some(({ id }) => poison !== undefined && id.endsWith(poison))) throw new Error('poison')
         applied.push(...inputs)
         return []
@@ -85,6 +86,19 @@ describe('the webhook inbox', () => {
     expect(await receive(body('e-2', { idempotencyKey: 'somebody else' }))).toBe('kept')
     expect(await inbox.workDue()).toBe(1)
     expect(applied).toEqual([])
+  })
+
+  it('counts no attempt while the database is away, and asks for all of them at once when it is back', async () => {
+    const away = { now: true }
+    const { inbox, receive, applied, clock } = setUp(undefined, away)
+    for (const id of ['e-1', 'e-2', 'e-3']) await receive(body(id))
+    for (let times = 0; times < 30; times++) {
+      await expect(inbox.workDue()).rejects.toThrow('away')
+      clock.advance(3_600_000)
+    }
+    away.now = false
+    expect(await inbox.workDue()).toBe(3)
+    expect(applied.length).toBe(3)
   })
 
   it('is not held up by one that fails, and gives that one up in the end', async () => {

@@ -17,7 +17,7 @@ WITH instance AS (
 ), put AS (
   INSERT INTO saga_tasks (saga_id, name, due_at, correlation_id, run)
   SELECT * FROM unnest($13::uuid[], $14::text[], $15::timestamptz[], $16::text[], $17::jsonb[])
-  ON CONFLICT (saga_id, name) DO UPDATE SET due_at = excluded.due_at, run = excluded.run
+  ON CONFLICT (saga_id, name) DO UPDATE SET due_at = excluded.due_at, run = excluded.run, worker = NULL
 )
 SELECT CASE WHEN cardinality($13::uuid[]) > 0 THEN pg_notify('saga_tasks_' || current_schema(), '') END`
 
@@ -26,9 +26,30 @@ const CLAIM = `
 WITH due AS (
   SELECT saga_id, name FROM saga_tasks WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-UPDATE saga_tasks task SET due_at = $3, epoch = nextval('saga_task_epoch')
+UPDATE saga_tasks task SET due_at = $3, epoch = nextval('saga_task_epoch'), worker = $4
 FROM due WHERE task.saga_id = due.saga_id AND task.name = due.name
 RETURNING task.saga_id, task.name, task.due_at, task.correlation_id, task.run, task.epoch`
+
+const HELD = `
+SELECT claim.nth::int AS nth FROM unnest($1::uuid[], $2::text[], $3::bigint[]) WITH ORDINALITY AS claim (saga_id, name, epoch, nth)
+JOIN saga_tasks task ON task.saga_id = claim.saga_id AND task.name = claim.name AND task.epoch = claim.epoch`
+
+/** Rows that somebody holds are passed over on both tables: whoever holds them acts on them, and two workers never wait for each other. */
+const BEAT = `
+WITH mine AS (
+  UPDATE saga_workers SET alive_until = $3 WHERE id = $1 RETURNING id
+), enlisted AS (
+  INSERT INTO saga_workers (id, alive_until) SELECT nextval('saga_task_epoch'), $3 WHERE NOT EXISTS (SELECT FROM mine) RETURNING id
+), dead AS (
+  DELETE FROM saga_workers WHERE id IN (
+    SELECT id FROM saga_workers WHERE alive_until < $2 AND id IS DISTINCT FROM $1 FOR UPDATE SKIP LOCKED
+  ) RETURNING id
+), lost AS (
+  SELECT saga_id, name FROM saga_tasks WHERE worker IN (SELECT id FROM dead) FOR UPDATE SKIP LOCKED
+), freed AS (
+  UPDATE saga_tasks task SET due_at = $2, worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name
+)
+SELECT id FROM mine UNION ALL SELECT id FROM enlisted`
 
 const INSTANCE = `SELECT id, type, definition, correlation_key, status, step, waiting_for, version, started_at, updated_at FROM saga_instances`
 
@@ -81,10 +102,24 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
     })
   },
 
-  async claim({ now, limit, lease_ms }) {
-    const values = [new Date(now), limit, new Date(now + lease_ms)]
+  async claim({ now, limit, lease_ms, worker }) {
+    const values = [new Date(now), limit, new Date(now + lease_ms), worker ?? null]
     const { rows } = await pool.query<TaskRow>({ name: 'saga-claim', text: CLAIM, values })
     return rows.map(readTask)
+  },
+
+  async held(claims, tx) {
+    const values = [claims.map(({ sagaId }) => sagaId), claims.map(({ name }) => name), claims.map(({ epoch }) => epoch)]
+    const { rows } = await asPg(tx).query<{ nth: number }>({ name: 'saga-held', text: HELD, values })
+    return new Set(rows.map(({ nth }) => nth - 1))
+  },
+
+  async beat({ worker, now, until }) {
+    const values = [worker ?? null, new Date(now), new Date(until)]
+    const { rows } = await pool.query<{ id: bigint }>({ name: 'saga-beat', text: BEAT, values })
+    const [row] = rows
+    if (!row) throw new Error('a worker that beats has a number')
+    return row.id
   },
 
   async nextDue() {

@@ -69,6 +69,46 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       await save({ removed: [one] })
     })
 
+    it('says which claims nobody has taken since', async () => {
+      const tasks = [task(T0), task(T0 + 1), task(T0 + 2)]
+      await save({ tasks })
+      const claims = await claim(T0 + 2)
+      const [first, second, third] = claims
+      await save({ removed: claims.slice(1, 2) })
+      const [again] = await claim(T0 + 5_000, 1)
+      const held = (...asked: typeof claims) => under.transactions.run((tx) => under.store.held(asked, tx))
+      expect(again?.sagaId).toBe(first?.sagaId)
+      expect([...(await held(...claims))]).toEqual([2])
+      expect(first && second && third && again && [...(await held(third, second, again, first))].sort()).toEqual([0, 2])
+      expect([...(await held())]).toEqual([])
+      await save({ removed: tasks })
+    })
+
+    it("frees the tasks of a worker that no longer says it lives, at once and nobody else's", async () => {
+      const beat = (worker: bigint | undefined, now: number) => under.store.beat({ worker, now, until: now + 3_000 })
+      const [one, two] = [await beat(undefined, T0), await beat(undefined, T0)]
+      expect(one).not.toBe(two)
+      const [ofOne, ofTwo, ofNobody] = [task(T0), task(T0 + 1), task(T0 + 2)]
+      const long = { limit: 1, lease_ms: 600_000 }
+      await save({ tasks: [ofOne, ofTwo, ofNobody] })
+      await under.store.claim({ ...long, now: T0, worker: one })
+      await under.store.claim({ ...long, now: T0 + 1, worker: two })
+      await under.store.claim({ ...long, now: T0 + 2 })
+      // Both live: nothing is due.
+      expect([await beat(one, T0 + 2_000), await beat(two, T0 + 2_000)]).toEqual([one, two])
+      expect(await claim(T0 + 4_000)).toEqual([])
+      // One of them falls silent.
+      expect(await beat(two, T0 + 6_000)).toBe(two)
+      expect((await claim(T0 + 6_000)).map(({ sagaId }) => sagaId)).toEqual([ofOne.sagaId])
+      // It comes back as another, and what the second holds stays its own.
+      const back = await beat(one, T0 + 7_000)
+      expect(back).not.toBe(one)
+      expect(await beat(back, T0 + 7_500)).toBe(back)
+      expect((await claim(T0 + 7_000)).map(({ sagaId }) => sagaId)).toEqual([ofOne.sagaId])
+      await save({ removed: [ofOne, ofTwo, ofNobody] })
+      expect(await beat(undefined, T0 + 60_000)).not.toBe(back)
+    })
+
     it('keeps nothing of a transaction that was rolled back', async () => {
       const lost = instance()
       const failure = under.transactions.run(async (tx) => {

@@ -5,6 +5,8 @@ import type { ClaimedTask, SagaInstance, SagaStore, SagaTask } from '../store.js
 export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; instances(): readonly SagaInstance[] } => {
   const instances = new Map<string, SagaInstance>()
   const tasks = new Map<string, ClaimedTask>()
+  const holders = new Map<string, bigint | undefined>()
+  const workers = new Map<bigint, number>()
   const bells = new Set<() => void>()
   let epoch = 0n
   const at = ({ sagaId, name }: Pick<SagaTask, 'sagaId' | 'name'>) => `${sagaId} ${name}`
@@ -17,16 +19,32 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
     async save(changes, tx) {
       asMemory(tx).onCommit(() => {
         for (const instance of changes.instances) instances.set(instance.id, instance)
+        for (const task of [...changes.removed, ...changes.tasks]) holders.delete(at(task))
         for (const task of changes.removed) tasks.delete(at(task))
         for (const task of changes.tasks) tasks.set(at(task), { ...task, epoch: tasks.get(at(task))?.epoch ?? 0n })
         if (changes.tasks.length > 0) for (const ring of bells) ring()
       })
     },
-    async claim({ now, limit, lease_ms }) {
+    async claim({ now, limit, lease_ms, worker }) {
       const due = sorted().filter(({ dueAt }) => dueAt <= now)
-      const claimed = due.slice(0, limit).map((task) => ({ ...task, dueAt: now + lease_ms, epoch: ++epoch }))
-      for (const task of claimed) tasks.set(at(task), task)
-      return claimed
+      return due.slice(0, limit).map((task) => {
+        const claimed = { ...task, dueAt: now + lease_ms, epoch: ++epoch }
+        holders.set(at(task), worker)
+        tasks.set(at(task), claimed)
+        return claimed
+      })
+    },
+    async held(claims) {
+      return new Set(claims.flatMap((claim, nth) => (tasks.get(at(claim))?.epoch === claim.epoch ? [nth] : [])))
+    },
+    async beat({ worker, now, until }) {
+      const own = worker !== undefined && workers.has(worker) ? worker : ++epoch
+      workers.set(own, until)
+      const dead = new Set([...workers].flatMap(([id, alive_until]) => (alive_until < now && id !== worker ? [id] : [])))
+      for (const id of dead) workers.delete(id)
+      for (const [key, task] of tasks)
+        if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
+      return own
     },
     nextDue: async () => sorted()[0]?.dueAt,
     async onDoorbell(ring) {
