@@ -9,7 +9,7 @@ export interface AppStatus {
 }
 
 export interface FrontSources {
-  openApi(): object
+  openApi(): object | Promise<object>
   readiness(): Promise<ReadonlyMap<string, AppStatus>>
   metrics(): Promise<string>
   /** Of a path, over all apps and this; empty where nothing is there. */
@@ -48,7 +48,7 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
   front.get('/docs', (_request, reply) => reply.redirect('/docs/'))
   front.get('/docs/swagger-initializer.js', (_request, reply) => reply.type('text/javascript').send(INITIALIZER))
   await front.register(fastifyStatic, { root: absolutePath(), prefix: '/docs/', decorateReply: false, dotfiles: 'deny' })
-  front.get('/openapi.json', (_request, reply) => reply.send(sources.openApi()))
+  front.get('/openapi.json', async (_request, reply) => reply.send(await sources.openApi()))
 
   front.get('/health/live', (_request, reply) => reply.send({ status: 'ok', checks: {} }))
   front.get('/health/ready', async (_request, reply) => {

@@ -1,0 +1,41 @@
+# One image per app: docker build --build-arg APP=wallet .  Apps: order-command, order-query, wallet, payment-saga, fraud, front, provider-sandbox.
+# The stages before the last are the same for all, so that seven images are built in little more than the time of one.
+ARG NODE_IMAGE=node:26-bookworm-slim
+
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# What is optional is for running in one process on a laptop (a PostgreSQL of its own) and for building; the package `node` without its
+# script brings no second Node.
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY deploy/image/slim.mjs deploy/image/slim.mjs
+RUN npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json \
+ && node deploy/image/slim.mjs . && rm -r deploy .npmrc package-lock.json
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY .swcrc ./
+COPY apps apps
+COPY libs libs
+RUN node node_modules/@swc/cli/bin/swc.js apps libs -d dist --ignore '**/*.spec.ts,**/*.fixture.ts,**/testing/**' --quiet
+
+FROM build AS app-files
+ARG APP
+COPY deploy/image deploy/image
+RUN node deploy/image/collect.mjs "${APP}" /out
+
+FROM ${NODE_IMAGE} AS app
+ARG APP
+LABEL org.opencontainers.image.title="bahi-${APP}" org.opencontainers.image.licenses="Apache-2.0"
+ENV NODE_ENV=production PORT=3000 APP=${APP} NODE_OPTIONS="--enable-source-maps --disable-warning=ExperimentalWarning"
+WORKDIR /app
+COPY --from=packages /app ./
+COPY --from=app-files /out ./
+USER node
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=6 CMD ["node", "health.mjs"]
+ENTRYPOINT ["node", "main.mjs"]
+CMD ["start"]

