@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { FakeClock } from '#kernel/testing'
 import fc from 'fast-check'
-import { canonical, commandIdOf, ConsistencyToken, Cursor, fingerprint, keyedHash, waitUntilConsistent } from '../index.js'
+import { Cursor } from '../dto/cursor.js'
+import { ConsistencyToken, waitUntilConsistent } from './consistency-token.js'
+import { canonical, commandIdOf, fingerprint, keyedHash } from './fingerprint.js'
 
 const name = fc.string({ minLength: 1, maxLength: 60 }).filter((text) => text !== '__proto__')
 

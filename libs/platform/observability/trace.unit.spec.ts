@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { continueTrace, currentTrace, withTrace } from '../index.js'
+import { continueTrace, currentTrace, withTrace } from './trace.js'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 
