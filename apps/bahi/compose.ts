@@ -30,10 +30,10 @@ import { allowedMethods, createRouter, SANDBOX_PREFIX } from './router.js'
 import { ROUTES, type AppName } from './routing-table.js'
 
 export const appDatabases: readonly AppDatabase[] = [
-  { schema: 'order_command', migrations: orderCommandMigrations },
-  { schema: 'order_query', migrations: orderQueryMigrations },
+  { schema: 'order_command', migrations: orderCommandMigrations, subjectKeys: 'write' },
+  { schema: 'order_query', migrations: orderQueryMigrations, subjectKeys: 'read' },
   { schema: 'wallet', migrations: walletMigrations },
-  { schema: 'payment_saga', migrations: paymentSagaMigrations },
+  { schema: 'payment_saga', migrations: paymentSagaMigrations, subjectKeys: 'read' },
   { schema: 'fraud', migrations: fraudMigrations },
   { schema: 'provider_sandbox', migrations: sandboxMigrations },
 ]
@@ -76,7 +76,13 @@ export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surround
     PATH_PREFIX: SANDBOX_PREFIX,
   }
   const configOf = <P extends Type.TProperties>(schema: Type.TObject<P>, database: string) =>
-    parseConfig(schema, { ...given, DATABASE_URL: databaseUrl(database), DATABASE_SCHEMA: database })
+    parseConfig(schema, {
+      ...given,
+      DATABASE_URL: databaseUrl(database),
+      DATABASE_SCHEMA: database,
+      // The same database, where each role may do with the keys what its app does.
+      KEYS_DATABASE_URL: databaseUrl(database),
+    })
 
   const started: NestFastifyApplication[] = []
   const start = async (create: () => Promise<NestFastifyApplication>): Promise<NestFastifyApplication> => {

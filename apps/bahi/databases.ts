@@ -1,13 +1,16 @@
 import { createHmac } from 'node:crypto'
 import pg from 'pg'
-import { releaseRelay } from '#event-store'
+import { releaseRelay, SUBJECT_KEYS_SCHEMA, subjectKeyGrants, subjectKeyMigrations } from '#event-store'
 import { forgetLogMembers, logGrants, logMigrations } from '#messaging'
 import { checkedIdentifier, migrate, type Migration } from '#postgres'
 
-/** One database, a schema and a role per app, one schema for the log: an app can reach its own tables and the log, and nothing else. */
+/** One database, a schema and a role per app, one schema for the log and one for the keys of persons: an app can reach its own
+ * tables, the log and, as far as it needs, the keys, and nothing else. */
 export interface AppDatabase {
   readonly schema: string
   readonly migrations: readonly Migration[]
+  /** What it may do with the keys of persons. */
+  readonly subjectKeys?: 'read' | 'write'
 }
 
 const DATABASE = 'bahi'
@@ -32,15 +35,20 @@ export const prepareDatabases = async (superuserUrl: string, secret: string, app
   url.pathname = `/${DATABASE}`
   await query(url.href, async (client) => {
     await client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC`)
-    for (const schema of [LOG_SCHEMA, ...apps.map((app) => app.schema)]) await ownSchema(client, schema, passwordOf(schema, secret))
+    for (const schema of [LOG_SCHEMA, SUBJECT_KEYS_SCHEMA, ...apps.map((app) => app.schema)])
+      await ownSchema(client, schema, passwordOf(schema, secret))
   })
 
-  let ran = (await migrate({ url: appUrl(superuserUrl, LOG_SCHEMA, secret), schema: LOG_SCHEMA, migrations: logMigrations })).length
+  const migrated = async (schema: string, migrations: readonly Migration[]): Promise<number> =>
+    (await migrate({ url: appUrl(superuserUrl, schema, secret), schema, migrations })).length
+  let ran = (await migrated(LOG_SCHEMA, logMigrations)) + (await migrated(SUBJECT_KEYS_SCHEMA, subjectKeyMigrations))
   await query(url.href, async (client) => {
-    for (const app of apps) for (const grant of logGrants(roleOf(app.schema), LOG_SCHEMA)) await client.query(grant)
+    for (const { schema, subjectKeys } of apps) {
+      const keys = subjectKeys ? subjectKeyGrants(roleOf(schema), subjectKeys) : []
+      for (const grant of [...logGrants(roleOf(schema), LOG_SCHEMA), ...keys]) await client.query(grant)
+    }
   })
-  for (const { schema, migrations } of apps)
-    ran += (await migrate({ url: appUrl(superuserUrl, schema, secret), schema, migrations })).length
+  for (const { schema, migrations } of apps) ran += await migrated(schema, migrations)
   return ran
 }
 

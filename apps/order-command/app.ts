@@ -1,7 +1,6 @@
-import { masterKeyOf, pgSubjectKeys } from '#event-store'
 import { paise } from '#kernel'
 import { DevIssuerModule, pgIssuerKeys } from '#platform'
-import { createService, type ServiceParts } from '#service'
+import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { gstRateRows, shippingFee, type OrderCommandConfig } from './order-command.config.js'
 import { OrderCommandModule } from './order-command.module.js'
@@ -13,7 +12,6 @@ export const rulesOf = (config: OrderCommandConfig): Rules => ({
   sellerState: config.SELLER_STATE,
   shipping: paise(shippingFee(config)),
   gstRates: gstRateRows(config),
-  masterKey: masterKeyOf(config.MASTER_KEY),
   fraudHashKey: config.FRAUD_HASH_KEY,
 })
 
@@ -26,9 +24,9 @@ export const createOrderCommandApp = (config: OrderCommandConfig, parts: Service
       config,
       types: streamTypes,
       publish,
-      module: ({ pool, store, clock, ids }) => {
+      module: ({ pool, store, clock, ids, life }) => {
         const rules = rulesOf(config)
-        const subjectKeys = pgSubjectKeys(pool, rules.masterKey)
+        const subjectKeys = openSubjectKeys('order-command', config, { clock, life })
         const imports = [DevIssuerModule.register(config, pgIssuerKeys(pool), clock)]
         return OrderCommandModule.with({ store, subjectKeys, rules, clock, ids, imports })
       },

@@ -9,5 +9,6 @@ await runApp({
   description: 'Orders, catalogue and stock: what changes them.',
   config: orderCommandConfig,
   migrations,
+  makesSubjectKeys: true,
   create: (config) => createOrderCommandApp(config),
 })

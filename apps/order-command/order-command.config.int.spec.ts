@@ -7,6 +7,7 @@ const env = {
   DATABASE_URL: 'postgres://u:p@localhost/db',
   JWKS_URL: 'http://localhost/jwks',
   JWT_ISSUER: 'issuer',
+  KEYS_DATABASE_URL: 'postgres://localhost/keys',
   MASTER_KEY: 'A'.repeat(43),
   FRAUD_HASH_KEY: 'f'.repeat(32),
 }

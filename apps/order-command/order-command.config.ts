@@ -1,11 +1,11 @@
 import { MAX_PAISE } from '#kernel'
 import { GST_RATES, type GstRateRow, STATE_CODES } from '#order'
-import { baseConfig, InvalidConfig } from '#platform'
+import { baseConfig, InvalidConfig, parseJsonVariable, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
 
 export const orderCommandConfig = Type.Object({
   ...baseConfig,
+  ...personalDataConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3001, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_SCHEMA: Type.String({
     pattern: '^[a-z_][a-z0-9_]{0,62}$',
@@ -37,27 +37,21 @@ export const orderCommandConfig = Type.Object({
 })
 export type OrderCommandConfig = Static<typeof orderCommandConfig>
 
-const rows = Compile(
-  Type.Array(
-    Type.Object(
-      {
-        effectiveFrom: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
-        rates: Type.Array(Type.Integer({ minimum: 0, maximum: 100 }), { minItems: 1, maxItems: 100 }),
-        source: Type.String({ minLength: 1, maxLength: 500 }),
-      },
-      { additionalProperties: false },
-    ),
-    { minItems: 1, maxItems: 1_000 },
+const rows = Type.Array(
+  Type.Object(
+    {
+      effectiveFrom: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
+      rates: Type.Array(Type.Integer({ minimum: 0, maximum: 100 }), { minItems: 1, maxItems: 100 }),
+      source: Type.String({ minLength: 1, maxLength: 500 }),
+    },
+    { additionalProperties: false },
   ),
+  { minItems: 1, maxItems: 1_000 },
 )
 
 /** Throws `InvalidConfig`, a line that names the variable. */
 export const gstRateRows = ({ GST_RATES: text }: Pick<OrderCommandConfig, 'GST_RATES'>): readonly GstRateRow[] => {
-  if (text === undefined) return GST_RATES
-  const value = parsed(text)
-  if (rows.Check(value)) return value
-  const [first] = rows.Errors(value)
-  throw new InvalidConfig(`GST_RATES: ${first?.instancePath || 'the whole'} ${first?.message ?? 'is invalid'}`)
+  return text === undefined ? GST_RATES : parseJsonVariable('GST_RATES', text, rows)
 }
 
 /** Paise; throws `InvalidConfig`. */
@@ -65,12 +59,4 @@ export const shippingFee = ({ SHIPPING_FEE_PAISE }: Pick<OrderCommandConfig, 'SH
   const fee = BigInt(SHIPPING_FEE_PAISE)
   if (fee > MAX_PAISE) throw new InvalidConfig(`SHIPPING_FEE_PAISE: must be at most ${MAX_PAISE}`)
   return fee
-}
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new InvalidConfig('GST_RATES: must be JSON')
-  }
 }

@@ -3,13 +3,11 @@ import { gstStateCode, type GstRateRow } from '#order'
 import type { Paise } from '#kernel'
 import type { ShippingAddress } from './http/order-resource.js'
 
-/** What the merchant's settings say about orders, and the keys that guard what is personal in them. */
+/** What the merchant's settings say about orders, and the key that guards what is compared in them. */
 export interface Rules {
   readonly sellerState: string
   readonly shipping: Paise
   readonly gstRates: readonly GstRateRow[]
-  /** Opens what is sealed under a subject's key. */
-  readonly masterKey: Uint8Array
   /** Keys the hashes of addresses and devices. */
   readonly fraudHashKey: string
 }

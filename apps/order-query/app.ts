@@ -4,7 +4,7 @@ import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
-import { Life, openLog, reporter, topicSpecs, watchConsumer } from '#service'
+import { Life, openLog, openSubjectKeys, reporter, topicSpecs, watchConsumer } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { DataSource } from 'typeorm'
 import { TOPICS_READ } from './messages/events.consumer.js'
@@ -30,7 +30,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   if (!parts.driver) life.closes(() => driver.close())
   try {
     await driver.ensureTopics(topicSpecs(config))
-    const app = await createApp(OrderQueryModule.with(config, { clock, life }), {
+    const app = await createApp(OrderQueryModule.with(config, { clock, life, sealed: openSubjectKeys(NAME, config, { clock, life }) }), {
       name: NAME,
       description: 'Orders, their history, products and stock, as read models.',
       config,

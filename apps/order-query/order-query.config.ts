@@ -1,9 +1,10 @@
-import { baseConfig } from '#platform'
+import { baseConfig, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
 
 /** The environment of order-query. */
 export const orderQueryConfig = Type.Object({
   ...baseConfig,
+  ...personalDataConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3002, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_SCHEMA: Type.String({
     pattern: '^[a-z_][a-z0-9_]{0,62}$',

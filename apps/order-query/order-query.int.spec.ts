@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventually } from '#messaging/testing'
 import { INCARNATION, messages, orderId, RESTORED } from './testing/messages.js'
 import { openWorld, type GetOptions, type World } from './testing/world.js'
 
@@ -17,7 +18,7 @@ describe('order-query over HTTP', () => {
   afterAll(() => world.close())
 
   const place = (number: number, more: Parameters<typeof messages.placed>[0] = {}) =>
-    messages.placed({ orderId: orderId(number), shippingAddress: world.sealed('c-1', JSON.stringify(address)), ...more })
+    messages.placed({ orderId: orderId(number), shippingAddress: world.sealed(JSON.stringify(address)), ...more })
 
   describe('one order', () => {
     it('is shown whole to its owner, with its version as ETag', async () => {
@@ -74,6 +75,22 @@ describe('order-query over HTTP', () => {
       for (const role of ['risk', 'auditor', 'admin', 'merchant'] as const)
         expect(await shown({ as: ['x-1', role] })).toEqual([200, undefined])
       expect(await shown(own, 3)).toEqual([200, undefined])
+    })
+
+    it('shows no address any more once the person was erased, while the order stays', async () => {
+      const shippingAddress = await world.sealedFor('c-erased', JSON.stringify(address))
+      await world.feed(messages.placed({ orderId: orderId(0xe5), customerId: 'c-erased', shippingAddress }))
+      const path = `/v1/orders/${orderId(0xe5)}`
+      expect((await world.get(path, { as: ['c-erased', 'customer'] })).body['shippingAddress']).toEqual(address)
+      await world.erase('c-erased')
+      await eventually('the key is forgotten here too', async () => {
+        const { status, body } = await world.get(path, support)
+        expect([status, body['orderId'], body['totals']]).toEqual([200, orderId(0xe5), expect.anything()])
+        return !('shippingAddress' in body)
+      })
+      expect((await world.get('/v1/orders?customerId=c-erased', support)).body.items).toEqual([
+        expect.not.objectContaining({ shippingAddress: expect.anything() }),
+      ])
     })
 
     it('is 404 for anybody else, as one that never was and as an id that is none', async () => {

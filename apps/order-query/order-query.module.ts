@@ -1,4 +1,4 @@
-import { masterKeyOf, openSealed } from '#event-store'
+import type { SealedTexts } from '#event-store'
 import type { Clock } from '#kernel'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, type RowStore } from '#projections'
@@ -6,7 +6,7 @@ import { Life } from '#service'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import { DataSource } from 'typeorm'
-import { OrdersController, type OpenAddress } from './http/orders.controller.js'
+import { OrdersController } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
 import { Freshness } from './http/reads.js'
 import { EventsConsumer } from './messages/events.consumer.js'
@@ -15,7 +15,7 @@ import { PROJECTED_CATEGORIES } from './projection.js'
 import { Orders } from './read-models/orders.js'
 import { Products } from './read-models/products.js'
 import { ENTITIES } from './read-models/tables.js'
-import { OPEN_ADDRESS, ROWS } from './tokens.js'
+import { ROWS, SEALED_TEXTS } from './tokens.js'
 
 export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
   url: config.DATABASE_URL,
@@ -26,13 +26,15 @@ export const postgresOf = (config: OrderQueryConfig, maxConnections: number): Po
 
 export interface OrderQueryParts {
   readonly clock: Clock
+  /** Opens what is sealed. */
+  readonly sealed: SealedTexts
   /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
   readonly life: Life
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, life }: OrderQueryParts): DynamicModule {
+  static with(config: OrderQueryConfig, { clock, life, sealed }: OrderQueryParts): DynamicModule {
     const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
     return {
       module: OrderQueryModule,
@@ -46,21 +48,11 @@ export class OrderQueryModule {
           useFactory: (rows: RowStore) => new AppliedVersions({ rows, clock, categories: PROJECTED_CATEGORIES }),
           inject: [ROWS],
         },
-        { provide: OPEN_ADDRESS, useFactory: () => addressOpener(config.MASTER_KEY) },
+        { provide: SEALED_TEXTS, useValue: sealed },
         Freshness,
         Orders,
         Products,
       ],
     }
-  }
-}
-
-const addressOpener = (secret: string): OpenAddress => {
-  const masterKey = masterKeyOf(secret)
-  return (sealed) => {
-    const text = openSealed(masterKey, sealed)
-    if (text === undefined) return undefined
-    const address: unknown = JSON.parse(text)
-    return typeof address === 'object' && address !== null ? address : undefined
   }
 }

@@ -1,3 +1,3 @@
 /** Injection tokens of what is no class. */
 export const ROWS = Symbol('row store')
-export const OPEN_ADDRESS = Symbol('opens sealed addresses')
+export const SEALED_TEXTS = Symbol('opens what is sealed')

@@ -1,7 +1,6 @@
-import { masterKeyOf, openSealed } from '#event-store'
-import type { Clock, JsonObject } from '#kernel'
+import type { Clock } from '#kernel'
 import { pgSagaStore, sagaStream } from '#saga'
-import { createService, type ServiceParts } from '#service'
+import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { paymentSagaHandlers } from './handlers.js'
 import type { PaymentSagaConfig } from './payment-saga.config.js'
@@ -24,8 +23,8 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       module: async ({ pool, postgres, transactions, store, clock, life, report }) => {
         const sagas = pgSagaStore(pool, postgres)
         const provider = providerOf(config, clock)
-        const open = openerOf(config)
-        const ports = { commands: store, sagas, webhooks: pgWebhookStore(pool), transactions, clock, provider, open, onError: report }
+        const sealed = openSubjectKeys('payment-saga', config, { clock, life })
+        const ports = { commands: store, sagas, webhooks: pgWebhookStore(pool), transactions, clock, provider, sealed, onError: report }
         const { engine, inbox, worker, webhooks } = paymentSagaHandlers(ports, config)
         await engine.checkDefinitions()
         life.works(worker, webhooks)
@@ -42,12 +41,3 @@ const providerOf = (config: PaymentSagaConfig, clock: Clock): SandboxProvider =>
     clock,
     timeout_ms: { authorise: 5_000, find: 2_000, change: 5_000 },
   })
-
-/** Opens what the order's app sealed. The text lives as long as the call that it goes into. */
-const openerOf = ({ MASTER_KEY }: PaymentSagaConfig): ((sealed: JsonObject) => string | undefined) => {
-  const masterKey = masterKeyOf(MASTER_KEY)
-  return ({ subject, key, nonce, ciphertext }) =>
-    typeof subject === 'string' && typeof key === 'string' && typeof nonce === 'string' && typeof ciphertext === 'string'
-      ? openSealed(masterKey, { subject, key, nonce, ciphertext })
-      : undefined
-}

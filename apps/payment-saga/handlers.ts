@@ -1,5 +1,5 @@
-import type { Commands } from '#event-store'
-import type { Clock, JsonObject, Transactions } from '#kernel'
+import type { Commands, SealedTexts } from '#event-store'
+import type { Clock, Transactions } from '#kernel'
 import type { PaymentProvider } from '#payment'
 import { SagaDefinitions, SagaEngine, SagaInbox, SagaWorker, type SagaStore } from '#saga'
 import { routes } from './messages/routes.js'
@@ -16,8 +16,8 @@ export interface PaymentSagaPorts {
   readonly transactions: Transactions
   readonly clock: Clock
   readonly provider: PaymentProvider
-  /** Opens a sealed instrument. */
-  open(sealed: JsonObject): string | undefined
+  /** Opens the instruments. */
+  readonly sealed: SealedTexts
   onError?(error: unknown, during: string): void
 }
 
@@ -28,7 +28,7 @@ export type PaymentSagaSettings = Pick<
 
 /** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
 export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSagaSettings) => {
-  const { commands, sagas, transactions, clock, provider, open, onError } = ports
+  const { commands, sagas, transactions, clock, provider, sealed, onError } = ports
   const timeout_ms = settings.ACTIVITY_TIMEOUT_MS
   const engine = new SagaEngine({
     commands,
@@ -38,7 +38,7 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
     app: 'payment-saga',
   })
   // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
-  const activities = paymentActivities({ provider, open, settle_ms: timeout_ms + 1_000 })
+  const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000 })
   const worker = new SagaWorker(
     { engine, store: sagas, transactions, clock, activities, ...(onError ? { onError } : {}) },
     { concurrency: settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },

@@ -1,8 +1,9 @@
-import { baseConfig } from '#platform'
+import { baseConfig, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
 
 export const paymentSagaConfig = Type.Object({
   ...baseConfig,
+  ...personalDataConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3004, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_SCHEMA: Type.String({
     pattern: '^[a-z_][a-z0-9_]{0,62}$',

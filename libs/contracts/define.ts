@@ -68,8 +68,8 @@ export const Version = Type.Integer({ minimum: 1 })
 export const Timestamp = Type.String({ minLength: 20, maxLength: 30 })
 
 /**
- * Personal data under the subject's key (AES-256-GCM). `key` is the subject's key wrapped by the platform's master key: whoever holds the
- * master key can read, until the subject's key is destroyed.
+ * Personal data under the subject's key (AES-256-GCM). The key is not in it: whoever may read looks it up, and once it is destroyed nobody
+ * reads this any more, wherever copies of it are.
  */
-export const Sealed = Type.Object({ subject: Id, key: Type.String(), nonce: Type.String(), ciphertext: Type.String() })
+export const Sealed = Type.Object({ subject: Id, nonce: Type.String(), ciphertext: Type.String() })
 export type Sealed = Static<typeof Sealed>

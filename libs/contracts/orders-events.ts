@@ -63,7 +63,7 @@ const placed = Type.Object({
   placedAt: Timestamp,
 })
 
-const sealedExample: Sealed = { subject: 'c-1', key: 'd3JhcHBlZA', nonce: 'bm9uY2U', ciphertext: 'Y2lwaGVy' }
+const sealedExample: Sealed = { subject: 'c-1', nonce: 'bm9uY2U', ciphertext: 'Y2lwaGVy' }
 
 export const OrderPlaced = defineMessage(ORDERS_EVENTS, 'OrderPlaced', 1, placed, {
   orderId: '0190a000-0000-7000-8000-000000000001',

@@ -1,12 +1,21 @@
 import { describe, expect, it } from '@jest/globals'
-import { openSealed, seal, createSubjectKey, masterKeyOf, streamName } from '#event-store'
-import { deciderSpec, memoryEventStore, memorySubjectKeys, MemoryStoreData, runAgainstModel, waves } from '#event-store/testing'
+import { masterKeysOf, openWith, seal, sealedText, streamName } from '#event-store'
+import {
+  deciderSpec,
+  memoryEventStore,
+  memorySubjectKeys,
+  MemoryStoreData,
+  runAgainstModel,
+  subjectKeysConformance,
+  waves,
+} from '#event-store/testing'
 import { refuse, systemClock, type Decider } from '#kernel'
 import { memoryTransactions, seededRandom } from '#kernel/testing'
 import fc from 'fast-check'
 import { eventHash, type HashedEvent } from './hash-chain.js'
 import { StateCache } from './state-cache.js'
 import { shapeOf } from './stream.js'
+import { createSubjectKey } from './subject-keys.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
 
 describe('the hash chain', () => {
@@ -54,29 +63,36 @@ describe('the hash chain', () => {
 })
 
 describe('sealed text', () => {
-  const masterKey = masterKeyOf('a secret of at least thirty-two bytes')
-
-  it('opens with the master key alone, and only as it was sealed', () => {
+  it('opens under the key and for the subject that it was sealed for, and only as it was sealed', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(), (text, seed) => {
         const random = seededRandom(seed)
-        const sealed = seal(createSubjectKey(masterKey, 'c-1', random), text, random)
-        expect(openSealed(masterKey, sealed)).toBe(text)
-        expect(openSealed(masterKeyOf('another secret of thirty-two bytes or more'), sealed)).toBeUndefined()
-        expect(openSealed(masterKey, { ...sealed, subject: 'c-2' })).toBeUndefined()
-        expect(openSealed(masterKey, { ...sealed, ciphertext: `AAAA${sealed.ciphertext}` })).toBeUndefined()
-        expect(openSealed(masterKey, { ...sealed, key: 'AAAA' })).toBeUndefined()
+        const key = createSubjectKey('c-1', random)
+        const sealed = seal(key, text, random)
+        expect(openWith(key, sealed)).toBe(text)
+        expect(openWith(createSubjectKey('c-1', random), sealed)).toBeUndefined()
+        expect(openWith({ ...key, subject: 'c-2' }, { ...sealed, subject: 'c-2' })).toBeUndefined()
+        expect(openWith(key, { ...sealed, ciphertext: `AAAA${sealed.ciphertext}` })).toBeUndefined()
+        expect(JSON.stringify(sealed)).not.toContain(Buffer.from(key.key).toString('base64url'))
       }),
     )
   })
 
-  it('has one key a subject, in memory too', async () => {
-    const keys = memorySubjectKeys(masterKey, seededRandom(1))
-    expect(await keys.forSubject('c-1')).toBe(await keys.forSubject('c-1'))
-    keys.destroy('c-1')
-    await expect(keys.forSubject('c-1')).rejects.toThrow('destroyed')
+  it('is told from other JSON', () => {
+    const sealed = seal(createSubjectKey('c-1'), 'x')
+    expect(sealedText({ ...sealed, more: 1 })).toEqual(sealed)
+    for (const other of [null, undefined, 'x', [], {}, { ...sealed, nonce: 1 }]) expect(sealedText(other)).toBeUndefined()
+  })
+
+  it('names a master key without telling it', () => {
+    const [one, two] = masterKeysOf('1'.repeat(32), '2'.repeat(40))
+    expect(new Set([one.id, two?.id]).size).toBe(2)
+    expect(Buffer.from(one.key).toString()).not.toContain(one.id)
+    expect(() => masterKeysOf('short')).toThrow(RangeError)
   })
 })
+
+subjectKeysConformance('memory', async () => ({ keys: memorySubjectKeys(seededRandom(1)), close: () => Promise.resolve() }))
 
 describe('the cache of states', () => {
   const entry = (text: string, version = 1) => ({ version, state: { text }, head: Buffer.alloc(32), time: 0 })

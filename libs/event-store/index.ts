@@ -2,19 +2,21 @@ export type { BatchReport } from './command-queue.js'
 export { EXPIRING, sweep, type Swept } from './maintenance.js'
 export { eventStoreMigrations } from './migration.js'
 export { openEventStore, type EventStoreOptions } from './open.js'
-export { pgSubjectKeys } from './pg-subject-keys.js'
+export { pgSubjectKeys, rewrapSubjectKeys } from './pg-subject-keys.js'
 export { PublishFailed } from './publish.js'
 export { releaseRelay } from './release-relay.js'
 export * from './store.js'
 export { streamName, type AnyStreamType } from './stream.js'
+export { SUBJECT_KEYS_SCHEMA, subjectKeyGrants, subjectKeyMigrations } from './subject-key-migration.js'
 export {
-  createSubjectKey,
-  masterKeyOf,
-  openSealed,
+  masterKeysOf,
+  openWith,
   seal,
+  sealedText,
   SubjectErased,
-  unwrapSubjectKey,
+  type MasterKeys,
   type SealedText,
+  type SealedTexts,
   type SubjectKey,
   type SubjectKeys,
 } from './subject-keys.js'

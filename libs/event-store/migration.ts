@@ -12,7 +12,7 @@ class CreateEventStore1790000000000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('DROP FUNCTION load_streams, append_commands')
     await runner.query('DROP VIEW readable_events')
-    await runner.query('DROP TABLE store, streams, events, commands, snapshots, outbox, relay, subject_keys')
+    await runner.query('DROP TABLE store, streams, events, commands, snapshots, outbox, relay')
   }
 }
 

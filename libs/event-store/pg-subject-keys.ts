@@ -1,25 +1,126 @@
+import type { Clock } from '#kernel'
+import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
-import { createSubjectKey, SubjectErased, unwrapSubjectKey, type SubjectKeys } from './subject-keys.js'
+import {
+  checkSubject,
+  createSubjectKey,
+  openWith,
+  SubjectErased,
+  unwrapSubjectKey,
+  wrapSubjectKey,
+  type MasterKeys,
+  type SealedText,
+  type SubjectKey,
+  type SubjectKeys,
+} from './subject-keys.js'
 
-const CREATE = 'INSERT INTO subject_keys (subject, wrapped_key) VALUES ($1, $2) ON CONFLICT DO NOTHING'
-const FIND = 'SELECT wrapped_key FROM subject_keys WHERE subject = $1'
+const CREATE = 'INSERT INTO subject_keys (subject, wrapped_key, master_key_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING'
+const FIND = 'SELECT subject, wrapped_key, master_key_id FROM subject_keys WHERE subject = ANY ($1)'
+const ERASE = `
+INSERT INTO subject_keys AS k (subject, destroyed_at) VALUES ($1, now())
+ON CONFLICT (subject) DO UPDATE SET wrapped_key = NULL, master_key_id = NULL, destroyed_at = now() WHERE k.destroyed_at IS NULL`
+const WRAPPED_BEFORE = `
+SELECT subject, wrapped_key, master_key_id FROM subject_keys
+WHERE wrapped_key IS NOT NULL AND master_key_id <> $1 AND subject > $2 ORDER BY subject LIMIT $3`
+/** Not where it was destroyed or wrapped anew meanwhile. */
+const REWRAP = 'UPDATE subject_keys SET wrapped_key = $2, master_key_id = $3 WHERE subject = $1 AND wrapped_key = $4'
 
-/** Keys in the table `subject_keys`. Two that make a subject's key at once end with the same one. */
-export const pgSubjectKeys = (pool: pg.Pool, masterKey: Uint8Array): SubjectKeys => ({
-  async forSubject(subject) {
-    const find = async () => {
-      const { rows } = await pool.query<{ wrapped_key: Buffer | null }>({ name: 'subject_key_find', text: FIND, values: [subject] })
-      return rows[0]
-    }
-    let row = await find()
-    if (!row) {
-      const wrapped = Buffer.from(createSubjectKey(masterKey, subject).wrapped, 'base64url')
-      await pool.query({ name: 'subject_key_create', text: CREATE, values: [subject, wrapped] })
-      row = await find()
-    }
-    if (!row?.wrapped_key) throw new SubjectErased(subject)
-    const key = unwrapSubjectKey(masterKey, subject, row.wrapped_key.toString('base64url'))
-    if (!key) throw new Error('a subject key cannot be unwrapped: it was wrapped by another master key')
+/** How long a process may go on reading with a key that another has destroyed. */
+const REMEMBERED_MS = 5_000
+const MOST_REMEMBERED = 10_000
+const PAGE = 500
+
+interface KeyRow {
+  readonly subject: string
+  readonly wrapped_key: Buffer | null
+  readonly master_key_id: string | null
+}
+
+/** Keys in the table `subject_keys` of the pool's schema. Two that make a subject's key at once end with the same one. */
+export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick<Clock, 'now'>): SubjectKeys => {
+  const remembered = new LRUCache<string, { readonly key: SubjectKey; readonly until_ms: number }>({ max: MOST_REMEMBERED })
+  const find = async (subjects: readonly string[]): Promise<readonly KeyRow[]> =>
+    (await pool.query<KeyRow>({ name: 'subject_keys_find', text: FIND, values: [subjects] })).rows
+
+  const remember = (subject: string, wrapped: Buffer, masterKeyId: string | null, asked_ms: number): SubjectKey => {
+    const key = unwrapRow(masterKeys, subject, wrapped, masterKeyId)
+    remembered.set(subject, { key, until_ms: asked_ms + REMEMBERED_MS })
     return key
-  },
-})
+  }
+
+  /** Those that are there and can be unwrapped. */
+  const keysOf = async (subjects: ReadonlySet<string>): Promise<ReadonlyMap<string, SubjectKey>> => {
+    const found = new Map<string, SubjectKey>()
+    const missing: string[] = []
+    for (const subject of subjects) {
+      const known = remembered.get(subject)
+      if (known && clock.now() < known.until_ms) found.set(subject, known.key)
+      else missing.push(subject)
+    }
+    if (missing.length === 0) return found
+    const asked_ms = clock.now()
+    for (const row of await find(missing)) {
+      if (!row.wrapped_key) continue
+      found.set(row.subject, remember(row.subject, row.wrapped_key, row.master_key_id, asked_ms))
+    }
+    return found
+  }
+
+  return {
+    // Never from memory: nothing is sealed under a key that is no more.
+    async forSubject(subject) {
+      checkSubject(subject)
+      const asked_ms = clock.now()
+      let [row] = await find([subject])
+      if (!row) {
+        const [master] = masterKeys
+        const wrapped = wrapSubjectKey(master, createSubjectKey(subject))
+        await pool.query({ name: 'subject_key_create', text: CREATE, values: [subject, wrapped, master.id] })
+        ;[row] = await find([subject])
+      }
+      if (!row?.wrapped_key) throw new SubjectErased(subject)
+      return remember(row.subject, row.wrapped_key, row.master_key_id, asked_ms)
+    },
+
+    async openAll(sealed: readonly SealedText[]) {
+      const keys = await keysOf(new Set(sealed.map(({ subject }) => subject)))
+      return sealed.map((each) => {
+        const key = keys.get(each.subject)
+        return key && openWith(key, each)
+      })
+    },
+
+    async erase(subject) {
+      checkSubject(subject)
+      const { rowCount } = await pool.query(ERASE, [subject])
+      remembered.delete(subject)
+      return rowCount === 1
+    },
+  }
+}
+
+/** Wraps every key anew that an older master key had wrapped; answers how many. Nothing that was sealed changes. It may run beside the apps, and again. */
+export const rewrapSubjectKeys = async (pool: pg.Pool, masterKeys: MasterKeys): Promise<number> => {
+  const [master] = masterKeys
+  let rewrapped = 0
+  let after = ''
+  for (;;) {
+    const { rows } = await pool.query<KeyRow>(WRAPPED_BEFORE, [master.id, after, PAGE])
+    for (const { subject, wrapped_key, master_key_id } of rows) {
+      if (!wrapped_key) continue
+      const key = unwrapRow(masterKeys, subject, wrapped_key, master_key_id)
+      const { rowCount } = await pool.query(REWRAP, [subject, wrapSubjectKey(master, key), master.id, wrapped_key])
+      rewrapped += rowCount ?? 0
+    }
+    const last = rows.at(-1)
+    if (!last || rows.length < PAGE) return rewrapped
+    after = last.subject
+  }
+}
+
+const unwrapRow = (masterKeys: MasterKeys, subject: string, wrapped: Buffer, id: string | null): SubjectKey => {
+  const master = masterKeys.find((each) => each.id === id)
+  const key = master && unwrapSubjectKey(master, subject, wrapped)
+  if (!key) throw new Error(`a subject key was wrapped by the master key ${id ?? ''}, which is not configured`)
+  return key
+}

@@ -1,18 +1,15 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
-import type { Random } from '#kernel'
+import type { JsonObject, Random } from '#kernel'
 
-/** The data key of one person's personal data, and the same wrapped by the master key, as it travels beside what it sealed. */
+/** The data key of one person's personal data. It is kept wrapped in `subject_keys` and nowhere else. */
 export interface SubjectKey {
   readonly subject: string
   readonly key: Uint8Array
-  /** base64url */
-  readonly wrapped: string
 }
 
-/** Text under a subject's key; the fields are base64url. What `Sealed` of the contracts looks like. */
+/** Text under a subject's key; nonce and ciphertext are base64url. What `Sealed` of the contracts looks like. It opens only while the key is kept. */
 export interface SealedText {
   readonly subject: string
-  readonly key: string
   readonly nonce: string
   readonly ciphertext: string
 }
@@ -24,50 +21,86 @@ export class SubjectErased extends Error {
   }
 }
 
-export interface SubjectKeys {
+/** For who may read what is sealed. */
+export interface SealedTexts {
+  /** The texts in their order; undefined where the subject's key was destroyed, never was, or did not seal it. */
+  openAll(sealed: readonly SealedText[]): Promise<readonly (string | undefined)[]>
+}
+
+export interface SubjectKeys extends SealedTexts {
   /** The subject's key, made when there is none yet. Rejects with `SubjectErased`. */
   forSubject(subject: string): Promise<SubjectKey>
+  /** Destroys the subject's key, for good, also where there is none yet. False: it was destroyed before. */
+  erase(subject: string): Promise<boolean>
 }
+
+/** Wraps data keys: 32 bytes, and an id that says which it is without telling it. */
+export interface MasterKey {
+  readonly id: string
+  readonly key: Uint8Array
+}
+
+/** The first wraps; all of them unwrap. */
+export type MasterKeys = readonly [MasterKey, ...MasterKey[]]
 
 const CIPHER = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+const KEY_BYTES = 32
+const MAX_SUBJECT_BYTES = 512
 
-/** The master key as configured: 32 bytes, or any longer secret, which is hashed to 32. */
-export const masterKeyOf = (secret: string | Uint8Array): Buffer => {
+/** Of the configured secrets, each 32 bytes, or any longer secret, which is hashed to 32. The older ones are still to be opened, until what they wrapped is wrapped anew. */
+export const masterKeysOf = (secret: string | Uint8Array, ...older: readonly (string | Uint8Array)[]): MasterKeys => [
+  masterKeyOf(secret),
+  ...older.map(masterKeyOf),
+]
+
+const masterKeyOf = (secret: string | Uint8Array): MasterKey => {
   const bytes = Buffer.from(secret)
-  if (bytes.length < 32) throw new RangeError('the master key has at least 32 bytes')
-  return bytes.length === 32 ? bytes : createHash('sha256').update(bytes).digest()
+  if (bytes.length < KEY_BYTES) throw new RangeError(`the master key has at least ${KEY_BYTES} bytes`)
+  const key = bytes.length === KEY_BYTES ? bytes : createHash('sha256').update(bytes).digest()
+  return { id: createHash('sha256').update('bahi.master-key.1').update(key).digest('hex').slice(0, 16), key }
 }
 
-export const createSubjectKey = (masterKey: Uint8Array, subject: string, random?: Random): SubjectKey => {
-  const key = bytesOf(32, random)
-  return { subject, key, wrapped: encrypt(masterKey, key, `key:${subject}`, random).toString('base64url') }
+export const checkSubject = (subject: string): void => {
+  if (subject.length === 0 || Buffer.byteLength(subject) > MAX_SUBJECT_BYTES || subject.includes('\0'))
+    throw new RangeError(`a subject has 1 to ${MAX_SUBJECT_BYTES} bytes and no NUL`)
 }
 
-export const unwrapSubjectKey = (masterKey: Uint8Array, subject: string, wrapped: string): SubjectKey | undefined => {
-  const key = decrypt(masterKey, Buffer.from(wrapped, 'base64url'), `key:${subject}`)
-  return key && { subject, key, wrapped }
+export const createSubjectKey = (subject: string, random?: Random): SubjectKey => ({ subject, key: bytesOf(KEY_BYTES, random) })
+
+export const wrapSubjectKey = (master: MasterKey, { subject, key }: SubjectKey): Buffer => encrypt(master.key, key, `key:${subject}`)
+
+/** Undefined where this master key did not wrap it for this subject. */
+export const unwrapSubjectKey = (master: MasterKey, subject: string, wrapped: Uint8Array): SubjectKey | undefined => {
+  const key = decrypt(master.key, wrapped, `key:${subject}`)
+  return key && { subject, key }
 }
 
 /** AES-256-GCM under the subject's key, bound to the subject. `random` is for simulations alone; else the system's entropy is used. */
-export const seal = (key: SubjectKey, plaintext: string, random?: Random): SealedText => {
-  const sealed = encrypt(key.key, Buffer.from(plaintext), `text:${key.subject}`, random)
-  const nonce = sealed.subarray(0, NONCE_BYTES)
+export const seal = ({ subject, key }: SubjectKey, plaintext: string, random?: Random): SealedText => {
+  const sealed = encrypt(key, Buffer.from(plaintext), `text:${subject}`, random)
   return {
-    subject: key.subject,
-    key: key.wrapped,
-    nonce: nonce.toString('base64url'),
+    subject,
+    nonce: sealed.subarray(0, NONCE_BYTES).toString('base64url'),
     ciphertext: sealed.subarray(NONCE_BYTES).toString('base64url'),
   }
 }
 
-/** The text, or undefined where the master key, the wrapped key and the ciphertext do not belong together. */
-export const openSealed = (masterKey: Uint8Array, sealed: SealedText): string | undefined => {
-  const key = unwrapSubjectKey(masterKey, sealed.subject, sealed.key)
-  if (!key) return undefined
+/** The text, or undefined where this key did not seal it. */
+export const openWith = ({ subject, key }: SubjectKey, sealed: SealedText): string | undefined => {
+  if (sealed.subject !== subject) return undefined
   const bytes = Buffer.concat([Buffer.from(sealed.nonce, 'base64url'), Buffer.from(sealed.ciphertext, 'base64url')])
-  return decrypt(key.key, bytes, `text:${sealed.subject}`)?.toString()
+  return decrypt(key, bytes, `text:${subject}`)?.toString()
+}
+
+/** What JSON holds as a sealed text, if that is what it is. */
+export const sealedText = (json: unknown): SealedText | undefined => {
+  if (typeof json !== 'object' || json === null) return undefined
+  const { subject, nonce, ciphertext } = json as JsonObject
+  return typeof subject === 'string' && typeof nonce === 'string' && typeof ciphertext === 'string'
+    ? { subject, nonce, ciphertext }
+    : undefined
 }
 
 /** nonce | ciphertext | tag */
@@ -77,7 +110,7 @@ const encrypt = (key: Uint8Array, plaintext: Uint8Array, bound: string, random?:
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-const decrypt = (key: Uint8Array, bytes: Buffer, bound: string): Buffer | undefined => {
+const decrypt = (key: Uint8Array, bytes: Uint8Array, bound: string): Buffer | undefined => {
   if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined
   try {
     const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES))

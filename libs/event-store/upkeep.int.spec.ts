@@ -1,15 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import {
-  eventStoreMigrations,
-  openEventStore,
-  openSealed,
-  pgSubjectKeys,
-  seal,
-  SubjectErased,
-  sweep,
-  type AnyStreamType,
-  type EventStore,
-} from '#event-store'
+import { eventStoreMigrations, openEventStore, sweep, type AnyStreamType, type EventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
@@ -107,19 +97,6 @@ describe('what the event store keeps, on PostgreSQL', () => {
     expect(await store.execute(noted('message-1'))).toEqual({ answer: 'message-1', replayed: true })
     expect(await store.execute(noted('sweep-2'))).toEqual({ answer: 'sweep-2', replayed: true })
     expect((await pool.query('SELECT message_id FROM outbox')).rows).toEqual([{ message_id: 'note-sweep-2' }])
-  })
-
-  it('keeps one key a subject, also when made twice at once, and none once destroyed', async () => {
-    const masterKey = Buffer.alloc(32, 7)
-    const keys = pgSubjectKeys(pool, masterKey)
-    const made = await Promise.all([1, 2, 3, 4].map(() => keys.forSubject('customer-1')))
-    expect(new Set(made.map(({ wrapped }) => wrapped)).size).toBe(1)
-    const [key] = made
-    if (!key) throw new Error('no key')
-    expect(openSealed(masterKey, seal(key, 'भारत'))).toBe('भारत')
-    await expect(pgSubjectKeys(pool, Buffer.alloc(32, 8)).forSubject('customer-1')).rejects.toThrow('another master key')
-    await pool.query(`UPDATE subject_keys SET wrapped_key = NULL, destroyed_at = now() WHERE subject = 'customer-1'`)
-    await expect(keys.forSubject('customer-1')).rejects.toBeInstanceOf(SubjectErased)
   })
 
   it('sends arrays in binary as they are', async () => {

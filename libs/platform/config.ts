@@ -50,6 +50,20 @@ export const baseConfig = {
   }),
 } satisfies TProperties
 
+/** What the apps are told besides that make or read what is sealed under the keys of persons. */
+export const personalDataConfig = {
+  KEYS_DATABASE_URL: Url('postgres|postgresql', 'Where the keys of persons are, in the schema `keys`: one place for all apps.'),
+  MASTER_KEYS_BEFORE: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9+/_-]{43}=?(,[A-Za-z0-9+/_-]{43}=?){0,9}$',
+      description: 'Older master keys, separated by commas, until `bahi persons rewrap` has wrapped everything with the new one.',
+    }),
+  ),
+} satisfies TProperties
+
+const PersonalDataConfigSchema = Type.Object(personalDataConfig)
+export type PersonalDataConfig = Static<typeof PersonalDataConfigSchema>
+
 const BaseConfigSchema = Type.Object(baseConfig)
 export type BaseConfig = Static<typeof BaseConfigSchema>
 
@@ -86,20 +100,6 @@ export const readConfig = <P extends TProperties>(schema: TObject<P>, env: Envir
   }
 }
 
-/** Also called where the issuer is mounted, so that no other way of composing an app can get around it. */
-export const refuseDevIssuerInProduction = (config: object): void => {
-  const { DEV_ISSUER, NODE_ENV } = config as Partial<BaseConfig>
-  if (DEV_ISSUER === true && NODE_ENV === 'production') {
-    throw new InvalidConfig('DEV_ISSUER: the development issuer gives tokens to anyone and cannot be enabled with NODE_ENV=production')
-  }
-}
-
-interface SchemaError {
-  readonly instancePath?: string
-  readonly keyword?: string
-  readonly message?: string
-  readonly params?: { readonly missingProperty?: string; readonly allowedValues?: readonly unknown[] }
-}
 /** What a variable holds as JSON, of this schema; else throws `InvalidConfig`. */
 export const parseJsonVariable = <S extends TSchema>(name: string, text: string, schema: S): Static<S> => {
   const validator = Compile(schema)
@@ -117,6 +117,20 @@ const parsedJson = (name: string, text: string): unknown => {
   }
 }
 
+/** Also called where the issuer is mounted, so that no other way of composing an app can get around it. */
+export const refuseDevIssuerInProduction = (config: object): void => {
+  const { DEV_ISSUER, NODE_ENV } = config as Partial<BaseConfig>
+  if (DEV_ISSUER === true && NODE_ENV === 'production') {
+    throw new InvalidConfig('DEV_ISSUER: the development issuer gives tokens to anyone and cannot be enabled with NODE_ENV=production')
+  }
+}
+
+interface SchemaError {
+  readonly instancePath?: string
+  readonly keyword?: string
+  readonly message?: string
+  readonly params?: { readonly missingProperty?: string; readonly allowedValues?: readonly unknown[] }
+}
 
 const describe = (error: unknown): string => {
   const [first] = (error as { errors?: readonly SchemaError[] }).errors ?? []

@@ -13,7 +13,16 @@ export { ConsistencyToken, ConsistencyTokenHeader, notYetConsistent, waitUntilCo
 export { canonical, commandIdOf, fingerprint, keyedHash } from './commands/fingerprint.js'
 export { HttpCommand, type CommandRequest } from './commands/http-command.js'
 export * from './commands/http-commands.js'
-export { baseConfig, InvalidConfig, parseConfig, parseJsonVariable, readConfig, type BaseConfig } from './config.js'
+export {
+  baseConfig,
+  InvalidConfig,
+  parseConfig,
+  parseJsonVariable,
+  personalDataConfig,
+  readConfig,
+  type BaseConfig,
+  type PersonalDataConfig,
+} from './config.js'
 export { DevIssuerModule } from './dev-issuer/dev-issuer.module.js'
 export { memoryIssuerKeys, pgIssuerKeys } from './dev-issuer/key-stores.js'
 export { devIssuerMigrations } from './dev-issuer/migrations.js'

@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Command } from 'commander'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
 import { environmentText } from './environment-text.js'
-import { awaitReady, logSettings, migrateApp, startSettings } from './start-up.js'
+import { awaitReady, keySettings, logSettings, migrateApp, startSettings } from './start-up.js'
 
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {
@@ -22,6 +22,8 @@ export interface AppCommand<P extends PlaceProperties> {
   readonly config: TObject<P>
   /** All of its database. */
   readonly migrations: readonly Migration[]
+  /** Its configuration names the keys of persons, and it is the one that makes them: it migrates their database too. */
+  readonly makesSubjectKeys?: true
   create(config: Static<TObject<P>>): Promise<NestFastifyApplication>
 }
 
@@ -40,7 +42,7 @@ export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
     .action(() => start(app))
   program
     .command('migrate')
-    .description('bring the database to the shape that this version needs, then end; needs DATABASE_URL alone')
+    .description('bring the database to the shape that this version needs, then end; needs to know only where that is')
     .action(() => migrateAndSay(app))
   await program.parseAsync()
 }
@@ -75,8 +77,15 @@ const migrateAndSay = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
 const port = ({ config: { properties } }: { readonly config: { readonly properties: PlaceProperties } }): TInteger => properties.PORT
 
 /** Where the app's database and log are: read apart, since `migrate` needs no more than that. */
-const placesOf = ({ config: { properties } }: { readonly config: { readonly properties: PlaceProperties } }) => {
+const placesOf = ({
+  config: { properties },
+  makesSubjectKeys,
+}: {
+  readonly config: { readonly properties: PlaceProperties }
+  readonly makesSubjectKeys?: true
+}) => {
   const { DATABASE_URL, DATABASE_SCHEMA }: PlaceProperties = properties
   const settings = readConfig(Type.Object({ DATABASE_URL, DATABASE_SCHEMA, ...startSettings }))
-  return { ...settings, log: 'LOG' in properties ? readConfig(logSettings) : undefined }
+  const keys = makesSubjectKeys ? readConfig(keySettings) : undefined
+  return { ...settings, keys, log: 'LOG' in properties ? readConfig(logSettings) : undefined }
 }

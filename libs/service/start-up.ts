@@ -1,7 +1,8 @@
+import { SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { isTransient, logMigrations, type LogDriver } from '#messaging'
-import { baseConfig, type BaseConfig } from '#platform'
-import { createPool, migrate, type Migration } from '#postgres'
+import { baseConfig, personalDataConfig, type BaseConfig, type PersonalDataConfig } from '#platform'
+import { createPool, migrate, type MigrateOptions, type Migration } from '#postgres'
 import Type from 'typebox'
 import { openLog, topicSpecs } from './log.js'
 
@@ -16,6 +17,8 @@ export const startSettings = {
 }
 
 const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS } = baseConfig
+const { KEYS_DATABASE_URL } = personalDataConfig
+export const keySettings = Type.Object({ KEYS_DATABASE_URL })
 export const logSettings = Type.Object({ LOG, LOG_DATABASE_URL, KAFKA_BROKERS })
 
 type LogPlace = Pick<BaseConfig, 'LOG' | 'LOG_DATABASE_URL' | 'KAFKA_BROKERS'>
@@ -26,6 +29,8 @@ export interface Places {
   readonly DATABASE_URL: string
   readonly DATABASE_SCHEMA: string
   readonly START_TIMEOUT_SECONDS: number
+  /** Where the keys of persons are, for the app that makes them. */
+  readonly keys?: Pick<PersonalDataConfig, 'KEYS_DATABASE_URL'> | undefined
   /** None for an app without a log. */
   readonly log: LogPlace | undefined
 }
@@ -41,21 +46,20 @@ const LOG_SCHEMA = 'log'
 
 /** Brings the app's database, and the log where that is in PostgreSQL, to today's shape. Answers the names of the migrations that ran. */
 export const migrateApp = async (places: Places, waiting: Waiting = {}): Promise<readonly string[]> => {
-  const { DATABASE_URL, DATABASE_SCHEMA, migrations, log } = places
-  const ran = [
-    ...(await untilThere(
-      places,
-      database(DATABASE_URL),
-      () => migrate({ url: DATABASE_URL, schema: DATABASE_SCHEMA, migrations }),
-      waiting,
-    )),
-  ]
-  if (log?.LOG !== 'postgres') return ran
-  const url = log.LOG_DATABASE_URL ?? DATABASE_URL
-  return [
-    ...ran,
-    ...(await untilThere(places, database(url), () => migrate({ url, schema: LOG_SCHEMA, migrations: logMigrations }), waiting)),
-  ]
+  const ran: string[] = []
+  for (const schema of schemasOf(places)) ran.push(...(await untilThere(places, database(schema.url), () => migrate(schema), waiting)))
+  return ran
+}
+
+const ownSchemas = ({ DATABASE_URL, DATABASE_SCHEMA, migrations, keys }: Places): readonly MigrateOptions[] => [
+  { url: DATABASE_URL, schema: DATABASE_SCHEMA, migrations },
+  ...(keys ? [{ url: keys.KEYS_DATABASE_URL, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations }] : []),
+]
+
+const schemasOf = (places: Places): readonly MigrateOptions[] => {
+  const { log, DATABASE_URL } = places
+  if (log?.LOG !== 'postgres') return ownSchemas(places)
+  return [...ownSchemas(places), { url: log.LOG_DATABASE_URL ?? DATABASE_URL, schema: LOG_SCHEMA, migrations: logMigrations }]
 }
 
 /** Resolves when the database is there and migrated and the log is there with its topics; rejects with one line that says what is not. */
@@ -64,9 +68,11 @@ export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise
   const open = (place: LogPlace): LogDriver => openLog(name, { ...place, DATABASE_URL })
   // Refuses what cannot be opened, before anything is waited for; nothing is connected yet.
   if (log) await open(log).close()
-  const pending = await untilThere(places, database(DATABASE_URL), () => pendingMigrations(places), waiting)
-  if (pending.length > 0)
-    throw new Error(`the database is not migrated (${pending.length} migrations are to run): npm run migrate -- --app ${name}`)
+  for (const schema of ownSchemas(places)) {
+    const pending = await untilThere(places, database(schema.url), () => pendingMigrations(schema, name), waiting)
+    if (pending.length > 0)
+      throw new Error(`the database is not migrated (${pending.length} migrations are to run): npm run migrate -- --app ${name}`)
+  }
   if (!log) return
   const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
   await untilThere(places, where, () => withLog(open(log), log), waiting)
@@ -81,11 +87,11 @@ const withLog = async (driver: LogDriver, log: Pick<BaseConfig, 'LOG'>): Promise
   }
 }
 
-const pendingMigrations = async ({ DATABASE_URL, DATABASE_SCHEMA, migrations, name }: Places): Promise<readonly string[]> => {
-  const pool = createPool({ url: DATABASE_URL, schema: DATABASE_SCHEMA, applicationName: name, maxConnections: 1 })
+const pendingMigrations = async ({ url, schema, migrations }: MigrateOptions, name: string): Promise<readonly string[]> => {
+  const pool = createPool({ url, schema, applicationName: name, maxConnections: 1 })
   try {
     // Null where the table, or the whole schema, is not there.
-    const found = await pool.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [`${DATABASE_SCHEMA}.migrations`])
+    const found = await pool.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [`${schema}.migrations`])
     const ran = found.rows[0]?.there ? (await pool.query<{ name: string }>('SELECT name FROM migrations')).rows : []
     const names = new Set(ran.map(({ name }) => name))
     return migrations.map((Each) => new Each().name ?? Each.name).filter((each) => !names.has(each))

@@ -48,7 +48,7 @@ export const startPlatform = async (): Promise<Platform> => {
 }
 
 const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void>): Promise<Platform> => {
-  const databases = await makeDatabases([...APPS, SANDBOX])
+  const databases = await makeDatabases([...APPS, SANDBOX, 'keys'])
   stops.push(() => databases.drop())
   const gateway = await startGateway()
   stops.push(() => gateway.close())
@@ -56,7 +56,7 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
   const redis: TestRedis | undefined = redisMissing() === undefined ? await startRedis() : undefined
   if (redis) stops.push(() => redis.stop())
   const secrets = environment(gateway, kafkaPort, redis)
-  const environmentOf = (app: string) => ({ ...secrets, DATABASE_URL: databases.urlOf(app) })
+  const environmentOf = (app: string) => ({ ...secrets, DATABASE_URL: databases.urlOf(app), KEYS_DATABASE_URL: databases.urlOf('keys') })
 
   await Promise.all([...APPS, SANDBOX].map((app) => migrated(app, environmentOf(app))))
 
@@ -121,8 +121,8 @@ const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis | und
   WEBHOOK_URL: `${gateway.url}/v1/webhooks/sandbox`,
 })
 
-/** With the database's address alone, as a job before a deployment would. */
-const migrated = async (app: string, { DATABASE_URL, LOG }: Readonly<Record<string, string>>): Promise<void> => {
-  const { code, output } = await run(app, ['migrate'], { DATABASE_URL: DATABASE_URL!, LOG: LOG! })
+/** With the databases' addresses alone, as a job before a deployment would. */
+const migrated = async (app: string, { DATABASE_URL, KEYS_DATABASE_URL, LOG }: Readonly<Record<string, string>>): Promise<void> => {
+  const { code, output } = await run(app, ['migrate'], { DATABASE_URL: DATABASE_URL!, KEYS_DATABASE_URL: KEYS_DATABASE_URL!, LOG: LOG! })
   if (code !== 0) throw new Error(`${app} was not migrated (${code}):\n${output.join('\n')}`)
 }

@@ -10,6 +10,7 @@ const SECRET = 'hunter2hunter2hunter2hunter2hunter2hunter2'
 const env = {
   PORT: '0',
   DATABASE_URL: `postgres://app:${SECRET}@127.0.0.1:1/app`,
+  KEYS_DATABASE_URL: `postgres://app:${SECRET}@127.0.0.1:1/keys`,
   JWKS_URL: 'http://127.0.0.1:1/jwks',
   JWT_ISSUER: 'test',
   MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),

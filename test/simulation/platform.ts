@@ -11,10 +11,10 @@ import {
   TOPICS,
   WALLET_COMMANDS,
 } from '#contracts'
-import { masterKeyOf, openSealed, type EventStore } from '#event-store'
+import type { EventStore } from '#event-store'
 import { memorySubjectKeys } from '#event-store/testing'
 import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
-import { ZERO, type Ids, type JsonObject } from '#kernel'
+import { ZERO, type Ids } from '#kernel'
 import { countingIds, seededRandom } from '#kernel/testing'
 import { Consumer, messagingTopics, Relay, type BatchHandler } from '#messaging'
 import { MemoryBroker } from '#messaging/testing'
@@ -74,7 +74,6 @@ const POLL_MS = 15_000
 /** Production looks twice a second for alerts whose time is over; here every five seconds. */
 const ALERTS_SLOWER = 10
 
-const masterKey = masterKeyOf('m'.repeat(32))
 const scorer = scorecardScorer(DEFAULT_SCORECARD)
 
 /** The apps, each a process of its own over its own database, and the log between them: production code on ports that the scheduler holds. */
@@ -111,7 +110,7 @@ export class Platform {
     for (const name of TOPICS) this.broker.ensure({ name, partitions: PARTITIONS, retention_ms: 1 })
     for (const topic of messagingTopics) this.broker.ensure(topic)
     this.#sealing = seededRandom(seed)
-    this.#subjectKeys = memorySubjectKeys(masterKey, this.#sealing)
+    this.#subjectKeys = memorySubjectKeys(this.#sealing)
     this.provider = new SimulatedProvider(
       scheduler,
       this.ids,
@@ -144,7 +143,7 @@ export class Platform {
   #buildOrderCommand(life: Life) {
     const { store, http } = this.#store(life, this.databases.orders)
     const { clock } = life
-    const rules: OrderRules = { sellerState: 'KA', shipping: ZERO, gstRates: GST_RATES, masterKey, fraudHashKey: 'f'.repeat(32) }
+    const rules: OrderRules = { sellerState: 'KA', shipping: ZERO, gstRates: GST_RATES, fraudHashKey: 'f'.repeat(32) }
     const orders = new OrderCommandsConsumer(store, clock)
     const stock = new StockCommandsConsumer(store)
     this.#consume(life, this.databases.orders, {
@@ -155,7 +154,7 @@ export class Platform {
       putProduct: new PutProductHandler(http),
       moveStock: new MoveStockHandler(http),
       placeOrder: new PlaceOrderHandler(http, this.#subjectKeys, rules, clock, this.ids, this.#sealing),
-      cancelOrder: new CancelOrderHandler(http, rules, clock),
+      cancelOrder: new CancelOrderHandler(http, this.#subjectKeys, clock),
     }
   }
 
@@ -184,7 +183,7 @@ export class Platform {
       clock,
       app: 'payment-saga',
     })
-    const activities = paymentActivities({ provider: this.provider.port(life), open: openInstrument, settle_ms: 9_000 })
+    const activities = paymentActivities({ provider: this.provider.port(life), sealed: this.#subjectKeys, settle_ms: 9_000 })
     const worker = new SagaWorker(
       {
         engine,
@@ -337,8 +336,3 @@ export class Platform {
     if (received !== 'kept') throw new ConnectionLost(`webhook: ${received}`)
   }
 }
-
-const openInstrument = ({ subject, key, nonce, ciphertext }: JsonObject): string | undefined =>
-  typeof subject === 'string' && typeof key === 'string' && typeof nonce === 'string' && typeof ciphertext === 'string'
-    ? openSealed(masterKey, { subject, key, nonce, ciphertext })
-    : undefined

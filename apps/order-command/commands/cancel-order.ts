@@ -1,11 +1,11 @@
+import type { SealedTexts } from '#event-store'
 import { isRefusal, type Clock } from '#kernel'
 import { order } from '#order'
 import { HttpCommands, notFound, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
-import { openAddress, orderResource } from '../http/order-resource.js'
-import { CLOCK, RULES } from '../ports.js'
-import type { Rules } from '../rules.js'
+import { orderResource, revealAddress } from '../http/order-resource.js'
+import { CLOCK, SUBJECT_KEYS } from '../ports.js'
 import { orderRef } from '../streams.js'
 
 export class CancelOrder extends Command<RecordedAnswer> {
@@ -24,7 +24,7 @@ export class CancelOrder extends Command<RecordedAnswer> {
 export class CancelOrderHandler implements ICommandHandler<CancelOrder> {
   constructor(
     @Inject(HttpCommands) private readonly http: HttpCommands,
-    @Inject(RULES) private readonly rules: Rules,
+    @Inject(SUBJECT_KEYS) private readonly subjectKeys: SealedTexts,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -45,12 +45,13 @@ export class CancelOrderHandler implements ICommandHandler<CancelOrder> {
         const events = order.decide({ type: 'cancel', reason, ...(note === undefined ? {} : { note }), at }, state)
         if (isRefusal(events)) return events
         const cancelled = events.reduce(order.evolve, state) ?? state
-        const shippingAddress = own ? openAddress(this.rules.masterKey, state) : undefined
+        const shippingAddress = own ? state.shippingAddress : undefined
         return {
           appends: [{ stream: target, events }],
           body: orderResource(orderId, version + events.length, cancelled, { shippingAddress, cancelledBy: request.caller.sub }),
         }
       },
+      reveal: (body) => revealAddress(this.subjectKeys, body),
     })
   }
 }

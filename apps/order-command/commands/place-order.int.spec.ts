@@ -51,7 +51,7 @@ describe('placing an order', () => {
 
   it('is refused to who was erased, and nothing is kept', async () => {
     const one = await world()
-    one.subjectKeys.destroy(asha.sub)
+    await one.subjectKeys.erase(asha.sub)
     await expect(one.placing()).rejects.toMatchObject({ status: 403, slug: 'account-erased' })
   })
 

@@ -4,7 +4,7 @@ import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order
 import { HttpCommands, Problem, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
-import { orderResource, type ShippingAddress } from '../http/order-resource.js'
+import { orderResource, revealAddress, type ShippingAddress } from '../http/order-resource.js'
 import { CLOCK, IDS, RULES, SEALING, SUBJECT_KEYS } from '../ports.js'
 import { addressHash, deviceHash, type Rules } from '../rules.js'
 import { freshOrderRef, productRef } from '../streams.js'
@@ -82,9 +82,10 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
         return {
           appends: [{ stream: target, events }],
           location: `/v1/orders/${orderId}`,
-          body: orderResource(orderId, version + events.length, placed, { shippingAddress: wanted.shippingAddress, justPlaced: true }),
+          body: orderResource(orderId, version + events.length, placed, { shippingAddress: sealed.shippingAddress, justPlaced: true }),
         }
       },
+      reveal: (body) => revealAddress(this.subjectKeys, body),
     })
   }
 

@@ -1,4 +1,4 @@
-import { openSealed, type SealedText } from '#event-store'
+import { sealedText, type SealedTexts } from '#event-store'
 import { toMoneyJson, paise, type Json, type JsonObject } from '#kernel'
 import type { GstParts, OrderLine, PaymentChoice, PlacedOrder } from '#order'
 
@@ -15,8 +15,8 @@ export type ShippingAddress = {
 
 /** What the answer knows beside the order itself. */
 export interface Beside {
-  /** For who may see where it goes. */
-  readonly shippingAddress?: Json | undefined
+  /** For who may see where it goes: sealed, until it is answered. */
+  readonly shippingAddress?: JsonObject | undefined
   /** Just placed: nothing of the payment has happened yet. Later only the query side knows how it stands. */
   readonly justPlaced?: true
   /** Who just cancelled it. */
@@ -45,13 +45,18 @@ export const orderResource = (orderId: string, version: number, order: PlacedOrd
   version,
 })
 
-/** The address of an order, unless its subject's key was destroyed. */
-export const openAddress = (masterKey: Uint8Array, { shippingAddress }: PlacedOrder): Json | undefined => {
-  const { subject, key, nonce, ciphertext } = shippingAddress
-  const sealed: SealedText = { subject: text(subject), key: text(key), nonce: text(nonce), ciphertext: text(ciphertext) }
-  const opened = openSealed(masterKey, sealed)
-  return opened === undefined ? undefined : (JSON.parse(opened) as Json)
+/** The order with its address readable; without one where its subject's key was destroyed. Answers are kept with the address sealed. */
+export const revealAddress = async (keys: SealedTexts, resource: Json): Promise<Json> => {
+  if (!isObject(resource)) return resource
+  const { shippingAddress, ...rest } = resource
+  const sealed = sealedText(shippingAddress)
+  if (!sealed) return resource
+  const [opened] = await keys.openAll([sealed])
+  if (opened === undefined) return rest
+  return { ...resource, shippingAddress: JSON.parse(opened) as Json }
 }
+
+const isObject = (json: Json): json is JsonObject => typeof json === 'object' && json !== null && !Array.isArray(json)
 
 const lineResource = (line: OrderLine): JsonObject => ({
   sku: line.sku,
@@ -83,5 +88,3 @@ const untouched = (grandTotal: string): JsonObject => ({
 const gstResource = ({ cgst, sgst, igst }: GstParts): JsonObject => ({ cgst: money(cgst), sgst: money(sgst), igst: money(igst) })
 
 const money = (amount: string): JsonObject => ({ ...toMoneyJson(paise(amount)) })
-
-const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '')

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { masterKeyOf, openSealed, type SealedText } from '#event-store'
+import type { SealedText } from '#event-store'
 import { eventually } from '#messaging/testing'
 import { ConsistencyToken } from '#platform'
 import { address, airdopes, asha, basket, merchant, placing, ravi } from '../testing/examples.js'
-import { MASTER_KEY, RunningApp, type Answer } from '../testing/running-app.js'
+import { RunningApp, type Answer } from '../testing/running-app.js'
 
 let running: RunningApp
 const call: RunningApp['call'] = (...args) => running.call(...args)
@@ -80,9 +80,9 @@ describe('placing an order', () => {
       version: number
     }
     expect(version).toBe(1)
-    const key = masterKeyOf(MASTER_KEY)
-    expect(JSON.parse(openSealed(key, shippingAddress) ?? '')).toEqual(address)
-    expect(openSealed(key, payment.instrument)).toBe('asha.rao@okbank')
+    const [opened, instrument] = await running.subjectKeys.openAll([shippingAddress, payment.instrument])
+    expect(JSON.parse(opened ?? '')).toEqual(address)
+    expect(instrument).toBe('asha.rao@okbank')
     expect(shippingAddress.subject).toBe(asha.sub)
   })
 

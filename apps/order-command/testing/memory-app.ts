@@ -1,4 +1,3 @@
-import { masterKeyOf } from '#event-store'
 import { memoryEventStore, memorySubjectKeys } from '#event-store/testing'
 import { systemIds, ZERO } from '#kernel'
 import { FakeClock, memoryTransactions } from '#kernel/testing'
@@ -14,7 +13,6 @@ export const rules: Rules = {
   sellerState: 'KA',
   shipping: ZERO,
   gstRates: GST_RATES,
-  masterKey: masterKeyOf('m'.repeat(32)),
   fraudHashKey: 'f'.repeat(32),
 }
 
@@ -22,7 +20,7 @@ export const rules: Rules = {
 export const memoryParts = (now_ms = Date.UTC(2026, 10, 1)) => {
   const clock = new FakeClock(now_ms)
   const store = memoryEventStore({ types: streamTypes, publish, clock, app: 'order-command' })
-  const subjectKeys = memorySubjectKeys(rules.masterKey)
+  const subjectKeys = memorySubjectKeys()
   const parts = { store, subjectKeys, rules, clock, ids: systemIds } satisfies OrderCommandParts
   return { ...parts, http: new HttpCommands(store, clock), transactions: memoryTransactions() }
 }

@@ -1,11 +1,13 @@
 import { encodeMessage, logMigrations, postgresLog, decodeMessage, type LogDriver } from '#messaging'
-import type { IncomingMessage, OutgoingMessage } from '#kernel'
+import { systemClock, type IncomingMessage, type OutgoingMessage } from '#kernel'
 import { parseConfig, type Role } from '#platform'
 import { testTokens, type TestTokens } from '#platform/testing'
-import { migrate } from '#postgres'
+import { createPool, migrate } from '#postgres'
 import { CONTRACTS } from '#contracts'
+import { masterKeysOf, pgSubjectKeys, SUBJECT_KEYS_SCHEMA, subjectKeyMigrations, type SubjectKeys } from '#event-store'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type pg from 'pg'
 import { createOrderCommandApp } from '../app.js'
 import { migrations } from '../migrations.js'
 import { orderCommandConfig } from '../order-command.config.js'
@@ -28,6 +30,11 @@ export interface Call {
 /** The app with a real database and log. `close` drops both. */
 export class RunningApp {
   readonly heard: IncomingMessage[] = []
+  /** As another process has them. */
+  readonly subjectKeys: SubjectKeys
+  /** On the app's own schema. */
+  readonly pool: pg.Pool
+  readonly #keyPool: pg.Pool
   #sent = 0n
 
   private constructor(
@@ -35,14 +42,20 @@ export class RunningApp {
     readonly database: TestDatabase,
     readonly driver: LogDriver,
     private readonly tokens: TestTokens,
-  ) {}
+  ) {
+    this.pool = createPool({ ...database, maxConnections: 1 })
+    this.#keyPool = createPool({ ...database, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })
+    this.subjectKeys = pgSubjectKeys(this.#keyPool, masterKeysOf(MASTER_KEY), systemClock)
+  }
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
     const tokens = await testTokens()
     const database = await createTestDatabase(migrations, 'order_command')
     await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+    await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
     const config = parseConfig(orderCommandConfig, {
       DATABASE_URL: database.url,
+      KEYS_DATABASE_URL: database.url,
       MASTER_KEY,
       FRAUD_HASH_KEY: 'f'.repeat(32),
       RATE_LIMIT_PER_SECOND: '1000000',
@@ -121,6 +134,8 @@ export class RunningApp {
   async close(): Promise<void> {
     await this.app.close()
     await this.driver.close()
+    await this.pool.end()
+    await this.#keyPool.end()
     await this.database.drop()
   }
 }

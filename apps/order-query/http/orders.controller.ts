@@ -1,4 +1,4 @@
-import type { Sealed } from '#contracts'
+import type { SealedTexts } from '#event-store'
 import {
   Caller,
   ConsistencyTokenHeader,
@@ -13,13 +13,10 @@ import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common'
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Orders, type OrderWithPayment } from '../read-models/orders.js'
-import { OPEN_ADDRESS } from '../tokens.js'
+import { SEALED_TEXTS } from '../tokens.js'
 import { OrderDto, OrderHistoryDto, OrderPageDto, OrdersQuery } from './order.dto.js'
 import { orderView } from './order.view.js'
 import { etagOf, Freshness } from './reads.js'
-
-/** Opens a sealed address; undefined once its subject's key is destroyed. */
-export type OpenAddress = (sealed: Sealed) => object | undefined
 
 @ApiTags('orders')
 @ApiBearerAuth()
@@ -29,7 +26,7 @@ export class OrdersController {
   constructor(
     @Inject(Orders) private readonly orders: Orders,
     @Inject(Freshness) private readonly freshness: Freshness,
-    @Inject(OPEN_ADDRESS) private readonly openAddress: OpenAddress,
+    @Inject(SEALED_TEXTS) private readonly sealed: SealedTexts,
   ) {}
 
   @Get()
@@ -38,9 +35,9 @@ export class OrdersController {
     const { from, to } = query
     if (from !== undefined && to !== undefined && Date.parse(to) < Date.parse(from))
       throw invalidInput([{ pointer: '/to', detail: 'must not be before from' }])
-    await this.freshness.reach(token)
+    await this.freshness.reach(token, caller.sub)
     const { items, nextCursor } = await this.orders.list(query, caller)
-    return { items: items.map((found) => this.#view(found, caller)), nextCursor }
+    return { items: await this.#views(items, caller), nextCursor }
   }
 
   @Get(':id')
@@ -51,25 +48,33 @@ export class OrdersController {
     @ConsistencyTokenHeader() token: ConsistencyToken | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    await this.freshness.reach(token)
+    await this.freshness.reach(token, caller.sub)
     const found = await this.orders.find(id, caller)
     if (!found) throw notFound('order')
+    const [view] = await this.#views([found], caller)
     void reply.header('etag', etagOf(found.order.version))
-    return this.#view(found, caller)
+    return view
   }
 
   @Get(':id/history')
   @ApiOkResponse({ type: OrderHistoryDto })
   async history(@Param('id') id: string, @Caller() caller: CallerIdentity, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
-    await this.freshness.reach(token)
+    await this.freshness.reach(token, caller.sub)
     const rows = await this.orders.history(id, caller)
     if (!rows) throw notFound('order')
     return { items: rows.map(({ at, type, by, summary }) => ({ at: at.toISOString(), type, by, summary })) }
   }
 
-  #view(found: OrderWithPayment, caller: CallerIdentity) {
-    const { customerId, shippingAddress } = found.order
-    const seesAddress = caller.sub === customerId || hasRole(caller, 'support')
-    return orderView(found, seesAddress ? this.openAddress(shippingAddress) : undefined)
+  /** With the address where the caller may see it and it can still be read: one look-up for all of them. */
+  async #views(found: readonly OrderWithPayment[], caller: CallerIdentity) {
+    const seen = found.filter(({ order }) => caller.sub === order.customerId || hasRole(caller, 'support'))
+    const opened = await this.sealed.openAll(seen.map(({ order }) => order.shippingAddress))
+    const addresses = new Map(seen.map((each, at) => [each, opened[at]]))
+    return found.map((each) => orderView(each, addressOf(addresses.get(each))))
   }
+}
+
+const addressOf = (text: string | undefined): object | undefined => {
+  const address: unknown = text === undefined ? undefined : JSON.parse(text)
+  return typeof address === 'object' && address !== null ? address : undefined
 }

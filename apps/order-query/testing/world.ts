@@ -1,10 +1,10 @@
-import { createSubjectKey, masterKeyOf, seal } from '#event-store'
-import type { IncomingMessage } from '#kernel'
+import { masterKeysOf, pgSubjectKeys, seal, SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
+import { systemClock, type IncomingMessage } from '#kernel'
 import { encodeMessage, logMigrations, postgresLog } from '#messaging'
 import { parseConfig, type ConsistencyToken, type Role } from '#platform'
 import { ConsistencyToken as Token } from '#platform'
 import { testTokens } from '#platform/testing'
-import { migrate } from '#postgres'
+import { createPool, migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
 import { projector, typeormTransactions, type RowStore } from '#projections'
 import { DataSource } from 'typeorm'
@@ -31,10 +31,15 @@ export interface Answer {
 export const openWorld = async (parts: OrderQueryAppParts = {}) => {
   const database = await createTestDatabase(migrations, 'order_query')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+  await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
+  const keyPool = createPool({ ...database, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })
+  const keys = pgSubjectKeys(keyPool, masterKeysOf(MASTER_KEY), systemClock)
+  const customerKey = await keys.forSubject('c-1')
   const issuer = await testTokens()
   const config = parseConfig(orderQueryConfig, {
     NODE_ENV: 'test',
     DATABASE_URL: database.url,
+    KEYS_DATABASE_URL: database.url,
     DATABASE_CONNECTIONS: '6',
     MASTER_KEY,
     FRAUD_HASH_KEY: 'f'.repeat(32),
@@ -63,7 +68,11 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
       const { statusCode, headers: answered, body } = await app.inject({ method: 'GET', url, headers })
       return { status: statusCode, headers: answered, body: JSON.parse(body) as Answer['body'] }
     },
-    sealed: (subject: string, text: string) => seal(createSubjectKey(masterKeyOf(MASTER_KEY), subject), text),
+    /** Under the key of the customer `c-1`. */
+    sealed: (text: string) => seal(customerKey, text),
+    sealedFor: async (subject: string, text: string) => seal(await keys.forSubject(subject), text),
+    /** By another process. */
+    erase: (subject: string) => keys.erase(subject),
     /** Puts messages on the log, as a relay does. */
     publish: async (...messages: IncomingMessage[]) => {
       const producer = await driver.producer()
@@ -73,6 +82,7 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
     close: async () => {
       await app.close()
       await driver.close()
+      await keyPool.end()
       await database.drop()
     },
   }

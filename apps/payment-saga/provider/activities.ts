@@ -1,3 +1,4 @@
+import { sealedText, type SealedTexts } from '#event-store'
 import { paise, subtract, ZERO, type JsonObject } from '#kernel'
 import {
   isProviderMethod,
@@ -11,8 +12,8 @@ import type { Activity, ActivityOutcome, ActivityRun } from '#saga'
 
 export interface PaymentActivitiesPorts {
   readonly provider: PaymentProvider
-  /** Opens a sealed instrument; undefined: its key was destroyed, or it is not a sealed text. */
-  open(sealed: JsonObject): string | undefined
+  /** Opens the instrument, which is in the clear as long as the call that it goes into lasts. */
+  readonly sealed: SealedTexts
   /**
    * How long after a payment was asked for the provider may still learn of it, milliseconds: longer than any request may take. Only after it
    * is a payment that the provider does not know taken for one that never was.
@@ -29,15 +30,15 @@ export const paymentActivities = (ports: PaymentActivitiesPorts): Readonly<Recor
 })
 
 /** After an unknown outcome the provider is asked first; what it does not know is sent again under the same key. */
-const authorise = async ({ provider, open }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+const authorise = async ({ provider, sealed }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
   if (run.attempt > 1) {
     const found = await provider.find(run.key, signal)
     if (found.known !== 'absent') return authorised(found)
   }
   const method = METHODS.find((known) => known === run.input['method'])
   if (!method || !isProviderMethod(method)) return { outcome: 'refused', slug: 'method-not-offered', detail: 'not offered yet' }
-  const sealed = run.input['instrument']
-  const instrument = isObject(sealed) ? open(sealed) : undefined
+  const sealedInstrument = sealedText(run.input['instrument'])
+  const [instrument] = sealedInstrument ? await sealed.openAll([sealedInstrument]) : []
   if (instrument === undefined) return { outcome: 'refused', slug: 'instrument-unavailable', detail: 'the instrument cannot be read' }
   const flow: Pick<AuthoriseRequest, 'flow'> = method === 'upi' ? { flow: run.input['flow'] === 'intent' ? 'intent' : 'collect' } : {}
   const request = {
@@ -141,5 +142,3 @@ const text = ({ input }: ActivityRun, name: string): string => {
   if (typeof value !== 'string') throw new TypeError(`${name} is missing`)
   return value
 }
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)

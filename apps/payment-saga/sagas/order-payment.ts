@@ -26,7 +26,7 @@ export type OrderPayment = {
   readonly walletId?: string
   readonly flow?: 'collect' | 'intent'
   /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
-  readonly instrument?: { readonly subject: string; readonly key: string; readonly nonce: string; readonly ciphertext: string }
+  readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
   readonly addressHash: string
   readonly deviceHash?: string
   readonly placedAt: string

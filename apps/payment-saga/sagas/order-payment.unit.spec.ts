@@ -46,7 +46,7 @@ class Play extends SagaBench {
     super({
       definitions,
       routes,
-      activities: paymentActivities({ provider, open: () => 'instrument', settle_ms: 9_000 }),
+      activities: paymentActivities({ provider, sealed: { openAll: async () => ['instrument'] }, settle_ms: 9_000 }),
       answer: (message) => {
         const answer = books.answer(message)
         if (message.type === 'StartReview' && world.review) this.later(1_000, () => this.decide())
@@ -63,7 +63,7 @@ class Play extends SagaBench {
 
   async play(): Promise<this> {
     const { method, cancel, webhooks } = this.world
-    const sealed = { subject: 'c-1', key: 'k', nonce: 'n', ciphertext: 'c' }
+    const sealed = { subject: 'c-1', nonce: 'n', ciphertext: 'c' }
     const payment = { method, ...(method === 'wallet' ? { walletId: 'w-1' } : {}), ...(method === 'cod' ? {} : { instrument: sealed }) }
     const data = { ...example, payment }
     if (typeof cancel === 'number') this.later(cancel, () => this.cancel())

@@ -8,12 +8,12 @@ import {
   STOCK_COMMANDS,
   WALLET_COMMANDS,
 } from '#contracts'
-import { createSubjectKey, masterKeyOf, seal } from '#event-store'
+import { masterKeysOf, pgSubjectKeys, seal, SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
 import { systemClock, systemIds, type IncomingMessage, type OutgoingMessage } from '#kernel'
 import { decodeMessage, encodeMessage, logMigrations, postgresLog, type LogConsumer } from '#messaging'
 import type { Role } from '#platform'
 import { testTokens } from '#platform/testing'
-import { migrate } from '#postgres'
+import { createPool, migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
 import type { BenchAnswer } from '#saga/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -65,12 +65,16 @@ type PaymentChangedMessage = ReturnType<typeof PaymentChanged.parse>
 export const startTestPayments = async (window_s = 2): Promise<TestPayments> => {
   const database = await createTestDatabase(migrations, 'payment_saga')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+  await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
+  const keyPool = createPool({ ...database, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })
+  const keys = pgSubjectKeys(keyPool, masterKeysOf(MASTER_KEY), systemClock)
   const provider = await startStubProvider(window_s * 1_000)
   const tokens = await testTokens()
   const config: PaymentSagaConfig = {
     NODE_ENV: 'test',
     PORT: 0,
     DATABASE_URL: database.url,
+    KEYS_DATABASE_URL: database.url,
     DATABASE_SCHEMA: 'payment_saga',
     DATABASE_CONNECTIONS: 6,
     LOG: 'postgres',
@@ -142,7 +146,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
         payment: {
           method,
           ...(method === 'wallet' ? { walletId: systemIds.next() } : {}),
-          ...(instrument === undefined ? {} : { instrument: seal(createSubjectKey(masterKeyOf(MASTER_KEY), 'c-1'), instrument) }),
+          ...(instrument === undefined ? {} : { instrument: seal(await keys.forSubject('c-1'), instrument) }),
         },
       })
       await publish(OrderPlaced.message(orderId, data, { correlationId: orderId, causationId: 'test' }))
@@ -158,6 +162,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
       await app.close()
       await driver.close()
       await provider.close()
+      await keyPool.end()
       await database.drop()
     },
   }

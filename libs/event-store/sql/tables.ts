@@ -71,12 +71,4 @@ export const tables = [
     lease_until timestamptz NOT NULL DEFAULT '-infinity'
   ) WITH (fillfactor = 50)`,
   'INSERT INTO relay DEFAULT VALUES',
-  // A subject's data key, wrapped by the master key. Once destroyed the row stays, so that the key is not made anew.
-  `CREATE TABLE subject_keys (
-    subject text COLLATE "C" PRIMARY KEY,
-    wrapped_key bytea,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    destroyed_at timestamptz,
-    CHECK ((wrapped_key IS NULL) = (destroyed_at IS NOT NULL))
-  )`,
 ]

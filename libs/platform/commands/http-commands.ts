@@ -45,6 +45,11 @@ export interface HttpCommandSpec {
   readonly correlationId?: string
   /** Pure; may run more than once. It may throw a `Problem` (404): then nothing is kept. */
   decide(states: StatesOf): HttpDecision | Refusal
+  /**
+   * Opens what of an accepted answer's body is sealed. Answers are kept, so what is personal in them is kept sealed; each time one is given,
+   * it is opened then, or left out once it was erased.
+   */
+  reveal?(body: Json): Promise<Json>
   /** Rows that commit with the events, written after them; not called for a replay. Needs `HttpCommands` with transactions. */
   alongside?(tx: Transaction): Promise<void>
 }
@@ -126,7 +131,8 @@ export class HttpCommands {
       }
       const { answer, replayed } = spec.alongside ? await this.#together(command, spec.alongside) : await this.store.execute(command)
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
-      return new RecordedAnswer(status, headers, body, replayed)
+      const shown = spec.reveal && status < 300 ? await spec.reveal(body) : body
+      return new RecordedAnswer(status, headers, shown, replayed)
     } catch (error) {
       if (error instanceof CommandIdReused) {
         throw idempotencyKeyReused()

@@ -1,0 +1,24 @@
+import { masterKeysOf, pgSubjectKeys, SUBJECT_KEYS_SCHEMA, type SubjectKeys } from '#event-store'
+import type { Clock } from '#kernel'
+import type { BaseConfig, PersonalDataConfig } from '#platform'
+import { createPool } from '#postgres'
+import type { Life } from './life.js'
+
+/** Reads of a few keys at once, most of them answered from memory. */
+const CONNECTIONS = 2
+
+/** The keys of persons, where the configuration says they are. Nothing is connected before it is needed. */
+export const openSubjectKeys = (
+  name: string,
+  config: PersonalDataConfig & Pick<BaseConfig, 'MASTER_KEY'>,
+  { clock, life }: { readonly clock: Clock; readonly life: Life },
+): SubjectKeys => {
+  const pool = createPool({
+    url: config.KEYS_DATABASE_URL,
+    schema: SUBJECT_KEYS_SCHEMA,
+    applicationName: `${name}-keys`,
+    maxConnections: CONNECTIONS,
+  })
+  life.closes(() => pool.end())
+  return pgSubjectKeys(pool, masterKeysOf(config.MASTER_KEY, ...(config.MASTER_KEYS_BEFORE?.split(',') ?? [])), clock)
+}
