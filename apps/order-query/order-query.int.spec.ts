@@ -182,6 +182,9 @@ describe('order-query over HTTP', () => {
       await world.feed(messages.cancelled({ orderId: id, version: 4 }))
       const { headers, body } = await world.get(`/v1/orders/${id}`, own)
       expect([headers['etag'], body['status']]).toEqual(['"2"', 'UNDER_REVIEW'])
+      // What the lost store acknowledged may be gone: it is not said to have arrived.
+      const lost = await world.get(`/v1/orders/${id}`, { ...own, token: { incarnation: INCARNATION, streams: { [`order-${id}`]: 2 } } })
+      expect([lost.status, lost.body['type']]).toEqual([503, '/problems/not-yet-consistent'])
       const history = (await world.get(`/v1/orders/${id}/history`, own)).body.items?.map(({ type }) => type)
       expect(history).toEqual(['OrderPlaced', 'OrderReviewStarted'])
     })
@@ -370,6 +373,15 @@ describe('order-query over HTTP', () => {
         token: token({ [`order-${orderId(61)}`]: 2 }),
       })
       expect([status, headers['retry-after'], body['type']]).toEqual([503, '1', '/problems/not-yet-consistent'])
+    })
+
+    it('that never come true do not keep other callers from waiting', async () => {
+      const never = { token: token({ [`order-${orderId(62)}`]: 999 }) }
+      const greedy = Array.from({ length: 60 }, () => world.get('/v1/orders', { ...own, ...never }))
+      const other = world.get('/v1/orders', { as: ['c-2', 'customer'], token: token({ [`order-${orderId(62)}`]: 1 }) })
+      await world.feed(place(62))
+      expect((await other).status).toBe(200)
+      expect(new Set((await Promise.all(greedy)).map(({ status }) => status))).toEqual(new Set([503]))
     })
 
     it('of other stores or malformed: 404 and 200 at once, or 400', async () => {

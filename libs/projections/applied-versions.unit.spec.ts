@@ -26,14 +26,14 @@ describe('waiting for what a token names', () => {
   it('is over at once for what is applied, and for streams of kinds that are not projected here', async () => {
     const { applied, apply, reads } = world()
     await apply('order-1', 3)
-    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 2, 'saga-7': 9, 'orderly-1': 1 } })).toBe(true)
-    expect(await applied.waitFor({ incarnation: A, streams: { 'saga-7': 9 } })).toBe(true)
+    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 2, 'saga-7': 9, 'orderly-1': 1 } }, 'c-1')).toBe(true)
+    expect(await applied.waitFor({ incarnation: A, streams: { 'saga-7': 9 } }, 'c-1')).toBe(true)
     expect(reads()).toBe(1)
   })
 
   it('wakes when the last of the streams is applied in this process, without the clock moving', async () => {
     const { applied, apply } = world()
-    const waiting = applied.waitFor({ incarnation: A, streams: { 'order-1': 2, 'stock-s': 5 } })
+    const waiting = applied.waitFor({ incarnation: A, streams: { 'order-1': 2, 'stock-s': 5 } }, 'c-1')
     await settled()
     await apply('order-1', 2)
     expect(await Promise.race([waiting, settled().then(() => 'still waiting')])).toBe('still waiting')
@@ -44,7 +44,7 @@ describe('waiting for what a token names', () => {
   it('gives up when the time is over, and leaves no sleeper behind', async () => {
     const { applied, apply, clock } = world()
     await apply('order-1', 1)
-    const waiting = applied.waitFor({ incarnation: A, streams: { 'order-1': 2 } }, 60_000)
+    const waiting = applied.waitFor({ incarnation: A, streams: { 'order-1': 2 } }, 'c-1', 60_000)
     for (let step = 0; step < 19; step++) {
       await settled()
       clock.advance(100)
@@ -56,23 +56,38 @@ describe('waiting for what a token names', () => {
     expect(clock.nextWake()).toBeUndefined()
   })
 
-  it('compares incarnations: a restored store is past its old tokens, and its own tokens wait for it', async () => {
+  it('compares incarnations: what a restored store told before is not there for certain, and its own tokens wait for it', async () => {
     const { applied, apply } = world()
     await apply('order-1', 9, A)
-    const own = applied.waitFor({ incarnation: B, streams: { 'order-1': 4 } })
+    const own = applied.waitFor({ incarnation: B, streams: { 'order-1': 4 } }, 'c-1')
     await settled()
     await apply('order-1', 4, B)
     expect(await own).toBe(true)
-    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 12 } })).toBe(true)
+    for (const version of [3, 12]) expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': version } }, 'c-1')).toBe(false)
   })
 
   it('asks once for many who wait, and turns away more than it has room for', async () => {
     const { applied, apply, reads } = world({ mostWaiting: 50 })
-    const waiting = Array.from({ length: 50 }, (_, index) => applied.waitFor({ incarnation: A, streams: { [`order-${index % 5}`]: 1 } }))
-    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 1 } })).toBe(false)
+    const waiting = Array.from({ length: 50 }, (_, index) =>
+      applied.waitFor({ incarnation: A, streams: { [`order-${index % 5}`]: 1 } }, `c-${index}`),
+    )
+    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 1 } }, 'c-1')).toBe(false)
     for (let index = 0; index < 5; index++) await apply(`order-${index}`, 1)
     expect(new Set(await Promise.all(waiting))).toEqual(new Set([true]))
     expect(reads()).toBeLessThan(12)
-    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 1 } })).toBe(true)
+    expect(await applied.waitFor({ incarnation: A, streams: { 'order-1': 1 } }, 'c-1')).toBe(true)
+  })
+
+  it('turns away more of one caller than its share, and nobody else for it', async () => {
+    const { applied, apply } = world({ mostWaitingOfOne: 3 })
+    const wait = (caller: string, version = 1) => applied.waitFor({ incarnation: A, streams: { 'order-1': version } }, caller)
+    const greedy = Array.from({ length: 3 }, () => wait('c-1'))
+    expect(await wait('c-1')).toBe(false)
+    const other = wait('c-2')
+    await apply('order-1', 1)
+    expect(await Promise.all([...greedy, other])).toEqual([true, true, true, true])
+    const again = wait('c-1', 2)
+    await apply('order-1', 2)
+    expect(await again).toBe(true)
   })
 })

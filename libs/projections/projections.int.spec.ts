@@ -135,7 +135,7 @@ describe('projections on PostgreSQL', () => {
 
   it('sees what another replica applied, by polling', async () => {
     const applied = new AppliedVersions({ rows: typeormRows(source), clock: systemClock, categories: ['parcel'], poll_ms: 10 })
-    const waiting = applied.waitFor({ incarnation: INCARNATION, streams: { 'parcel-poll': 2 } })
+    const waiting = applied.waitFor({ incarnation: INCARNATION, streams: { 'parcel-poll': 2 } }, 'c-1')
     const other = typeormRows(source)
     await typeormTransactions(source).run((tx) => other.advance(tx, [stream('parcel-poll', 2)]))
     expect(await waiting).toBe(true)

@@ -204,7 +204,7 @@ export class Clients {
   async #read(answer: RecordedAnswer, orderId: string): Promise<void> {
     const { platform } = this
     const token = ConsistencyToken.parse(answer.headers['consistency-token'] ?? '')
-    const fresh = await platform.orderQuery.request('GET order', ({ versions }) => versions.waitFor(token)).catch(() => false)
+    const fresh = await platform.orderQuery.request('GET order', ({ versions }) => versions.waitFor(token, 'client')).catch(() => false)
     if (!fresh) return
     const row = platform.rows.rows(orderTable).find((each) => each['orderId'] === orderId)
     const needed = token.streams[`order-${orderId}`] ?? 0

@@ -1,6 +1,6 @@
 import { paise, toMoneyJson } from '#kernel'
 import { ConsistencyTokenHeader, invalidInput, notFound, Public, type ConsistencyToken } from '#platform'
-import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common'
+import { Controller, Get, Inject, Ip, Param, Query, Res } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Products, type ProductWithStock } from '../read-models/products.js'
@@ -18,12 +18,12 @@ export class ProductsController {
 
   @Get()
   @ApiOkResponse({ type: ProductPageDto })
-  async list(@Query() query: ProductsQuery, @ConsistencyTokenHeader() token: ConsistencyToken | undefined) {
+  async list(@Query() query: ProductsQuery, @ConsistencyTokenHeader() token: ConsistencyToken | undefined, @Ip() ip: string) {
     const { minPrice, maxPrice, sort, q } = query
     if (minPrice !== undefined && maxPrice !== undefined && BigInt(maxPrice) < BigInt(minPrice))
       throw invalidInput([{ pointer: '/maxPrice', detail: 'must not be less than minPrice' }])
     if (sort === 'relevance' && q === undefined) throw invalidInput([{ pointer: '/sort', detail: 'relevance needs q' }])
-    await this.freshness.reach(token)
+    await this.freshness.reach(token, ip)
     const { items, nextCursor } = await this.products.list(query)
     return { items: items.map(productView), nextCursor }
   }
@@ -33,9 +33,10 @@ export class ProductsController {
   async one(
     @Param('sku') sku: string,
     @ConsistencyTokenHeader() token: ConsistencyToken | undefined,
+    @Ip() ip: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    await this.freshness.reach(token)
+    await this.freshness.reach(token, ip)
     const found = await this.products.find(sku)
     if (!found) throw notFound('product')
     void reply.header('etag', etagOf(found.product.version))

@@ -8,9 +8,9 @@ import { ApiProperty } from '@nestjs/swagger'
 export class Freshness {
   constructor(@Inject(AppliedVersions) private readonly applied: AppliedVersions) {}
 
-  /** Throws 503 `not-yet-consistent` when it has not come in time. */
-  async reach(token: ConsistencyToken | undefined): Promise<void> {
-    if (token === undefined || (await this.applied.waitFor(token))) return
+  /** `by` is whose share of the waiting places it takes. Throws 503 `not-yet-consistent` when it has not come in time. */
+  async reach(token: ConsistencyToken | undefined, by: string): Promise<void> {
+    if (token === undefined || (await this.applied.waitFor(token, by))) return
     throw notYetConsistent()
   }
 }

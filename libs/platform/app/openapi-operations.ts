@@ -67,8 +67,9 @@ export const describeOperation = (operation: Operation, facts: RouteFacts): void
 const statusesOf = (operation: Operation, facts: RouteFacts): readonly number[] => {
   const inPath = (operation.parameters ?? []).some((parameter) => 'in' in parameter && parameter.in === 'path')
   const input = operation.requestBody !== undefined || (operation.parameters ?? []).length > 0
+  const mayBeInvalid = input || facts.access.rateLimited
   return [
-    ...(input ? [400] : []),
+    ...(mayBeInvalid ? [400] : []),
     ...(facts.access.public ? [] : [401, 403]),
     ...(inPath ? [404] : []),
     ...(operation.requestBody ? [413, 415] : []),

@@ -189,12 +189,27 @@ describe('fields', () => {
     expect(await pointers('other=1')).toEqual(['/other'])
     expect(await pointers('cursor=%00')).toEqual(['/cursor'])
   })
+
+  it('of a query that the route does not take are each refused, before those of the body and without an echo of their values', async () => {
+    for (const request of [
+      { url: '/v1/odd/open?secret=1&a/b=2' },
+      { method: 'POST' as const, url: '/v1/jars?secret=1&a/b=2', payload: '{}', headers: json },
+    ]) {
+      const answer = await call(request)
+      expect([answer.statusCode, slug(answer)]).toEqual([400, 'invalid-input'])
+      expect(answer.json()).toMatchObject({
+        instance: request.url.split('?')[0],
+        errors: [{ pointer: '/secret', detail: 'is not a field of this call' }, { pointer: '/a~1b' }],
+      })
+    }
+    expect((await app.inject({ url: '/health/live?probe=1' })).statusCode).toBe(200)
+  })
 })
 
 describe('errors', () => {
   it('show nothing of the inside, and are logged under their trace id', async () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
-    const answer = await call({ url: '/v1/odd/broken?secret=1', headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } })
+    const answer = await call({ url: '/v1/odd/broken', headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } })
     expect([answer.statusCode, answer.json()]).toEqual([
       500,
       {

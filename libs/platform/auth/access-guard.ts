@@ -3,11 +3,11 @@ import { ModuleRef } from '@nestjs/core'
 import type { FastifyRequest } from 'fastify'
 import { isUuid } from '../dto/formats.js'
 import { forbidden } from '../errors/problem-filter.js'
-import { notFound } from '../errors/problem.js'
+import { invalidInput, notFound, unknownField } from '../errors/problem.js'
 import { CLIENT_IDS, OWNED_BY, type Ownership, type RouteAccess } from './access.js'
 import { callerOf, hasRole } from './caller.js'
 
-/** 403, then 404: roles, ids, ownership, in this order and before fields are looked at. */
+/** 403, then 404: roles, ids, ownership, in this order and before fields are looked at. Then 400 for a query string that nothing reads. */
 @Injectable()
 export class AccessGuard implements CanActivate {
   constructor(private readonly modules: ModuleRef) {}
@@ -22,11 +22,21 @@ export class AccessGuard implements CanActivate {
     const free = (metadataOf(CLIENT_IDS, context) ?? []) as readonly string[]
     for (const [name, value] of Object.entries(params)) if (!wellFormed(name, value, free)) throw notFound()
     const owned = metadataOf(OWNED_BY, context) as Ownership | undefined
-    if (!owned) return true
-    const resolver = this.modules.get(owned.resolver, { strict: false })
-    if (!(await resolver.owns(params[owned.param] ?? '', caller))) throw notFound()
+    if (owned) {
+      const resolver = this.modules.get(owned.resolver, { strict: false })
+      if (!(await resolver.owns(params[owned.param] ?? '', caller, params))) throw notFound()
+    }
+    // Probes and scrapers, which nobody counts, may say what they like.
+    if (access?.rateLimited && !access.takesQuery) refuseQuery(request.query)
     return true
   }
+}
+
+const MAX_ERRORS = 50
+
+const refuseQuery = (query: unknown): void => {
+  const names = typeof query === 'object' && query !== null ? Object.keys(query) : []
+  if (names.length > 0) throw invalidInput(names.slice(0, MAX_ERRORS).map((name) => unknownField('', name)))
 }
 
 const metadataOf = (key: string, context: ExecutionContext): unknown =>

@@ -9,6 +9,8 @@ export interface RouteAccess {
   readonly rateLimited: boolean
   /** Keeps the bytes of the body for `@RawBody()`. */
   readonly rawBody: boolean
+  /** Its query string has a DTO. Of any other route a query parameter is an unknown field. */
+  readonly takesQuery: boolean
 }
 
 export const PUBLIC = 'platform:public'
@@ -36,10 +38,10 @@ export const ClientIds = (...names: readonly string[]) => SetMetadata(CLIENT_IDS
 
 /**
  * Says whether the caller may see the resource. False, also when there is none, becomes 404, so that nobody learns whose it is.
- * Found in the module of the controller, by its class.
+ * Found in the module of the controller, by its class. `params` are all of the path's, for a resource that lies within another.
  */
 export interface OwnershipResolver {
-  owns(id: string, caller: CallerIdentity): Promise<boolean>
+  owns(id: string, caller: CallerIdentity, params: Readonly<Record<string, string>>): Promise<boolean>
 }
 
 export interface Ownership {

@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common'
 import { METHOD_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js'
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js'
 import { MetadataScanner, ModulesContainer } from '@nestjs/core'
 import { RouteConfig } from '@nestjs/platform-fastify'
 import { consistencyTokenOf } from '../commands/consistency-token.js'
@@ -33,7 +34,7 @@ export const describeAccess = (app: INestApplication): ReadonlyMap<string, Route
       for (const name of scanner.getAllMethodNames(prototype)) {
         const method = Reflect.get(prototype, name) as object
         if (!Reflect.hasMetadata(METHOD_METADATA, method)) continue
-        const access = accessOf(metatype, method, `${metatype.name}.${name}`)
+        const access = { ...accessOf(metatype, method, `${metatype.name}.${name}`), takesQuery: takesQuery(metatype, name) }
         RouteConfig({ access })(prototype, name, { value: method })
         routes.set(`${metatype.name}_${name}`, factsOf(metatype, name, method, access))
       }
@@ -42,9 +43,15 @@ export const describeAccess = (app: INestApplication): ReadonlyMap<string, Route
   return routes
 }
 
+/** Nest keeps a route's parameters under `<kind>:<index>`. */
+const takesQuery = (controller: object, name: string): boolean =>
+  Object.keys(paramsOf(controller, name)).some((key) => key.startsWith(`${RouteParamtypes.QUERY}:`))
+
+const paramsOf = (controller: object, name: string) =>
+  (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Readonly<Record<string, { factory?: unknown }>>
+
 const factsOf = (controller: object, name: string, method: object, access: RouteAccess): RouteFacts => {
-  const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Readonly<Record<string, { factory?: unknown }>>
-  const takes = (factory: unknown) => Object.values(params).some((param) => param.factory === factory)
+  const takes = (factory: unknown) => Object.values(paramsOf(controller, name)).some((param) => param.factory === factory)
   const clientIds = (Reflect.getMetadata(CLIENT_IDS, method) ?? Reflect.getMetadata(CLIENT_IDS, controller) ?? []) as readonly string[]
   return {
     access,
@@ -55,7 +62,7 @@ const factsOf = (controller: object, name: string, method: object, access: Route
   }
 }
 
-const accessOf = (controller: object, method: object, name: string): RouteAccess => {
+const accessOf = (controller: object, method: object, name: string): Omit<RouteAccess, 'takesQuery'> => {
   for (const target of [method, controller]) {
     const open = Reflect.getMetadata(PUBLIC, target) as { rateLimited: boolean } | undefined
     const roles = Reflect.getMetadata(REQUIRED_ROLES, target) as readonly Role[] | undefined

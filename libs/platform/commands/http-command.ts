@@ -18,7 +18,7 @@ export interface CommandRequest {
   /** Of caller, method, path and key; random where no key was sent. */
   readonly commandId: string
   readonly idempotencyKey?: string
-  /** Of the body as parsed JSON. */
+  /** Of the body as parsed JSON; no body is as an empty object, as it is to the fields. */
   readonly fingerprint: string
   /** The version that the caller believes in, or `*`: any that exists. */
   readonly ifMatch?: number | '*'
@@ -56,7 +56,7 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
     path,
     commandId,
     ...(key !== undefined && { idempotencyKey: key }),
-    fingerprint: fingerprint(request.body ?? null),
+    fingerprint: fingerprint(request.body ?? {}),
     ...(ifMatch !== undefined && { ifMatch }),
     context: { correlationId: commandId, causationId: commandId, traceparent },
     traceId,

@@ -1,7 +1,7 @@
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common'
 import { plainToInstance } from 'class-transformer'
 import { validate, type ValidationError } from 'class-validator'
-import { invalidInput, type FieldError } from '../errors/problem.js'
+import { invalidInput, pointerTo, unknownField, type FieldError } from '../errors/problem.js'
 
 /** More values than any call takes: what is over is a mistake or an attack, and validating it would cost more than refusing. */
 const MAX_VALUES = 5_000
@@ -34,19 +34,17 @@ export class DtoPipe implements PipeTransform {
   }
 }
 
-const escape = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
-
 /** One per field, in the order of the rules; of a missing field only that it is missing. */
 const fieldErrors = (errors: readonly ValidationError[], parent = ''): FieldError[] =>
   errors.flatMap(({ property, constraints, children }) => {
-    const pointer = `${parent}/${escape(property)}`
+    const pointer = pointerTo(parent, property)
+    if (constraints?.whitelistValidation !== undefined) return [unknownField(parent, property)]
     if (constraints) return [{ pointer, detail: detailOf(constraints) }]
     return children ? fieldErrors(children, pointer) : []
   })
 
 const detailOf = (constraints: Readonly<Record<string, string>>): string => {
   if (constraints.isDefined !== undefined) return constraints.isDefined
-  if (constraints.whitelistValidation !== undefined) return 'is not a field of this call'
   return Object.values(constraints)[0] ?? 'is invalid'
 }
 
@@ -63,9 +61,9 @@ const unstorable = (root: unknown): FieldError | undefined => {
     if (entries.length > MAX_VALUES) return { pointer, detail: `must have at most ${MAX_VALUES} values` }
     for (const [name, member] of entries) {
       // class-validator takes these for known, for every object inherits them.
-      if (name in Object.prototype) return { pointer: `${pointer}/${escape(name)}`, detail: 'is not a field of this call' }
+      if (name in Object.prototype) return unknownField(pointer, name)
       if (!storable(name)) return { pointer, detail: 'must have names without NUL and lone surrogates' }
-      rest.push({ pointer: `${pointer}/${escape(name)}`, value: member })
+      rest.push({ pointer: pointerTo(pointer, name), value: member })
     }
   }
   return undefined

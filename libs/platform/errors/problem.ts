@@ -70,6 +70,14 @@ export const notFound = (what = 'resource'): Problem => new Problem(404, 'not-fo
 export const invalidInput = (errors: readonly FieldError[]): Problem =>
   new Problem(400, 'invalid-input', errors.length === 1 ? 'One field is invalid.' : `${errors.length} fields are invalid.`, { errors })
 
+/** RFC 6901, one step further. */
+export const pointerTo = (parent: string, name: string): string => `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+export const unknownField = (parent: string, name: string): FieldError => ({
+  pointer: pointerTo(parent, name),
+  detail: 'is not a field of this call',
+})
+
 export const unavailable = (cause?: unknown): Problem =>
   new Problem(503, 'unavailable', 'The service cannot do this just now; try again.', { headers: { 'retry-after': '1' }, cause })
 
