@@ -51,7 +51,7 @@ export const sagaView = (state: SagaState, version: number): JsonObject => ({
   definition: state.definition,
   status: statusOf(state),
   correlationKey: state.correlationKey,
-  ...(state.current === undefined ? {} : { step: state.current }),
+  ...(state.current.length === 0 ? {} : { step: state.current.join(', ') }),
   ...(state.failure ? { failure: { ...state.failure } } : {}),
   attention: attentionsOf(state).map(({ since, ...of }) => ({ ...of, since: time(since) })),
   pastPivot: state.pastPivot,

@@ -68,8 +68,20 @@ export interface WaitAction<Data> {
   readonly window_ms: number
 }
 
-export type Action<Data> = CommandAction<Data> | ActivityAction<Data> | WaitAction<Data>
-export type Undo<Data> = CommandAction<Data> | ActivityAction<Data>
+/**
+ * Another saga of this app, started in the same transaction and waited for however long it takes: it has its own timers and its own operator.
+ * COMPLETED is success with what the child's `results` say; COMPENSATED is a refusal with its reason as the slug.
+ */
+export interface SagaAction<Data> {
+  readonly kind: 'saga'
+  readonly type: string
+  readonly data: (saga: Saga<Data>) => JsonObject
+  readonly learns?: Learns<Data>
+  readonly byHand?: ByHand<Data>
+}
+
+export type Action<Data> = CommandAction<Data> | ActivityAction<Data> | WaitAction<Data> | SagaAction<Data>
+export type Undo<Data> = CommandAction<Data> | ActivityAction<Data> | SagaAction<Data>
 
 export interface Step<Data> {
   readonly name: string
@@ -77,6 +89,8 @@ export interface Step<Data> {
   readonly does?: Action<Data>
   /** Undoes this step's effect and no other, whether the step happened, did not or nobody knows. Registered before the step goes out. */
   readonly undo?: Undo<Data>
+  /** It begins together with the step before it, and what follows waits for both. A pivot is always alone. */
+  readonly beside?: true
   /** Asked when the step's turn comes; false: left out. */
   readonly when?: (data: Data) => boolean
   /** Past it there is no way back: what fails is tried again, then handed to an operator. */
@@ -101,17 +115,16 @@ export interface Directive<Data> {
   readonly turnsBack?: string
 }
 
-/** A message to another saga of this app, delivered in the same transaction. Told once per id. */
-export interface Tell {
-  readonly id: string
-  readonly to: string
-  readonly name: string
-  readonly body: JsonObject
-}
+/** A message to another saga of this app, or its start, delivered in the same transaction. Told once per id. */
+export type Tell = { readonly id: string; readonly to: string } & (
+  | { readonly name: string; readonly body: JsonObject }
+  | { readonly starts: { readonly type: string; readonly correlationKey: string; readonly data: JsonObject } }
+)
 
 /**
- * A business process as an ordered list of steps. Steps run one after another; turning back runs all registered compensations at once
- * (each undoes only its own step, so their order does not matter). A running instance keeps the version that it started with.
+ * A business process as an ordered list of steps. Steps run one after another, but for those that run `beside` the one before; turning back
+ * runs all registered compensations at once (each undoes only its own step, so their order does not matter). A running instance keeps the
+ * version that it started with.
  */
 export interface SagaDefinition<Data> {
   readonly type: string
@@ -121,6 +134,8 @@ export interface SagaDefinition<Data> {
   readonly onlyForward?: true
   readonly on?: Readonly<Record<string, (body: JsonObject, saga: Saga<Data>) => Directive<Data>>>
   readonly tells?: (saga: Saga<Data>) => readonly Tell[]
+  /** What the saga that started this one as its step learns when it is COMPLETED. */
+  readonly results?: (saga: Saga<Data>) => JsonObject
   /** Messages to the world about the change of this saga from `before`; `version` is its stream's. */
   readonly publishes?: (
     saga: Saga<Data>,
@@ -145,7 +160,21 @@ export const defineSaga = <Data extends JsonObject>(definition: SagaDefinition<D
   const pivot = definition.steps.findIndex((step) => step.pivot)
   const astray = definition.steps.find((step, index) => step.undo && pivot >= 0 && index >= pivot)
   if (astray) throw new Error(`${definition.type}: ${astray.name} is at or past the pivot, where nothing is compensated`)
+  const crowded = definition.steps.findIndex((step, index) => step.beside && (step.pivot || definition.steps[index - 1]?.pivot))
+  if (crowded >= 0) throw new Error(`${definition.type}: nothing runs beside a pivot, as ${definition.steps[crowded]?.name} would`)
+  const first = definition.steps.find(({ does }) => does)
+  if (first?.beside) throw new Error(`${definition.type}: ${first.name} runs beside nothing`)
   return definition as unknown as AnySaga
+}
+
+/** The steps that go forward, each with those that run beside it. */
+export const stagesOf = <Data>({ steps }: Pick<SagaDefinition<Data>, 'steps'>): readonly (readonly Step<Data>[])[] => {
+  const stages: Step<Data>[][] = []
+  for (const step of steps.filter(({ does }) => does)) {
+    if (step.beside) stages.at(-1)?.push(step)
+    else stages.push([step])
+  }
+  return stages
 }
 
 export const command = <Data>(
@@ -168,6 +197,11 @@ export const waitFor = <Data>(
   message,
   ...options,
 })
+
+export const subSaga = <Data>(
+  type: string,
+  options: NoInfer<Pick<SagaAction<Data>, 'data' | 'learns' | 'byHand'>>,
+): SagaAction<Data> => ({ kind: 'saga', type, ...options })
 
 /** The definitions an app runs: the newest of a type starts new instances, older ones finish what they began. */
 export class SagaDefinitions {

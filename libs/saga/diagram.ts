@@ -1,29 +1,33 @@
-import type { AnySaga, Step } from './definition.js'
 import type { JsonObject } from '#kernel'
+import { stagesOf, type AnySaga, type Step } from './definition.js'
 
-/** A definition as a Mermaid flow chart: the steps downwards, what turns it back, and each compensation beside its step. */
-export const mermaidOf = ({ steps }: AnySaga): string => {
+/** A definition as a Mermaid flow chart: the steps downwards, side by side where they run so, what turns it back, and each compensation beside its step. */
+export const mermaidOf = (definition: AnySaga): string => {
+  const { steps } = definition
   const lines = ['flowchart TD']
-  const forward = steps.filter(({ does }) => does)
+  const stages = stagesOf(definition)
   for (const step of steps) lines.push(`  ${id(step)}${shape(step)}`)
-  forward.forEach((step, index) => {
-    const next = forward[index + 1]
-    lines.push(`  ${id(step)} --> ${next ? id(next) : 'completed([COMPLETED])'}`)
+  stages.forEach((stage, index) => {
+    const next = stages[index + 1]
+    const to = next ? next.map(id).join(' & ') : 'completed([COMPLETED])'
+    lines.push(`  ${stage.map(id).join(' & ')} --> ${to}`)
   })
   for (const step of steps) {
     if (step.undo)
       lines.push(`  undo_${id(step)}["undo ${step.name}<br/>${step.undo.kind}"]`, `  ${id(step)} -. registered .-> undo_${id(step)}`)
   }
-  const pivot = forward.findIndex((step) => step.pivot)
-  forward.forEach((step, index) => {
-    const back = pivot < 0 || index <= pivot
-    const why = [
-      ...(typeof step.refusedBecause === 'string' ? [step.refusedBecause] : ['refused']),
-      ...(step.expiredBecause ? [step.expiredBecause] : []),
-    ]
-    lines.push(`  ${id(step)} -- ${why.join(' / ')} --> ${back ? 'compensate{{COMPENSATING}}' : 'attention{{NEEDS_ATTENTION}}'}`)
+  const pivot = stages.findIndex((stage) => stage.some((step) => step.pivot))
+  stages.forEach((stage, index) => {
+    const back = !definition.onlyForward && (pivot < 0 || index <= pivot)
+    for (const step of stage) {
+      const why = [
+        ...(typeof step.refusedBecause === 'string' ? [step.refusedBecause] : ['refused']),
+        ...(step.expiredBecause ? [step.expiredBecause] : []),
+      ]
+      lines.push(`  ${id(step)} -- ${why.join(' / ')} --> ${back ? 'compensate{{COMPENSATING}}' : 'attention{{NEEDS_ATTENTION}}'}`)
+    }
   })
-  lines.push('  compensate --> compensated([COMPENSATED])')
+  if (!definition.onlyForward) lines.push('  compensate --> compensated([COMPENSATED])')
   return `${lines.join('\n')}\n`
 }
 

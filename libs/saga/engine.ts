@@ -1,6 +1,7 @@
 import type { Answered, Command, Commands, Decision, StatesOf, StreamRef } from '#event-store'
 import type { Clock, Transaction } from '#kernel'
-import type { AnySaga, SagaDefinitions, Tell } from './definition.js'
+import type { AnySaga, SagaDefinitions } from './definition.js'
+import { sagaIdFor } from './ids.js'
 import type { InputAnswer, SagaInput } from './input.js'
 import { react, type Reaction, type ReactionRefused } from './react.js'
 import { rowOf, taskChanges } from './rows.js'
@@ -40,7 +41,7 @@ export interface Thought {
 
 interface Thinking extends Pick<Thought, 'stream' | 'react'> {
   readonly input: SagaInput
-  latest(): (Change & { readonly tells: readonly Tell[] }) | undefined
+  latest(): (Change & { readonly reaction: Reaction }) | undefined
 }
 
 export const sagaRef = (id: string): StreamRef<SagaState> => ({ type: sagaStream, id })
@@ -62,7 +63,7 @@ export class SagaEngine {
     const { stream, react, latest } = this.#think(input)
     const save = async (tx: Transaction): Promise<void> => {
       const change = latest()
-      if (change) await this.#finish(new Map([[input.sagaId, change]]), toldInputs(change.tells, input, change.after), tx)
+      if (change) await this.#finish(new Map([[input.sagaId, change]]), toldInputs(change.reaction, input), tx)
     }
     return { stream, react, save }
   }
@@ -105,7 +106,7 @@ export class SagaEngine {
       const change = latest()
       if (!change || answers[index]?.replayed !== false) return
       changes.set(input.sagaId, { ...change, before: changes.get(input.sagaId)?.before ?? change.before })
-      told.push(...toldInputs(change.tells, input, change.after))
+      told.push(...toldInputs(change.reaction, input))
     })
     return { answers: answers.map(parseAnswer), told }
   }
@@ -150,7 +151,7 @@ export class SagaEngine {
         latest =
           reaction.disposition === 'refused'
             ? undefined
-            : { before: state, after: reaction.state, version: version + reaction.events.length, definition, tells: reaction.tells }
+            : { before: state, after: reaction.state, version: version + reaction.events.length, definition, reaction }
         return reaction
       },
     }
@@ -162,14 +163,23 @@ export class SagaEngine {
   }
 }
 
-const toldInputs = (tells: readonly Tell[], from: SagaInput, { correlationId }: SagaState): readonly SagaInput[] =>
-  tells.map(({ id, to, name, body }) => ({
-    kind: 'message',
-    id: `${from.sagaId} tells ${id}`,
-    sagaId: to,
-    context: { ...from.context, correlationId, causationId: from.id },
-    name,
-    body,
-  }))
+/** What a reaction means to other sagas: messages and starts, children of its steps, and its end to its parent. */
+const toldInputs = ({ tells, children, reports, state }: Reaction, from: SagaInput): readonly SagaInput[] => {
+  const context = { ...from.context, correlationId: state.correlationId, causationId: from.id }
+  const own = state.id
+  return [
+    ...tells.map((tell): SagaInput => {
+      const about = { id: `${own} tells ${tell.id}`, sagaId: tell.to, context }
+      return 'starts' in tell ? { ...about, kind: 'start', ...tell.starts } : { ...about, kind: 'message', name: tell.name, body: tell.body }
+    }),
+    ...children.map(({ type, key, data }): SagaInput => {
+      const parent = { sagaId: own, key }
+      return { kind: 'start', id: `${own} starts ${key}`, sagaId: sagaIdFor(type, key), context, type, correlationKey: key, data, parent }
+    }),
+    ...reports.map(
+      ({ sagaId, key, outcome }): SagaInput => ({ kind: 'outcome', id: `${own} ends by ${from.id}`, sagaId, context, key, outcome }),
+    ),
+  ]
+}
 
 const parseAnswer = ({ answer, replayed }: Answered): InputAnswer => ({ ...(JSON.parse(answer) as InputAnswer), replayed })

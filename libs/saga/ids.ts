@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 
 /** A UUIDv7 (RFC 9562): 48 bits of time first. */
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?=$|:)/i
 
 /**
  * The id of the one saga of `type` for `correlationKey`. It is computed, not drawn: whoever has the key can address the saga without a
- * look-up, and a second start meets the first one's stream. Of a key that is a UUIDv7 it keeps the time, so that sagas sort by age too.
+ * look-up, and a second start meets the first one's stream. Of a key that begins with a UUIDv7 it keeps the time, so that sagas sort by age too.
  */
 export const sagaIdFor = (type: string, correlationKey: string): string => {
   const hash = createHash('sha256').update(`${type}\n${correlationKey}`).digest('hex')

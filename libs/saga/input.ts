@@ -25,7 +25,14 @@ export type OperatorAction =
 
 /** Everything that can happen to a saga. `id` is its idempotency key: the same input again has no second effect. */
 export type SagaInput = { readonly id: string; readonly sagaId: string; readonly context: MessageContext } & (
-  | { readonly kind: 'start'; readonly type: string; readonly correlationKey: string; readonly data: JsonObject }
+  | {
+      readonly kind: 'start'
+      readonly type: string
+      readonly correlationKey: string
+      readonly data: JsonObject
+      /** The saga whose step this one is, and the step's key. */
+      readonly parent?: { readonly sagaId: string; readonly key: string }
+    }
   /** The outcome of a command (its answer) or of an activity (its run), by the action's key. */
   | { readonly kind: 'outcome'; readonly key: string; readonly outcome: ActivityOutcome }
   | { readonly kind: 'message'; readonly name: string; readonly body: JsonObject }

@@ -1,9 +1,9 @@
 import type { JsonObject, OutgoingMessage } from '#kernel'
 import type { AnySaga, Tell } from './definition.js'
 import { parseActionKey } from './ids.js'
-import type { OperatorAction, SagaInput } from './input.js'
+import type { ActivityOutcome, OperatorAction, SagaInput } from './input.js'
 import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
-import { Turn, viewOf } from './turn.js'
+import { Turn, viewOf, type Child } from './turn.js'
 
 /** What an input leads to. */
 export interface Reaction {
@@ -11,7 +11,17 @@ export interface Reaction {
   readonly events: readonly SagaEvent[]
   readonly messages: readonly OutgoingMessage[]
   readonly tells: readonly Tell[]
+  /** Children to start as steps of this saga. */
+  readonly children: readonly Child[]
+  /** The end of this saga, to the one whose step it is. */
+  readonly reports: readonly Report[]
   readonly disposition: 'applied' | 'noted'
+}
+
+export interface Report {
+  readonly sagaId: string
+  readonly key: string
+  readonly outcome: ActivityOutcome
 }
 
 export interface ReactionRefused {
@@ -38,7 +48,8 @@ export const react = (
   const tells = tell(turn)
   const messages = [...turn.messages, ...published(turn, before, version + turn.events.length)]
   const noted = turn.events.every(({ type }) => type === 'InputNoted' || type === 'TimerMoved')
-  return { state: turn.state, events: turn.events, messages, tells, disposition: noted ? 'noted' : 'applied' }
+  const { state, events, children } = turn
+  return { state, events, messages, tells, children, reports: reported(turn), disposition: noted ? 'noted' : 'applied' }
 }
 
 const take = (turn: Turn, input: SagaInput): ReactionRefused | undefined => {
@@ -78,6 +89,7 @@ const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
       data: input.data,
       registered: definition.steps.filter((step) => !step.does && step.undo).map(({ name }) => name),
       ...(definition.onlyForward ? { onlyForward: true } : {}),
+      ...(input.parent ? { parent: input.parent } : {}),
       at,
     },
   })
@@ -95,17 +107,17 @@ const receive = (turn: Turn, name: string, body: JsonObject): void => {
   // A message's patch is made of the data's own fields, which are JSON.
   const learned = directive?.learns as JsonObject | undefined
   turn.emit({ type: 'MessageReceived', data: { name, body, at, ...(learned ? { learned } : {}) } })
-  const current = turn.state.current === undefined ? undefined : turn.step(turn.state.current)
-  if (current?.does?.kind === 'wait' && current.does.message === name)
-    turn.settle(current.name, 'do', { outcome: 'succeeded', result: body })
+  for (const step of turn.state.current) {
+    const { does } = turn.step(step)
+    if (does?.kind === 'wait' && does.message === name) turn.settle(step, 'do', { outcome: 'succeeded', result: body })
+  }
   if (directive?.settles) {
     const { step, ...outcome } = directive.settles
     turn.settle(step, 'do', outcome)
   }
   // While the pivot is under way only its own outcome decides.
-  const atPivot = turn.state.current !== undefined && turn.step(turn.state.current).pivot
-  const mayTurn = turn.state.phase === 'forward' && !turn.state.pastPivot && !atPivot
-  if (directive?.turnsBack !== undefined && mayTurn) turn.turnBack(turn.state.current ?? '', directive.turnsBack)
+  const mayTurn = turn.state.phase === 'forward' && !turn.state.pastPivot && !turn.atPivot
+  if (directive?.turnsBack !== undefined && mayTurn) turn.turnBack(turn.state.current[0] ?? '', directive.turnsBack)
 }
 
 const timer = (turn: Turn): void => {
@@ -140,10 +152,9 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
     }
     case 'compensate': {
       if (state.phase !== 'forward') return cannot('it does not go forward')
-      const pivot = state.current !== undefined && turn.step(state.current).pivot
-      if (state.pastPivot || pivot) return cannot('past its pivot a saga only goes forward')
+      if (state.pastPivot || turn.atPivot) return cannot('past its pivot a saga only goes forward')
       acted()
-      turn.turnBack(state.current ?? '', 'operator', reason)
+      turn.turnBack(state.current[0] ?? '', 'operator', reason)
       return
     }
     case 'resume': {
@@ -171,8 +182,21 @@ const cannot = (detail: string): ReactionRefused => ({ disposition: 'refused', s
 const tell = (turn: Turn): readonly Tell[] => {
   if (turn.state.phase === 'new') return []
   const tells = (turn.definition.tells?.(turn.saga) ?? []).filter(({ id }) => !turn.state.told.includes(id))
-  for (const { id, to, name } of tells) turn.emit({ type: 'ToldSaga', data: { id, to, name, at: turn.at } })
+  for (const tell of tells)
+    turn.emit({ type: 'ToldSaga', data: { id: tell.id, to: tell.to, at: turn.at, ...('name' in tell ? { name: tell.name } : {}) } })
   return tells
+}
+
+/** A saga that is another's step tells it each time it comes to an end: what was undone late is undone again, and said again. */
+const reported = (turn: Turn): readonly Report[] => {
+  const { parent, failure } = turn.state
+  if (!parent) return []
+  return turn.events.flatMap(({ type }): Report[] => {
+    if (type === 'SagaCompleted')
+      return [{ ...parent, outcome: { outcome: 'succeeded', result: turn.definition.results?.(turn.saga) ?? {} } }]
+    if (type !== 'SagaCompensated') return []
+    return [{ ...parent, outcome: { outcome: 'refused', slug: failure?.reason ?? 'compensated', detail: failure?.detail ?? '' } }]
+  })
 }
 
 const published = (turn: Turn, before: SagaState, version: number): readonly OutgoingMessage[] => {

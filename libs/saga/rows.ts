@@ -15,7 +15,7 @@ export const rowOf = (definition: AnySaga, state: SagaState, version: number): S
     definition: state.definition,
     correlationKey: state.correlationKey,
     status: statusOf(state),
-    ...(state.current === undefined ? {} : { step: state.current }),
+    ...(state.current.length === 0 ? {} : { step: state.current.join(', ') }),
     ...(waitingFor === undefined ? {} : { waitingFor }),
     version,
     startedAt: state.startedAt,
@@ -31,6 +31,7 @@ const waitOf = (definition: AnySaga, state: SagaState): string | undefined => {
   const what = running.map(({ step, side, action }) => {
     const undo = side === 'undo' ? ' (undo)' : ''
     if (action.kind === 'command') return `answer to ${step}${undo}`
+    if (action.kind === 'saga') return `end of the saga of ${step}${undo}`
     if (action.kind === 'activity') return `${action.unknown === undefined ? 'outcome' : 'unknown outcome'} of ${step}${undo}`
     const wait = definition.steps.find(({ name }) => name === step)?.does
     return `message ${wait?.kind === 'wait' ? wait.message : step}`

@@ -5,7 +5,7 @@ import type { Side } from './ids.js'
 /** `RUNNING` works by itself; `WAITING` waits for a person, a provider or a time; `NEEDS_ATTENTION` waits for an operator. */
 export type SagaStatus = 'RUNNING' | 'WAITING' | 'COMPENSATING' | 'COMPLETED' | 'COMPENSATED' | 'NEEDS_ATTENTION'
 
-export type ActionKind = 'command' | 'activity' | 'wait'
+export type ActionKind = 'command' | 'activity' | 'wait' | 'saga'
 
 /**
  * - `running`: it went out and has no outcome yet. `interrupted`: the saga turned back before it had one; it may still have one.
@@ -56,8 +56,8 @@ export interface SagaState {
   readonly correlationId: string
   readonly phase: 'new' | 'forward' | 'back' | 'completed' | 'compensated'
   readonly data: JsonObject
-  /** The step that goes forward now. */
-  readonly current?: string
+  /** The steps that go forward now: one, and those beside it. */
+  readonly current: readonly string[]
   readonly pastPivot: boolean
   readonly steps: Readonly<Record<string, ActionState>>
   /** Steps whose compensation is due should the saga turn back, in the order of their registration. */
@@ -66,6 +66,8 @@ export interface SagaState {
   readonly failure?: { readonly step: string; readonly reason: string; readonly detail?: string }
   /** Data of messages that came, by name: a wait that begins later finds its message here. */
   readonly messages: Readonly<Record<string, JsonObject>>
+  /** The saga whose step this one is. */
+  readonly parent?: { readonly sagaId: string; readonly key: string }
   /** Ids of what was told to other sagas. */
   readonly told: readonly string[]
   /** When this saga's one timer row is due. */
@@ -96,10 +98,11 @@ export type SagaEvent =
         readonly data: JsonObject
         readonly registered: readonly string[]
         readonly onlyForward?: boolean
+        readonly parent?: { readonly sagaId: string; readonly key: string }
       }
     >
   /** The step begins and, in the same breath, its compensation is registered: a call that times out may have happened. */
-  | Of<'StepStarted', Started & { readonly compensated: boolean }>
+  | Of<'StepStarted', Started & { readonly compensated: boolean; readonly beside?: boolean }>
   | Of<'UndoStarted', Started>
   /** A command goes out again, under the same id. */
   | Of<'CommandRepeated', Action & { readonly dueAt: number }>
@@ -129,7 +132,7 @@ export type SagaEvent =
         readonly evidence?: string
       }
     >
-  | Of<'ToldSaga', { readonly id: string; readonly to: string; readonly name: string }>
+  | Of<'ToldSaga', { readonly id: string; readonly to: string; readonly name?: string }>
   | Of<'TimerMoved', { readonly timerAt?: number }>
   | Of<'SagaCompleted', unknown>
   | Of<'SagaCompensated', unknown>
@@ -142,6 +145,7 @@ export const NEW_SAGA: SagaState = {
   correlationId: '',
   phase: 'new',
   data: {},
+  current: [],
   pastPivot: false,
   steps: {},
   registered: [],
@@ -157,14 +161,15 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
   const state = { ...before, updatedAt: event.data.at }
   switch (event.type) {
     case 'SagaStarted': {
-      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, onlyForward, at } = event.data
-      const start = { id: sagaId, type: saga, definition, correlationKey, correlationId, registered, startedAt: at }
+      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, onlyForward, parent, at } = event.data
+      const start = { id: sagaId, type: saga, definition, correlationKey, correlationId, registered, startedAt: at, ...(parent && { parent }) }
       return { ...state, ...start, phase: 'forward', pastPivot: onlyForward === true, data: { ...data, ...state.data } }
     }
     case 'StepStarted': {
-      const { step, compensated } = event.data
+      const { step, compensated, beside } = event.data
       const registered = compensated && !state.registered.includes(step) ? [...state.registered, step] : state.registered
-      return started({ ...state, current: step, registered }, event.data)
+      const again = state.current.includes(step)
+      return started({ ...state, current: again ? state.current : beside ? [...state.current, step] : [step], registered }, event.data)
     }
     case 'UndoStarted':
       return started(state, event.data)
@@ -199,7 +204,7 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
       const { step, reason, detail, at } = event.data
       const failure = { step, reason, ...(detail === undefined ? {} : { detail }) }
       // What went forward is given up: nobody need look at it any more.
-      return without({ ...interrupted(state, at), steps: settledAll(interrupted(state, at).steps), phase: 'back', failure }, 'current')
+      return { ...state, steps: settledAll(interrupted(state, at).steps), phase: 'back', failure, current: [] }
     }
     case 'LateSuccess': {
       const late = change(state, { step: event.data.step, side: 'do' }, (action) => ({
@@ -224,9 +229,9 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
     case 'TimerMoved':
       return event.data.timerAt === undefined ? without(state, 'timerAt') : { ...state, timerAt: event.data.timerAt }
     case 'SagaCompleted':
-      return without({ ...state, phase: 'completed', steps: settledAll(state.steps) }, 'timerAt', 'current')
+      return without({ ...state, phase: 'completed', steps: settledAll(state.steps), current: [] }, 'timerAt')
     case 'SagaCompensated':
-      return without({ ...state, phase: 'compensated' }, 'timerAt', 'current')
+      return without({ ...state, phase: 'compensated', current: [] }, 'timerAt')
     case 'InputNoted':
     case 'OperatorActed':
       return state
@@ -241,8 +246,8 @@ export const statusOf = (state: SagaState): SagaStatus => {
   if (state.phase === 'compensated') return 'COMPENSATED'
   if (attentionsOf(state).length > 0) return 'NEEDS_ATTENTION'
   if (state.phase === 'back') return 'COMPENSATING'
-  const current = state.current === undefined ? undefined : state.steps[state.current]
-  return current?.status === 'running' && (current.kind === 'wait' || current.unknown !== undefined) ? 'WAITING' : 'RUNNING'
+  const running = state.current.flatMap((step) => state.steps[step] ?? []).filter(({ status }) => status === 'running')
+  return running.length > 0 && running.every(({ kind, unknown }) => kind === 'wait' || unknown !== undefined) ? 'WAITING' : 'RUNNING'
 }
 
 export const hasEnded = (state: SagaState): boolean => state.phase === 'completed' || state.phase === 'compensated'
@@ -286,14 +291,14 @@ const started = (state: SagaState, { step, side, kind, key, round, dueAt, runAt,
 const ended = (state: SagaState, of: Action, outcome: Pick<ActionState, 'status' | 'slug' | 'detail'>, at: number): SagaState =>
   change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt', 'attention'), ...outcome, endedAt: at }))
 
-const interrupted = (state: SagaState, at: number): SagaState =>
-  state.current !== undefined && state.steps[state.current]?.status === 'running'
-    ? change(state, { step: state.current, side: 'do' }, (action) => ({
-        ...without(action, 'dueAt', 'runAt'),
-        status: 'interrupted',
-        endedAt: at,
-      }))
-    : state
+const interrupted = (before: SagaState, at: number): SagaState =>
+  before.current.reduce(
+    (state, step) =>
+      change(state, { step, side: 'do' }, (action) =>
+        action.status === 'running' ? { ...without(action, 'dueAt', 'runAt'), status: 'interrupted', endedAt: at } : action,
+      ),
+    before,
+  )
 
 const settledAll = (actions: SagaState['steps']): SagaState['steps'] =>
   Object.fromEntries(Object.entries(actions).map(([step, action]) => [step, without(action, 'attention')]))

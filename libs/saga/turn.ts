@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject, OutgoingMessage } from '#kernel'
-import type { Action, AnySaga, Saga, Step } from './definition.js'
+import { stagesOf, type Action, type AnySaga, type Saga, type Step } from './definition.js'
 import { actionKey, type Side } from './ids.js'
 import type { ActivityOutcome, SagaInput } from './input.js'
 import { actionOf, evolve, hasEnded, statusOf, type SagaEvent, type SagaState } from './state.js'
@@ -10,10 +10,18 @@ const REPEAT_MOST_MS = 5 * 60_000
 /** How long the last run of an activity whose window is over may take, a dead worker's lease included. */
 const CLOSING_MS = 15_000
 
+/** A saga to start as a step of this one; `key` is the step's, and is the child's correlation key too. */
+export interface Child {
+  readonly type: string
+  readonly key: string
+  readonly data: JsonObject
+}
+
 /** One input's turn at a saga: events are made one by one, and each is folded in before the next is thought of. Pure. */
 export class Turn {
   readonly events: SagaEvent[] = []
   readonly messages: OutgoingMessage[] = []
+  readonly children: Child[] = []
   state: SagaState
 
   constructor(
@@ -44,12 +52,22 @@ export class Turn {
     return step
   }
 
+  /** While the pivot is under way only its own outcome decides. */
+  get atPivot(): boolean {
+    return this.state.current.some((name) => this.step(name).pivot)
+  }
+
   action(step: string, side: Side): Action<JsonObject> | undefined {
     return side === 'do' ? this.step(step).does : this.step(step).undo
   }
 
   /** Lets a step's action, or its compensation, go out. */
   begin(name: string, side: Side, round = 1): void {
+    this.#start(name, side, round)
+    this.#takeWhatCame(name)
+  }
+
+  #start(name: string, side: Side, round: number, beside = false): void {
     const action = this.action(name, side)
     if (!action) return
     const { at } = this
@@ -58,13 +76,23 @@ export class Turn {
     const common = { step: name, side, kind: action.kind, key, round, at, ...(dueAt === undefined ? {} : { dueAt }) }
     const started = action.kind === 'activity' ? { ...common, runAt: at } : common
     if (side === 'undo') this.emit({ type: 'UndoStarted', data: started })
-    else this.emit({ type: 'StepStarted', data: { ...started, compensated: this.step(name).undo !== undefined } })
+    else
+      this.emit({
+        type: 'StepStarted',
+        data: { ...started, compensated: this.step(name).undo !== undefined, ...(beside ? { beside } : {}) },
+      })
     if (action.kind === 'command') this.send(action, key)
-    const come = action.kind === 'wait' ? this.state.messages[action.message] : undefined
-    if (come) this.settle(name, side, { outcome: 'succeeded', result: come })
+    if (action.kind === 'saga') this.children.push({ type: action.type, key, data: action.data(this.saga) })
   }
 
-  /** Goes on: to the next step, or to the end. */
+  /** A message that came before its wait began. */
+  #takeWhatCame(name: string): void {
+    const { does } = this.step(name)
+    const come = does?.kind === 'wait' && this.state.steps[name]?.status === 'running' ? this.state.messages[does.message] : undefined
+    if (come) this.settle(name, 'do', { outcome: 'succeeded', result: come })
+  }
+
+  /** Goes on, once all that runs side by side is done: to the next step and those beside it, or to the end. */
   advance(): void {
     const { state, at } = this
     if (hasEnded(state) || state.phase === 'new') return
@@ -72,11 +100,17 @@ export class Turn {
       if (Object.values(state.undos).every(({ status }) => status === 'succeeded')) this.emit({ type: 'SagaCompensated', data: { at } })
       return
     }
-    const { steps } = this.definition
-    const from = state.current === undefined ? 0 : steps.findIndex(({ name }) => name === state.current) + 1
-    const next = steps.slice(from).find((step) => step.does && (step.when?.(state.data) ?? true))
-    if (next) this.begin(next.name, 'do')
-    else this.emit({ type: 'SagaCompleted', data: { at } })
+    if (state.current.some((name) => state.steps[name]?.status !== 'succeeded')) return
+    const stages = stagesOf(this.definition)
+    const from = stages.findIndex((stage) => stage.some(({ name }) => state.current.includes(name))) + 1
+    for (const stage of stages.slice(from)) {
+      const next = stage.filter(({ when }) => when?.(state.data) ?? true)
+      if (next.length === 0) continue
+      for (const [nth, { name }] of next.entries()) this.#start(name, 'do', 1, nth > 0)
+      for (const { name } of next) this.#takeWhatCame(name)
+      return
+    }
+    this.emit({ type: 'SagaCompleted', data: { at } })
   }
 
   /** The outcome of an action, from whoever knows it. */
@@ -85,7 +119,7 @@ export class Turn {
     if (!action) return this.note(`${name} has not begun`)
     if (action.status === 'succeeded') return this.note(`${name} (${side}) had succeeded`)
     if (side === 'undo') return this.#settleUndo(name, outcome, by)
-    if (this.state.phase === 'forward' && this.state.current === name) return this.#settleStep(name, outcome, by)
+    if (this.state.phase === 'forward' && this.state.current.includes(name)) return this.#settleStep(name, outcome, by)
     if (outcome.outcome === 'succeeded') return this.#lateSuccess(name, outcome.result, by)
     this.note(`${name} is given up; late outcome: ${outcome.outcome}`)
   }
@@ -209,6 +243,7 @@ export const viewOf = (state: SagaState): Saga<JsonObject> => ({
 const firstDue = (action: Action<JsonObject>, side: Side, at: number): number | undefined => {
   if (action.kind === 'command') return at + action.repeatAfter_ms
   if (action.kind === 'wait') return at + action.window_ms
+  if (action.kind === 'saga') return undefined
   return side === 'do' && action.window_ms !== undefined ? at + action.window_ms : undefined
 }
 

@@ -232,7 +232,7 @@ describe('an order payment', () => {
       const saga = await play.state(paymentId)
       const action = saga.steps[step] ?? { kind: 'activity' as const, key: 'k', round: 1, attempts: 1, startedAt: 0 }
       const steps = { ...saga.steps, [step]: { ...action, status: 'running' as const } }
-      play.last = { ...saga, phase: 'forward', current: step, steps, data: { ...saga.data, ...data } } as SagaState
+      play.last = { ...saga, phase: 'forward', current: [step], steps, data: { ...saga.data, ...data } } as SagaState
       return play
     }
     const dataAfter = (reaction: ReturnType<typeof resume>) => ('state' in reaction ? reaction.state.data : reaction)

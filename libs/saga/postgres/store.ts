@@ -47,9 +47,10 @@ WITH mine AS (
 ), lost AS (
   SELECT saga_id, name FROM saga_tasks WHERE worker IN (SELECT id FROM dead) FOR UPDATE SKIP LOCKED
 ), freed AS (
-  UPDATE saga_tasks task SET due_at = $2, worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name
+  UPDATE saga_tasks task SET due_at = $2, worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name RETURNING 1
 )
-SELECT id FROM mine UNION ALL SELECT id FROM enlisted`
+SELECT id, (SELECT pg_notify('saga_tasks_' || current_schema(), '') FROM freed LIMIT 1)
+FROM (SELECT id FROM mine UNION ALL SELECT id FROM enlisted) worker`
 
 const INSTANCE = `SELECT id, type, definition, correlation_key, status, step, waiting_for, version, started_at, updated_at FROM saga_instances`
 

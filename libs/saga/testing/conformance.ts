@@ -97,8 +97,14 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       // Both live: nothing is due.
       expect([await beat(one, T0 + 2_000), await beat(two, T0 + 2_000)]).toEqual([one, two])
       expect(await claim(T0 + 4_000)).toEqual([])
-      // One of them falls silent.
+      // One of them falls silent, and whoever sleeps hears of it.
+      let rings = 0
+      const bell = await under.store.onDoorbell(() => rings++)
+      const before = rings
       expect(await beat(two, T0 + 6_000)).toBe(two)
+      for (let tries = 0; rings === before && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+      expect(rings).toBeGreaterThan(before)
+      await bell.close()
       expect((await claim(T0 + 6_000)).map(({ sagaId }) => sagaId)).toEqual([ofOne.sagaId])
       // It comes back as another, and what the second holds stays its own.
       const back = await beat(one, T0 + 7_000)

@@ -44,6 +44,7 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
       for (const id of dead) workers.delete(id)
       for (const [key, task] of tasks)
         if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
+      if (dead.size > 0) for (const ring of bells) ring()
       return own
     },
     nextDue: async () => sorted()[0]?.dueAt,
