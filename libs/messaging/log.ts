@@ -12,6 +12,8 @@ export interface LogDriver {
   consume(options: ConsumeOptions): Promise<LogConsumer>
   /** First offset still there and the next to be written, per partition; none for a topic that is not there. */
   offsets(topic: string): Promise<readonly PartitionOffsets[]>
+  /** Where every group stands that told it, as of when it told; `lag` and what waits are as of now. For operators. */
+  groups(): Promise<readonly GroupStanding[]>
   /** Closes the consumers and producers that are still open, then the connections. */
   close(): Promise<void>
 }
@@ -21,6 +23,31 @@ export interface PartitionOffsets {
   readonly first: bigint
   readonly next: bigint
 }
+
+/** Where a group stands in a partition. */
+export interface Standing extends TopicPartition {
+  readonly next: bigint
+  /** Records that the log has from `next` on. */
+  readonly lag: number
+  /** Since when the first of them waits, milliseconds since the epoch, as far as it is known; none when nothing waits. */
+  readonly waitingSince_ms?: number
+  /** Messages that wait to be tried again. */
+  readonly deferred: number
+  /** Dead letters that were not sent back. */
+  readonly parked: number
+  /** It stands, because its place is not in the log. */
+  readonly gap?: LogGapReason
+}
+
+export interface GroupStanding extends Standing {
+  readonly group: string
+  /** Whether a living member has the partition. */
+  readonly owned: boolean
+  readonly toldAt_ms: number
+}
+
+/** `went-back`: the log ends before the consumer's place, or began anew under it. `removed-unread`: retention took what it had not read. */
+export type LogGapReason = 'went-back' | 'removed-unread'
 
 export interface TopicSpec {
   readonly name: string
@@ -79,6 +106,8 @@ export interface LogConsumer {
   assignment(): readonly TopicPartition[]
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
+  /** Tells the log where the group stands, for whoever asks `groups()`. A hint: it may come late or be lost. */
+  tell(standings: readonly Standing[]): Promise<void>
   /** Finishes the batches under way, commits, leaves the group; past `timeout_ms` (10 s) it leaves anyway. */
   close(timeout_ms?: number): Promise<void>
 }

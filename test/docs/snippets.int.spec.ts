@@ -55,7 +55,7 @@ it('points are earned and spent once, and the consumer hears of it once', async 
 
   await store.execute(onCard('4', 'a', { type: 'spend', points: 1 }))
   await eventually('what was spent later', async () => (await spent()) === 5n)
-  await redrive(database.url, ['spending/cards.events/0/0'])
+  await redrive(database.url, ['0190a000-0000-8000-8000-00000000dead'], 'c-1')
   await app.close()
   await relay.stop()
   await driver.close()

@@ -80,6 +80,8 @@ export class Deliveries {
       unpublished: (...asked) => store.unpublished(...asked),
       published: (...asked) => store.published(...asked),
       redrive: (...asked) => store.redrive(...asked),
+      places: (...asked) => store.places(...asked),
+      aside: (...asked) => store.aside(...asked),
     }
   }
 

@@ -1,10 +1,21 @@
 import { systemClock, systemRandom, type Clock, type Random, type Transactions } from '#kernel'
 import { isTransient } from '../failure.js'
-import { partitionName, type BatchHandler, type LogConsumer, type LogDriver, type LogProducer, type TopicPartition } from '../log.js'
+import {
+  partitionName,
+  type BatchHandler,
+  type LogConsumer,
+  type LogDriver,
+  type LogProducer,
+  type PartitionOffsets,
+  type Standing,
+  type TopicPartition,
+} from '../log.js'
 import { messagingTopics, REDRIVES } from './dead-letters.js'
 import { DeferredWorker, type ParkedKeyPolicy } from './deferred-worker.js'
 import type { ConsumerListener } from './listener.js'
+import { LogGap } from './log-gap.js'
 import { PartitionConsumer } from './partition.js'
+import { Standings } from './standings.js'
 import type { ConsumerStore } from './store.js'
 
 export interface ConsumerOptions {
@@ -30,6 +41,8 @@ export interface ConsumerOptions {
   readonly isTransient?: (error: unknown) => boolean
   /** How often to look for what other processes redrove; 5 s. */
   readonly deferredPoll_ms?: number
+  /** How often to tell the log where this member stands; never unless given. */
+  readonly tell_ms?: number
 }
 
 /**
@@ -41,12 +54,18 @@ export class Consumer {
   readonly #clock: Clock
   #consumer: LogConsumer | undefined
   #producer: Promise<LogProducer> | undefined
+  readonly #gaps = new Map<string, LogGap>()
+  readonly #standings: Standings
+  /** Seeks of a topic's partitions that come together ask the log once. */
+  readonly #asked = new Map<string, Promise<readonly PartitionOffsets[]>>()
+  readonly #closing = new AbortController()
 
   constructor(
     private readonly options: ConsumerOptions,
     private readonly handlers: ReadonlyMap<string, BatchHandler>,
   ) {
     this.#clock = options.clock ?? systemClock
+    this.#standings = new Standings({ ...this.#shared(), driver: options.driver })
     this.#worker = new DeferredWorker({
       ...this.#shared(),
       handlerOf: (topic) => this.#handlerOf(topic),
@@ -67,14 +86,20 @@ export class Consumer {
       maxBatch: this.options.maxBatch ?? 256,
       startOffset: (place) => this.#seek(place),
       onBatch: (place, records, signal) => this.#partition(place).handle(records, signal),
-      onRevoked: (place) => void this.#partitions.delete(partitionName(place)),
+      onRevoked: (place) => this.#revoked(place),
     })
     this.#worker.start()
+    if (this.options.tell_ms !== undefined) void this.#keepTelling(this.options.tell_ms)
   }
 
-  /** Whether it is alive: not whether it has anything to do. */
+  /** Whether it is alive, and no partition stands because its place is not in the log. Not whether it has anything to do. */
   healthy(): boolean {
-    return this.#consumer?.healthy() ?? false
+    return (this.#consumer?.healthy() ?? false) && this.#gaps.size === 0
+  }
+
+  /** Where each partition of this process stands, as of now. */
+  standings(): Promise<readonly Standing[]> {
+    return this.#standings.of([...this.#partitions.values()], this.#gaps)
   }
 
   assignment(): readonly TopicPartition[] {
@@ -95,22 +120,62 @@ export class Consumer {
   }
 
   /** Puts a dead letter of this group back. False: unknown, or put back already and not parked again since. */
-  async redrive(id: string): Promise<boolean> {
+  async redrive(id: string, by: string): Promise<boolean> {
     const { transactions, consumerStore, group } = this.options
-    const done = await transactions.run((tx) => consumerStore.redrive(tx, group, id, this.#clock.now()))
+    const done = await transactions.run((tx) => consumerStore.redrive(tx, group, id, { by, at_ms: this.#clock.now() }))
     if (done) this.#worker.look()
     return done
   }
 
   /** Ends the batches under way, then leaves; past `timeout_ms` it leaves anyway. */
   async close(timeout_ms?: number): Promise<void> {
+    this.#closing.abort(new Error('the consumer closes'))
     await Promise.all([this.#consumer?.close(timeout_ms), this.#worker.stop()])
     await (await this.#producer)?.close()
     this.#partitions.clear()
   }
 
-  #seek(place: TopicPartition): Promise<bigint> {
-    return this.#partition(place).seek()
+  async #seek(place: TopicPartition): Promise<bigint> {
+    const name = partitionName(place)
+    try {
+      const next = await this.#partition(place).seek(await this.#logOf(place))
+      this.#gaps.delete(name)
+      return next
+    } catch (error) {
+      if (error instanceof LogGap) {
+        if (this.#gaps.get(name)?.message !== error.message) this.options.listener?.onLogGap?.(error)
+        this.#gaps.set(name, error)
+      }
+      throw error
+    }
+  }
+
+  /** A partition that the log does not show yet has nothing in it. */
+  async #logOf({ topic, partition }: TopicPartition): Promise<Pick<PartitionOffsets, 'first' | 'next'>> {
+    let asked = this.#asked.get(topic)
+    if (!asked) {
+      asked = this.options.driver.offsets(topic).finally(() => this.#asked.delete(topic))
+      this.#asked.set(topic, asked)
+    }
+    return (await asked).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }
+  }
+
+  #revoked(place: TopicPartition): void {
+    this.#partitions.delete(partitionName(place))
+    this.#gaps.delete(partitionName(place))
+    this.#standings.forget(place)
+  }
+
+  async #keepTelling(every_ms: number): Promise<void> {
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      try {
+        await this.#consumer?.tell(await this.standings())
+      } catch {
+        // A hint: the next one tells it. That the log or the database is away is told by what needs it.
+      }
+      await this.#clock.sleep(every_ms, signal).catch(() => undefined)
+    }
   }
 
   #partition(place: TopicPartition): PartitionConsumer {
@@ -119,7 +184,12 @@ export class Consumer {
     if (!partition) {
       const handler = this.#handlerOf(place.topic)
       if (!handler) throw new Error(`no handler of ${place.topic}`)
-      partition = new PartitionConsumer(place, { ...this.#shared(), handler, onAside: () => this.#worker.look() })
+      partition = new PartitionConsumer(place, {
+        ...this.#shared(),
+        handler,
+        logOf: (which) => this.#logOf(which),
+        onAside: () => this.#worker.look(),
+      })
       this.#partitions.set(name, partition)
     }
     return partition
@@ -133,9 +203,10 @@ export class Consumer {
   readonly #redrives: BatchHandler = (messages) =>
     Promise.resolve(async (tx) => {
       const { consumerStore, group } = this.options
-      for (const { data } of messages) {
-        const id = data['id']
-        if (typeof id === 'string' && id.startsWith(`${group}/`)) await consumerStore.redrive(tx, group, id, this.#clock.now())
+      const at_ms = this.#clock.now()
+      for (const { data, source } of messages) {
+        const { id, by } = data
+        if (typeof id === 'string') await consumerStore.redrive(tx, group, id, { by: typeof by === 'string' ? by : source, at_ms })
       }
       this.#worker.look()
     })

@@ -1,9 +1,9 @@
 import type { JsonObject } from '#kernel'
 import { encodeMessage } from '../cloud-events.js'
 import type { LogDriver, LogRecord, TopicSpec } from '../log.js'
-import type { DeadLetter } from './store.js'
+import type { DeadLetter, LetterChange } from './store.js'
 
-/** Where consumers tell what they parked. Type `MessageParked`, keyed by the dead letter's id. */
+/** Where consumers tell what they parked and what became of it, keyed by the dead letter's id. */
 export const DEAD_LETTERS = 'dead-letters'
 /** Where a redrive is asked for. Type `RedriveRequested`; the consumer group that parked the message acts on it. */
 export const REDRIVES = 'redrives'
@@ -34,53 +34,66 @@ export interface MessageParkedData extends JsonObject {
   readonly parkedAt: string
 }
 
-export const parkedRecord = (group: string, letter: DeadLetter): LogRecord => {
-  const { record, failure } = letter
-  const { headers } = record
-  const data: MessageParkedData = {
-    id: letter.id,
-    group,
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset.toString(),
-    key: record.key,
-    messageId: headers['ce_id'] ?? '',
-    type: headers['ce_type'] ?? '',
-    source: headers['ce_source'] ?? '',
-    errorClass: failure.errorClass,
-    error: failure.message,
-    stackHash: failure.stackHash,
-    attempts: letter.attempts,
-    parkedAt: new Date(letter.parkedAt_ms).toISOString(),
-  }
-  const traceparent = headers['traceparent']
-  const context = {
-    correlationId: headers['correlationid'] ?? letter.id,
-    causationId: headers['ce_id'] ?? letter.id,
-    ...(traceparent === undefined ? {} : { traceparent }),
-  }
+/** Types of messages on `dead-letters`. The later two have `{id, group, topic, at, by}`, `by` being who sent it back. */
+export const MESSAGE_PARKED = 'MessageParked'
+export const MESSAGE_REDRIVEN = 'MessageRedriven'
+export const MESSAGE_RECOVERED = 'MessageRecovered'
+
+export const changeRecord = (group: string, change: LetterChange): LogRecord => {
+  const { letter, state, revision, at_ms, by } = change
+  const { id, record } = letter
+  const at = new Date(at_ms).toISOString()
+  const traceparent = record.headers['traceparent']
+  const [type, data] =
+    state === 'parked'
+      ? [MESSAGE_PARKED, parkedData(group, letter)]
+      : [state === 'redriven' ? MESSAGE_REDRIVEN : MESSAGE_RECOVERED, { id, group, topic: record.topic, at, by: by ?? '' }]
   return withoutOrigin(
     {
       topic: DEAD_LETTERS,
-      key: letter.id,
-      type: 'MessageParked',
+      key: id,
+      type,
       schemaVersion: 1,
-      id: `${letter.id}@${letter.parkedAt_ms}`,
-      data,
-      context,
+      id: `${id}@${revision}`,
+      data: { ...data, revision },
+      context: {
+        correlationId: record.headers['correlationid'] ?? id,
+        causationId: record.headers['ce_id'] ?? id,
+        ...(traceparent === undefined ? {} : { traceparent }),
+      },
     },
     group,
-    letter.parkedAt_ms,
+    at_ms,
   )
 }
 
+const parkedData = (group: string, { id, record, failure, attempts, parkedAt_ms }: DeadLetter): MessageParkedData => ({
+  id,
+  group,
+  topic: record.topic,
+  partition: record.partition,
+  offset: record.offset.toString(),
+  key: record.key,
+  messageId: record.headers['ce_id'] ?? '',
+  type: record.headers['ce_type'] ?? '',
+  source: record.headers['ce_source'] ?? '',
+  errorClass: failure.errorClass,
+  error: failure.message,
+  stackHash: failure.stackHash,
+  attempts,
+  parkedAt: new Date(parkedAt_ms).toISOString(),
+})
+
+export interface RedriveRequest {
+  /** Dead letters' ids; those that a group does not know are nothing to it. */
+  readonly ids: readonly string[]
+  /** Who asks, kept with each letter: `sub` of an operator. */
+  readonly by: string
+  readonly at_ms: number
+}
+
 /** Asks the groups that parked them to take these dead letters up again. Any number of times: one effect. */
-export const requestRedrive = async (
-  driver: LogDriver,
-  ids: readonly string[],
-  time_ms: number,
-  causationId = 'redrive',
-): Promise<void> => {
+export const requestRedrive = async (driver: LogDriver, { ids, by, at_ms }: RedriveRequest): Promise<void> => {
   const producer = await driver.producer()
   try {
     await producer.send(
@@ -91,12 +104,12 @@ export const requestRedrive = async (
             key: id,
             type: 'RedriveRequested',
             schemaVersion: 1,
-            id: `${id}@${time_ms}`,
-            data: { id },
-            context: { correlationId: id, causationId },
+            id: `${id}@${at_ms}`,
+            data: { id, by },
+            context: { correlationId: id, causationId: id },
           },
           'operator',
-          time_ms,
+          at_ms,
         ),
       ),
     )

@@ -3,15 +3,16 @@ import { backoff_ms } from '../backoff.js'
 import { decodeMessage } from '../cloud-events.js'
 import type { BatchHandler, LogProducer, TopicPartition } from '../log.js'
 import { Wakeup } from '../wakeup.js'
-import { parkedRecord } from './dead-letters.js'
+import { changeRecord, DEAD_LETTERS } from './dead-letters.js'
 import { reportOf } from './failure-report.js'
-import { letterId, type PartitionConsumer, type PartitionOptions } from './partition.js'
+import { letterId } from './letter-id.js'
+import type { PartitionConsumer, PartitionOptions } from './partition.js'
 import type { DeferredMessage } from './store.js'
 
 /** What happens to later messages of a parked one's key: they go on, or wait until it is redriven. */
 export type ParkedKeyPolicy = 'go-on' | 'hold'
 
-export interface DeferredWorkerOptions extends Omit<PartitionOptions, 'handler' | 'onAside'> {
+export interface DeferredWorkerOptions extends Omit<PartitionOptions, 'handler' | 'onAside' | 'logOf'> {
   readonly handlerOf: (topic: string) => BatchHandler | undefined
   readonly policyOf: (topic: string) => ParkedKeyPolicy
   readonly maxAttempts: number
@@ -97,7 +98,7 @@ export class DeferredWorker {
       const effect = await this.options.handlerOf(record.topic)?.([decodeMessage(record) satisfies IncomingMessage])
       if (!effect) throw new Error(`no handler of ${record.topic}`)
       const waits = await transactions.run(async (tx) => {
-        if (!(await store.settle(tx, group, record))) throw new Gone()
+        if (!(await store.settle(tx, group, record, this.#clock.now()))) throw new Gone()
         await effect(tx)
         return store.waits(tx, group, partition.place, record.key)
       })
@@ -120,7 +121,7 @@ export class DeferredWorker {
     const waits = await transactions.run(async (tx) => {
       const there = hold
         ? await store.postpone(tx, group, { ...deferred, attempts, failure, due_ms: NEVER_MS })
-        : await store.settle(tx, group, record)
+        : await store.settle(tx, group, record, letter.parkedAt_ms)
       if (there) await store.park(tx, group, [letter])
       return hold || !there || (await store.waits(tx, group, partition.place, record.key))
     })
@@ -137,14 +138,15 @@ export class DeferredWorker {
   /** After the commit, so perhaps twice: readers know a dead letter by its id. */
   async #publish(): Promise<boolean> {
     const { consumerStore, group } = this.options
-    const letters = await consumerStore.unpublished(group, AT_ONCE)
-    if (letters.length === 0) return false
-    const producer = await this.options.producer()
-    await producer.send(letters.map((letter) => parkedRecord(group, letter)))
-    await consumerStore.published(
-      group,
-      letters.map(({ id }) => id),
-    )
+    const changes = await consumerStore.unpublished(group, AT_ONCE)
+    if (changes.length === 0) return false
+    // Of a letter about letters nothing is told, or one that cannot be read would be the subject of the next, without end.
+    const told = changes.filter(({ letter }) => letter.record.topic !== DEAD_LETTERS)
+    if (told.length > 0) {
+      const producer = await this.options.producer()
+      await producer.send(told.map((change) => changeRecord(group, change)))
+    }
+    await consumerStore.published(group, changes)
     return true
   }
 }

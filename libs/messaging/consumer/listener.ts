@@ -1,4 +1,5 @@
 import type { TopicPartition } from '../log.js'
+import type { LogGap } from './log-gap.js'
 
 /** What a consumer tells of itself; metrics are made of it elsewhere. Every part is optional, and none may throw. */
 export interface ConsumerListener {
@@ -23,5 +24,7 @@ export interface ConsumerListener {
     readonly attempts: number
     readonly errorClass: string
   }): void
+  /** A partition stands: its place is not in the log. Told once; `healthy()` is false for as long as it stands. */
+  onLogGap?(gap: LogGap): void
   onError?(error: unknown): void
 }

@@ -26,9 +26,10 @@ const TABLES = [
     failure text,
     due_ms bigint NOT NULL,
     redriven boolean NOT NULL DEFAULT false,
-    UNIQUE ("group", topic, partition, "offset")
+    -- A log that was made anew counts its offsets anew: with its time a record is known from another at the same place.
+    UNIQUE ("group", topic, partition, "offset", recorded_at_ms)
   )`,
-  `CREATE INDEX deferred_key ON deferred ("group", topic, partition, redriven, key, "offset")`,
+  `CREATE INDEX deferred_key ON deferred ("group", topic, partition, redriven, key, id)`,
   `CREATE TABLE dead_letter (
     id text PRIMARY KEY,
     "group" text NOT NULL,
@@ -42,10 +43,15 @@ const TABLES = [
     attempts int NOT NULL,
     failure text NOT NULL,
     parked_at_ms bigint NOT NULL,
-    published boolean NOT NULL DEFAULT false,
-    redriven boolean NOT NULL DEFAULT false
+    state text NOT NULL DEFAULT 'parked' CHECK (state IN ('parked', 'redriven', 'recovered')),
+    -- who sent it back last
+    redriven_by text,
+    changed_at_ms bigint NOT NULL,
+    revision int NOT NULL DEFAULT 1,
+    published boolean NOT NULL DEFAULT false
   )`,
-  `CREATE INDEX dead_letter_unpublished ON dead_letter ("group", parked_at_ms) WHERE NOT published`,
+  `CREATE INDEX dead_letter_unpublished ON dead_letter ("group", changed_at_ms) WHERE NOT published`,
+  `CREATE INDEX dead_letter_parked ON dead_letter ("group", topic, partition) WHERE state = 'parked'`,
 ]
 
 class CreateConsumer1763800000002 implements MigrationInterface {

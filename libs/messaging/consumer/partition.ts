@@ -2,9 +2,11 @@ import type { Clock, IncomingMessage, Random, Transaction, Transactions } from '
 import { backoff_ms } from '../backoff.js'
 import { decodeMessage, Undecodable } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
-import { noEffect, type BatchHandler, type StoredRecord, type TopicPartition } from '../log.js'
+import { noEffect, type BatchHandler, type PartitionOffsets, type StoredRecord, type TopicPartition } from '../log.js'
 import { reportOf } from './failure-report.js'
+import { letterId } from './letter-id.js'
 import type { ConsumerListener } from './listener.js'
+import { gapOf, LogGap } from './log-gap.js'
 import { Marks } from './marks.js'
 import type { ConsumerStore, DeadLetter, DeferredMessage } from './store.js'
 
@@ -19,6 +21,8 @@ export interface PartitionOptions {
   readonly firstRetry_ms: number
   readonly mostRetry_ms: number
   readonly listener: ConsumerListener | undefined
+  /** Where the log begins and ends. */
+  readonly logOf: (place: TopicPartition) => Promise<Pick<PartitionOffsets, 'first' | 'next'>>
   /** Something was deferred or parked: the worker should look. */
   readonly onAside: () => void
 }
@@ -35,11 +39,17 @@ interface Sorted {
 /** One assigned partition of a group: every batch is handled with one effect, or put aside, in one commit with its offset. */
 export class PartitionConsumer {
   #next = 0n
+  /** Where the driver was told to go on: nothing before it may come. */
+  #sought = 0n
+  /** Where it stood when the log was seen to be another one: what is in the log from there on is no continuation. */
+  #rewoundAt: bigint | undefined
   #marks = new Marks()
   /** What the store says; behind `#next` by batches that had no effect. */
   #stored = 0n
   #storing: Promise<void> | undefined
   #handling = 0
+  #underWaySince_ms: number | undefined
+  #handledUpTo_ms: number | undefined
   /** Counts up for good, so that no version comes twice. */
   #puts = 0
   /** Keys in `deferred`, each with a version of its own since something was put behind it: the worker may forget it only at that version. */
@@ -50,10 +60,14 @@ export class PartitionConsumer {
     private readonly options: PartitionOptions,
   ) {}
 
-  /** Reads its place anew; where the group was never here, it begins at `first`. */
-  async seek(first = 0n): Promise<bigint> {
-    const progress = await this.options.consumerStore.progress(this.options.group, this.place, first)
-    this.#next = this.#stored = progress.next
+  /** Reads its place anew; where the group was never here, it begins at the log's first record. Rejects with `LogGap`. */
+  async seek(log: Pick<PartitionOffsets, 'first' | 'next'>): Promise<bigint> {
+    const progress = await this.options.consumerStore.progress(this.options.group, this.place, log.first)
+    const gap = gapOf(this.place, progress.next, log)
+    if (gap) throw gap
+    if (progress.next === this.#rewoundAt) throw new LogGap('went-back', this.place, progress.next, log)
+    this.#rewoundAt = undefined
+    this.#next = this.#stored = this.#sought = progress.next
     this.#marks = new Marks(progress.marks)
     this.#deferredKeys.clear()
     for (const key of progress.deferredKeys) this.#deferredKeys.set(key, ++this.#puts)
@@ -70,10 +84,29 @@ export class PartitionConsumer {
     this.#handling++
     try {
       await this.#storing
+      await this.#expectNoGap(records)
+      this.#underWaySince_ms = records[0]?.timestamp_ms
       await this.#handle(records, signal)
+      this.#handledUpTo_ms = records.at(-1)?.timestamp_ms
     } finally {
+      this.#underWaySince_ms = undefined
       this.#handling--
     }
+  }
+
+  /** The offset after what it handled. */
+  get next(): bigint {
+    return this.#next
+  }
+
+  /** The time of the oldest record of the batch under way. */
+  get underWaySince_ms(): number | undefined {
+    return this.#underWaySince_ms
+  }
+
+  /** The time of the newest record handled. */
+  get handledUpTo_ms(): number | undefined {
+    return this.#handledUpTo_ms
   }
 
   /**
@@ -123,6 +156,19 @@ export class PartitionConsumer {
       await this.#handle(todo.slice(0, half), signal)
       await this.#handle(todo.slice(half), signal)
     }
+  }
+
+  /** A driver whose place was taken away goes on wherever the log has something: that is a loss, and not for a driver to decide. */
+  async #expectNoGap(records: readonly StoredRecord[]): Promise<void> {
+    const first = records[0]?.offset
+    if (first === undefined || (first >= this.#sought && first <= this.#next)) return
+    const log = await this.options.logOf(this.place)
+    if (first < this.#sought) {
+      this.#rewoundAt = this.#stored
+      throw new LogGap('went-back', this.place, this.#next, log)
+    }
+    const gap = gapOf(this.place, this.#next, log)
+    if (gap) throw gap
   }
 
   /** Changes whenever something is put behind this key; to be given to `release`. */
@@ -222,5 +268,3 @@ export class PartitionConsumer {
     this.#deferredKeys.set(key, ++this.#puts)
   }
 }
-
-export const letterId = (group: string, { topic, partition, offset }: StoredRecord): string => `${group}/${topic}/${partition}/${offset}`

@@ -43,11 +43,12 @@ describe('a partition of messages without effect', () => {
       firstRetry_ms: 1,
       mostRetry_ms: 1,
       listener: undefined,
+      logOf: () => Promise.resolve({ first: 0n, next: 3n }),
       onAside: () => undefined,
     })
     const { signal } = new AbortController()
     const stored = async () => (await consumerStore.progress('readers', place, 0n)).next
-    await partition.seek()
+    await partition.seek({ first: 0n, next: 3n })
     await partition.handle([record(0), record(1)], signal)
     await partition.store()
     expect(await stored()).toBe(2n)

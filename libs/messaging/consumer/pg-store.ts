@@ -2,8 +2,21 @@ import type { Transaction } from '#kernel'
 import { asPg } from '#postgres'
 import type pg from 'pg'
 import { FenceLost } from '../failure.js'
+import { letterId } from './letter-id.js'
 import type { StoredRecord, TopicPartition } from '../log.js'
-import type { ConsumerStore, DeadLetter, DeferredMessage, FailureReport, Mark, Progress } from './store.js'
+import type {
+  Aside,
+  ConsumerStore,
+  DeadLetter,
+  DeadLetterState,
+  DeferredMessage,
+  FailureReport,
+  LetterChange,
+  Mark,
+  Place,
+  Progress,
+  RedriveOrder,
+} from './store.js'
 
 /** The consumer's place in its own database: the tables of `messagingMigrations` in the pool's schema. */
 export const pgConsumerStore = (pool: pg.Pool): ConsumerStore => new PgConsumerStore(pool)
@@ -56,7 +69,10 @@ class PgConsumerStore implements ConsumerStore {
     await asPg(tx).query({
       name: 'consumer-defer',
       text: `INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, due_ms, redriven)
-        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::int[], $10::text[], $11::bigint[], $12::bool[])
+        SELECT $1, topic, partition, "offset", key, headers, value, at, attempts, failure, due, redriven
+        FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::int[], $10::text[], $11::bigint[], $12::bool[])
+          WITH ORDINALITY AS d (topic, partition, "offset", key, headers, value, at, attempts, failure, due, redriven, n)
+        ORDER BY n
         ON CONFLICT DO NOTHING`,
       values: [
         group,
@@ -72,7 +88,7 @@ class PgConsumerStore implements ConsumerStore {
   async due(group: string, partitions: readonly TopicPartition[], now_ms: number, limit: number): Promise<readonly DeferredMessage[]> {
     const { rows } = await this.pool.query<DeferredRow>({
       name: 'consumer-due',
-      text: `SELECT * FROM (${HEADS}) heads WHERE due_ms <= $4 ORDER BY due_ms, "offset" LIMIT $5`,
+      text: `SELECT * FROM (${HEADS}) heads WHERE due_ms <= $4 ORDER BY due_ms, id LIMIT $5`,
       values: [group, ...placeColumns(partitions), now_ms, limit],
     })
     return rows.map(toDeferred)
@@ -88,13 +104,18 @@ class PgConsumerStore implements ConsumerStore {
     return due === null || due === undefined ? undefined : Number(due)
   }
 
-  async settle(tx: Transaction, group: string, record: StoredRecord): Promise<boolean> {
-    const { rowCount } = await asPg(tx).query({
+  async settle(tx: Transaction, group: string, record: StoredRecord, now_ms: number): Promise<boolean> {
+    const { rows } = await asPg(tx).query<{ gone: bigint }>({
       name: 'consumer-settle',
-      text: `DELETE FROM deferred WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4`,
-      values: [group, record.topic, record.partition, record.offset],
+      text: `WITH gone AS (
+          DELETE FROM deferred WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND recorded_at_ms = $5 RETURNING 1
+        ), letter AS (
+          UPDATE dead_letter SET state = 'recovered', changed_at_ms = $7, revision = revision + 1, published = false
+          WHERE id = $6 AND state = 'redriven'
+        ) SELECT count(*) AS gone FROM gone`,
+      values: [group, record.topic, record.partition, record.offset, record.timestamp_ms, letterId(group, record), now_ms],
     })
-    return rowCount === 1
+    return rows[0]?.gone === 1n
   }
 
   async waits(tx: Transaction, group: string, { topic, partition }: TopicPartition, key: string): Promise<boolean> {
@@ -111,8 +132,17 @@ class PgConsumerStore implements ConsumerStore {
     const { rowCount } = await asPg(tx).query({
       name: 'consumer-postpone',
       text: `UPDATE deferred SET attempts = $5, failure = coalesce($6, failure), due_ms = $7
-        WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4`,
-      values: [group, record.topic, record.partition, record.offset, attempts, failure ? JSON.stringify(failure) : null, due_ms],
+        WHERE "group" = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND recorded_at_ms = $8`,
+      values: [
+        group,
+        record.topic,
+        record.partition,
+        record.offset,
+        attempts,
+        failure ? JSON.stringify(failure) : null,
+        due_ms,
+        record.timestamp_ms,
+      ],
     })
     return rowCount === 1
   }
@@ -120,12 +150,13 @@ class PgConsumerStore implements ConsumerStore {
   async park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void> {
     await asPg(tx).query({
       name: 'consumer-park',
-      text: `INSERT INTO dead_letter (id, "group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, parked_at_ms)
-        SELECT l.id, $1, l.topic, l.partition, l."offset", l.key, l.headers, l.value, l.at, l.attempts, l.failure, l.parked
+      text: `INSERT INTO dead_letter (id, "group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure,
+          parked_at_ms, changed_at_ms)
+        SELECT l.id, $1, l.topic, l.partition, l."offset", l.key, l.headers, l.value, l.at, l.attempts, l.failure, l.parked, l.parked
         FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bigint[], $9::int[], $10::text[], $11::bigint[], $12::text[])
           AS l (topic, partition, "offset", key, headers, value, at, attempts, failure, parked, id)
         ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, failure = excluded.failure, parked_at_ms = excluded.parked_at_ms,
-          published = false, redriven = false`,
+          state = 'parked', changed_at_ms = excluded.changed_at_ms, revision = dead_letter.revision + 1, published = false`,
       values: [
         group,
         ...columns(letters),
@@ -137,44 +168,68 @@ class PgConsumerStore implements ConsumerStore {
     })
   }
 
-  async unpublished(group: string, limit: number): Promise<readonly DeadLetter[]> {
+  async unpublished(group: string, limit: number): Promise<readonly LetterChange[]> {
     const { rows } = await this.pool.query<DeadLetterRow>({
       name: 'consumer-unpublished',
-      text: `SELECT * FROM dead_letter WHERE "group" = $1 AND NOT published ORDER BY parked_at_ms LIMIT $2`,
+      text: `SELECT * FROM dead_letter WHERE "group" = $1 AND NOT published ORDER BY changed_at_ms LIMIT $2`,
       values: [group, limit],
     })
-    return rows.map(toDeadLetter)
+    return rows.map(toChange)
   }
 
-  async published(group: string, ids: readonly string[]): Promise<void> {
+  async published(group: string, changes: readonly LetterChange[]): Promise<void> {
     await this.pool.query({
       name: 'consumer-published',
-      text: `UPDATE dead_letter SET published = true WHERE "group" = $1 AND id = ANY ($2)`,
-      values: [group, ids],
+      text: `UPDATE dead_letter l SET published = true FROM unnest($2::text[], $3::int[]) AS told (id, revision)
+        WHERE l."group" = $1 AND l.id = told.id AND l.revision = told.revision`,
+      values: [group, changes.map(({ letter }) => letter.id), changes.map(({ revision }) => revision)],
     })
   }
 
-  async redrive(tx: Transaction, group: string, id: string, now_ms: number): Promise<boolean> {
+  async redrive(tx: Transaction, group: string, id: string, { by, at_ms }: RedriveOrder): Promise<boolean> {
     const { rowCount } = await asPg(tx).query({
       name: 'consumer-redrive',
       text: `WITH letter AS (
-          UPDATE dead_letter SET redriven = true WHERE "group" = $1 AND id = $2 AND NOT redriven RETURNING *
+          UPDATE dead_letter SET state = 'redriven', redriven_by = $4, changed_at_ms = $3, revision = revision + 1, published = false
+          WHERE "group" = $1 AND id = $2 AND state = 'parked' RETURNING *
         )
         INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure, due_ms, redriven)
         SELECT "group", topic, partition, "offset", key, headers, value, recorded_at_ms, 0, failure, $3, true FROM letter
-        ON CONFLICT ("group", topic, partition, "offset") DO UPDATE SET attempts = 0, due_ms = excluded.due_ms`,
-      values: [group, id, now_ms],
+        ON CONFLICT ("group", topic, partition, "offset", recorded_at_ms) DO UPDATE SET attempts = 0, due_ms = excluded.due_ms`,
+      values: [group, id, at_ms, by],
     })
     return rowCount === 1
+  }
+
+  async places(group: string): Promise<readonly Place[]> {
+    const { rows } = await this.pool.query<Place>({
+      name: 'consumer-places',
+      text: `SELECT topic, partition, next FROM consumer_offset WHERE "group" = $1 ORDER BY topic, partition`,
+      values: [group],
+    })
+    return rows
+  }
+
+  async aside(group: string): Promise<readonly Aside[]> {
+    const { rows } = await this.pool.query<Aside>({
+      name: 'consumer-aside',
+      text: `SELECT topic, partition, sum(deferred)::int AS deferred, sum(parked)::int AS parked FROM (
+          SELECT topic, partition, count(*) AS deferred, 0 AS parked FROM deferred WHERE "group" = $1 GROUP BY topic, partition
+          UNION ALL
+          SELECT topic, partition, 0, count(*) FROM dead_letter WHERE "group" = $1 AND state = 'parked' GROUP BY topic, partition
+        ) counts GROUP BY topic, partition`,
+      values: [group],
+    })
+    return rows
   }
 }
 
 /** The first message of each waiting key, and every redriven one, of partitions given as two arrays. */
 const HEADS = `
-  SELECT DISTINCT ON (d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d."offset" END) d.*
+  SELECT DISTINCT ON (d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END) d.*
   FROM deferred d JOIN unnest($2::text[], $3::int[]) AS place (topic, partition) USING (topic, partition)
   WHERE d."group" = $1
-  ORDER BY d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d."offset" END, d."offset"`
+  ORDER BY d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END, d.id`
 
 interface StoredRow {
   readonly topic: string
@@ -198,6 +253,10 @@ interface DeadLetterRow extends StoredRow {
   readonly attempts: number
   readonly failure: string
   readonly parked_at_ms: bigint
+  readonly state: DeadLetterState
+  readonly redriven_by: string | null
+  readonly changed_at_ms: bigint
+  readonly revision: number
 }
 
 const placeColumns = (partitions: readonly TopicPartition[]): readonly unknown[] => [
@@ -231,6 +290,14 @@ const toDeferred = (row: DeferredRow): DeferredMessage => ({
   due_ms: Number(row.due_ms),
   redriven: row.redriven,
   ...(row.failure === null ? {} : { failure: JSON.parse(row.failure) as FailureReport }),
+})
+
+const toChange = (row: DeadLetterRow): LetterChange => ({
+  letter: toDeadLetter(row),
+  state: row.state,
+  revision: row.revision,
+  at_ms: Number(row.changed_at_ms),
+  ...(row.redriven_by === null ? {} : { by: row.redriven_by }),
 })
 
 const toDeadLetter = (row: DeadLetterRow): DeadLetter => ({

@@ -10,6 +10,18 @@ export interface Mark {
 }
 
 /** Where a consumer stands in a partition. */
+export interface Place extends TopicPartition {
+  readonly next: bigint
+}
+
+/** How many messages of a partition are put aside. */
+export interface Aside extends TopicPartition {
+  readonly deferred: number
+  /** In the dead letters, and not sent back since. */
+  readonly parked: number
+}
+
+/** Where a consumer stands in a partition. */
 export interface Progress {
   readonly next: bigint
   readonly marks: readonly Mark[]
@@ -37,12 +49,32 @@ export interface DeferredMessage {
 }
 
 export interface DeadLetter {
-  /** `<group>/<topic>/<partition>/<offset>` */
+  /** See `letterId`. */
   readonly id: string
   readonly record: StoredRecord
   readonly attempts: number
   readonly failure: FailureReport
   readonly parkedAt_ms: number
+}
+
+/** `redriven`: sent back, and not handled yet. `recovered`: handled after that. */
+export type DeadLetterState = 'parked' | 'redriven' | 'recovered'
+
+/** A change of a dead letter that the log has not been told of. */
+export interface LetterChange {
+  readonly letter: DeadLetter
+  readonly state: DeadLetterState
+  /** Counts its changes. */
+  readonly revision: number
+  readonly at_ms: number
+  /** Who sent it back. */
+  readonly by?: string
+}
+
+export interface RedriveOrder {
+  /** Who asks: `sub` of an operator. */
+  readonly by: string
+  readonly at_ms: number
 }
 
 /**
@@ -63,17 +95,22 @@ export interface ConsumerStore {
   due(group: string, partitions: readonly TopicPartition[], now_ms: number, limit: number): Promise<readonly DeferredMessage[]>
   /** When the earliest key of these partitions is due. */
   nextDue(group: string, partitions: readonly TopicPartition[]): Promise<number | undefined>
-  /** Takes one out, locking its key. False: it is gone, somebody else handled it. */
-  settle(tx: Transaction, group: string, record: StoredRecord): Promise<boolean>
+  /** Takes one out, locking its key; a dead letter that was sent back is `recovered`. False: it is gone, somebody else handled it. */
+  settle(tx: Transaction, group: string, record: StoredRecord, now_ms: number): Promise<boolean>
   /** Whether messages of the key still wait, not counting redriven ones. */
   waits(tx: Transaction, group: string, partition: TopicPartition, key: string): Promise<boolean>
   /** Another try failed: when next. False: it is gone. */
   postpone(tx: Transaction, group: string, message: DeferredMessage): Promise<boolean>
   /** Keeps dead letters until they are redriven; `hold` keeps later messages of the key waiting. */
   park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void>
-  /** Dead letters that the log has not acknowledged yet. */
-  unpublished(group: string, limit: number): Promise<readonly DeadLetter[]>
-  published(group: string, ids: readonly string[]): Promise<void>
+  /** Changes of dead letters that the log has not acknowledged yet, the oldest first. */
+  unpublished(group: string, limit: number): Promise<readonly LetterChange[]>
+  /** The log has these. One that changed again since is still to be told. */
+  published(group: string, changes: readonly LetterChange[]): Promise<void>
   /** Back to `deferred`, due now. False: unknown, or already redriven and not parked again since. */
-  redrive(tx: Transaction, group: string, id: string, now_ms: number): Promise<boolean>
+  redrive(tx: Transaction, group: string, id: string, order: RedriveOrder): Promise<boolean>
+  /** Every partition that the group was ever in. */
+  places(group: string): Promise<readonly Place[]>
+  /** Partitions with something aside. */
+  aside(group: string): Promise<readonly Aside[]>
 }

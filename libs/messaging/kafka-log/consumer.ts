@@ -2,7 +2,8 @@ import type { Clock, Random } from '#kernel'
 import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs'
 import { backoff_ms } from '../backoff.js'
 import { Lane } from '../lane.js'
-import { partitionName, type ConsumeOptions, type LogConsumer, type StoredRecord, type TopicPartition } from '../log.js'
+import { writeStanding } from './standing.js'
+import { partitionName, type ConsumeOptions, type LogConsumer, type Standing, type StoredRecord, type TopicPartition } from '../log.js'
 
 export interface KafkaConsumerSettings {
   readonly sessionTimeout_ms: number
@@ -19,6 +20,7 @@ interface Held {
   generation: number | undefined
   throttled: boolean
   handled: bigint | undefined
+  standing: Standing | undefined
 }
 
 /** Long polls are short, because a seek and a resume wait for the one under way. */
@@ -99,6 +101,15 @@ export class KafkaConsumer implements LogConsumer {
     this.#held.get(partitionName(partition))?.lane.resume()
   }
 
+  /** It goes with the next commit. */
+  tell(standings: readonly Standing[]): Promise<void> {
+    for (const standing of standings) {
+      const held = this.#held.get(partitionName(standing))
+      if (held) held.standing = standing
+    }
+    return Promise.resolve()
+  }
+
   close(timeout_ms = CLOSE_MS): Promise<void> {
     this.#closing ??= this.#close(timeout_ms)
     return this.#closing
@@ -161,7 +172,7 @@ export class KafkaConsumer implements LogConsumer {
       this.settings.clock,
       this.settings.random,
     )
-    const held: Held = { lane, generation: undefined, throttled: false, handled: undefined }
+    const held: Held = { lane, generation: undefined, throttled: false, handled: undefined, standing: undefined }
     this.#held.set(partitionName(place), held)
     if (this.#paused.has(partitionName(place))) lane.pause()
     lane.start()
@@ -221,9 +232,12 @@ export class KafkaConsumer implements LogConsumer {
 
   /** Only a hint for lag tools: where to go on is in the consumer's own database. */
   async #commit(): Promise<void> {
-    const offsets = [...this.#held.values()].flatMap(({ lane, handled }) =>
-      handled === undefined ? [] : [{ ...lane.place, offset: handled.toString() }],
-    )
+    const now = this.settings.clock.now()
+    const offsets = [...this.#held.values()].flatMap(({ lane, handled, standing }) => {
+      const next = handled ?? standing?.next
+      if (next === undefined) return []
+      return [{ ...lane.place, offset: next.toString(), metadata: standing ? writeStanding(standing, now) : null }]
+    })
     if (offsets.length > 0) await this.#consumer?.commitOffsets(offsets)
   }
 

@@ -1,9 +1,10 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { Kafka, logLevel, type Admin, type KafkaConfig } from 'kafkajs'
-import type { ConsumeOptions, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
+import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
 import { DependencyUnavailable } from '../failure.js'
 import { UnknownTopic } from '../unknown-topic.js'
 import { KafkaConsumer } from './consumer.js'
+import { groupsOf } from './groups.js'
 import { KafkaProducer, unavailable } from './producer.js'
 import { quietRequestQueues } from './quiet-queue.js'
 
@@ -123,6 +124,15 @@ class KafkaLog implements LogDriver {
     return offsets
       .map(({ partition, low, high }) => ({ partition, first: BigInt(low), next: BigInt(high) }))
       .sort((a, b) => a.partition - b.partition)
+  }
+
+  async groups(): Promise<readonly GroupStanding[]> {
+    const admin = await this.#administrator()
+    try {
+      return await groupsOf(admin, (topic) => this.offsets(topic), this.#clock.now())
+    } catch (error) {
+      throw unavailable(error)
+    }
   }
 
   async close(): Promise<void> {

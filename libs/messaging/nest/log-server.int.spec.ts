@@ -12,7 +12,8 @@ import { Ctx, EventPattern, Payload } from '@nestjs/microservices'
 import { Test } from '@nestjs/testing'
 import type { IncomingMessage, JsonObject } from '#kernel'
 import { asMemory, memoryTransactions } from '#kernel/testing'
-import { BatchPattern, encodeMessage, LogContext, LogServer, type Effect } from '#messaging'
+import { encodeMessage, type Effect } from '#messaging'
+import { BatchPattern, LogContext, LogServer } from '#messaging/nest'
 import { eventually, MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
 
 const lines: string[] = []

@@ -2,13 +2,15 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import { lastValueFrom, isObservable } from 'rxjs'
 import type { IncomingMessage } from '#kernel'
 import { Consumer, type ConsumerOptions } from '../consumer/consumer.js'
-import { noEffect, type BatchHandler, type Effect, type TopicPartition } from '../log.js'
+import { noEffect, type BatchHandler, type Effect, type Standing, type TopicPartition } from '../log.js'
 import { BATCH } from './batch-pattern.js'
 
 export interface LogServerOptions extends ConsumerOptions {
   /** How long `close` waits for the batches under way; 10 s. */
   readonly closeTimeout_ms?: number
 }
+
+const TELL_MS = 5_000
 
 /** What an `@EventPattern` handler may inject with `@Ctx()`. */
 export class LogContext {
@@ -51,8 +53,13 @@ export class LogServer extends Server implements CustomTransportStrategy {
   }
 
   /** See `Consumer.redrive`. */
-  redrive(id: string): Promise<boolean> {
-    return this.#consumer?.redrive(id) ?? Promise.resolve(false)
+  redrive(id: string, by: string): Promise<boolean> {
+    return this.#consumer?.redrive(id, by) ?? Promise.resolve(false)
+  }
+
+  /** See `Consumer.standings`; nothing before it listens. */
+  standings(): Promise<readonly Standing[]> {
+    return this.#consumer?.standings() ?? Promise.resolve([])
   }
 
   async close(): Promise<void> {
@@ -79,7 +86,7 @@ export class LogServer extends Server implements CustomTransportStrategy {
       handlers.set(topic, batch ? this.#batch(handler) : this.#single(handler))
     }
     if (handlers.size === 0) return
-    const consumer = new Consumer(this.options, handlers)
+    const consumer = new Consumer({ tell_ms: TELL_MS, ...this.options }, handlers)
     await consumer.start()
     this.#consumer = consumer
   }

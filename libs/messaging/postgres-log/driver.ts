@@ -1,6 +1,16 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { DependencyUnavailable } from '../failure.js'
-import type { ConsumeOptions, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
+import type {
+  ConsumeOptions,
+  GroupStanding,
+  LogConsumer,
+  LogDriver,
+  LogGapReason,
+  LogProducer,
+  PartitionOffsets,
+  Standing,
+  TopicSpec,
+} from '../log.js'
 import { Hub } from './hub.js'
 import { GroupMember } from './member.js'
 import { PostgresProducer } from './producer.js'
@@ -74,6 +84,17 @@ class PostgresLog implements LogDriver {
     return rows
   }
 
+  async groups(): Promise<readonly GroupStanding[]> {
+    const { rows } = await this.#open().pool.query<GroupRow>({ name: 'log-groups', text: GROUPS })
+    return rows.map(({ waiting_since_ms, gap, told_at_ms, lag, ...row }) => ({
+      ...row,
+      lag: Number(lag),
+      toldAt_ms: Number(told_at_ms),
+      ...(waiting_since_ms === null ? {} : { waitingSince_ms: Number(waiting_since_ms) }),
+      ...(gap === null ? {} : { gap }),
+    }))
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -87,6 +108,24 @@ class PostgresLog implements LogDriver {
     return (this.#hub ??= take(this.options))
   }
 }
+
+interface GroupRow extends Omit<Standing, 'lag' | 'waitingSince_ms' | 'gap'> {
+  readonly group: string
+  readonly owned: boolean
+  readonly lag: bigint
+  readonly waiting_since_ms: bigint | null
+  readonly gap: LogGapReason | null
+  readonly told_at_ms: bigint
+}
+
+const GROUPS = `
+  SELECT l."group", t.name AS topic, p.number AS partition, l.next, l.deferred, l.parked, l.gap,
+    EXISTS (SELECT FROM member m WHERE m."group" = l."group" AND m.member = l.member AND m.expires_at > clock_timestamp()) AS owned,
+    greatest(p.next - greatest(l.next, p.first), 0) AS lag,
+    (SELECT r.recorded_at_ms FROM record r WHERE r.partition_id = p.id AND r."offset" >= l.next ORDER BY r."offset" LIMIT 1) AS waiting_since_ms,
+    (extract(epoch FROM l.told_at) * 1000)::bigint AS told_at_ms
+  FROM lease l JOIN partition p ON p.id = l.partition_id JOIN topic t ON t.id = p.topic_id
+  WHERE l.told_at IS NOT NULL ORDER BY 1, 2, 3`
 
 const take = (options: PostgresLogOptions): Hub => {
   const key = options.shared === false ? undefined : `${options.url} ${options.schema ?? 'log'}`

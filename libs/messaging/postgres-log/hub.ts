@@ -18,6 +18,8 @@ export interface Subscriber {
   onNews(partitions: readonly number[] | undefined): void
   /** Members came or went. */
   onRebalance(): void
+  /** These partitions end before where they ended: the database was restored to the past. */
+  onWentBack(partitions: readonly number[]): void
 }
 
 /** Asks for records of a partition; one query answers all that ask at the same time. */
@@ -156,8 +158,11 @@ export class Hub {
   /** The slow poll behind the doorbell. */
   async poll(): Promise<void> {
     if (this.#closed) return
+    // What is known before the question is committed before the answer: an end below it has gone back.
+    const known = new Map(this.#ends)
     try {
       const { rows } = await this.pool.query<{ id: number; next: bigint }>({ name: 'log-ends', text: 'SELECT id, next FROM partition' })
+      this.#goBack(rows.filter(({ id, next }) => next < (known.get(id) ?? 0n)))
       const news = rows.filter(({ id, next }) => this.#learn(id, next)).map(({ id }) => id)
       if (news.length > 0) this.#tell(news)
     } catch {
@@ -214,6 +219,15 @@ export class Hub {
     const answers: StoredRecord[][] = asked.map(() => [])
     for (const row of rows) answers[row.n - 1]?.push(toRecord(row))
     return answers
+  }
+
+  #goBack(ends: readonly { readonly id: number; readonly next: bigint }[]): void {
+    if (ends.length === 0) return
+    for (const { id, next } of ends) {
+      this.#ends.set(id, next)
+      this.#tails.delete(id)
+    }
+    for (const subscriber of this.#subscribers) subscriber.onWentBack(ends.map(({ id }) => id))
   }
 
   #learn(partition: number, next: bigint): boolean {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Lane } from '../lane.js'
-import { partitionName, type ConsumeOptions, type LogConsumer, type TopicPartition } from '../log.js'
+import { partitionName, type ConsumeOptions, type LogConsumer, type Standing, type TopicPartition } from '../log.js'
 import { Wakeup } from '../wakeup.js'
 import type { Hub, Subscriber } from './hub.js'
 
@@ -77,6 +77,37 @@ export class GroupMember implements LogConsumer, Subscriber {
 
   onRebalance(): void {
     this.#wakeup.ring()
+  }
+
+  /** A lane begins anew, and so asks where to go on. */
+  onWentBack(partitions: readonly number[]): void {
+    for (const id of partitions) {
+      const mine = this.#assigned.get(id)
+      if (mine) this.#lose(id, mine.lane)
+    }
+    this.#wakeup.ring()
+  }
+
+  async tell(standings: readonly Standing[]): Promise<void> {
+    const ids = new Map([...this.#assigned].map(([id, { lane }]) => [partitionName(lane.place), id]))
+    const told = standings.flatMap((standing) => {
+      const id = ids.get(partitionName(standing))
+      return id === undefined ? [] : [{ id, ...standing }]
+    })
+    if (told.length === 0) return
+    await this.hub.pool.query({
+      name: 'log-tell',
+      text: 'SELECT tell($1, $2, $3, $4, $5, $6, $7)',
+      values: [
+        this.group,
+        this.#id,
+        told.map(({ id }) => id),
+        told.map(({ next }) => next),
+        told.map(({ deferred }) => deferred),
+        told.map(({ parked }) => parked),
+        told.map(({ gap }) => gap ?? null),
+      ],
+    })
   }
 
   async close(timeout_ms = CLOSE_MS): Promise<void> {

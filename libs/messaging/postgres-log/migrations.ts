@@ -45,6 +45,12 @@ CREATE TABLE lease (
   partition_id int NOT NULL REFERENCES partition,
   epoch bigint NOT NULL DEFAULT 0,
   member text,
+  -- What the member tells of itself, for operators.
+  next bigint,
+  deferred int NOT NULL DEFAULT 0,
+  parked int NOT NULL DEFAULT 0,
+  gap text,
+  told_at timestamptz,
   PRIMARY KEY ("group", partition_id)
 ) WITH (fillfactor = 50);
 `
@@ -158,6 +164,18 @@ BEGIN
 END $$;
 `
 
+/** Told every few seconds; what is lost in a crash of the server is told again. */
+const TELL = `
+CREATE FUNCTION tell(p_group text, p_member text, p_partitions int[], p_next bigint[], p_deferred int[], p_parked int[], p_gap text[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE lease l SET next = s.next, deferred = s.deferred, parked = s.parked, gap = s.gap, told_at = clock_timestamp()
+  FROM unnest(p_partitions, p_next, p_deferred, p_parked, p_gap) AS s (id, next, deferred, parked, gap)
+  WHERE l."group" = p_group AND l.partition_id = s.id AND l.member = p_member;
+END $$;
+`
+
 /** Removes up to `p_limit` outdated records of one partition; answers how many. Offsets grow with time, so the oldest are at the front. */
 const RETAIN = `
 CREATE FUNCTION retain(p_limit int) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -189,11 +207,11 @@ END $$;
 
 class CreateLog1763800000001 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [TABLES, ENSURE_TOPIC, APPEND, WANTED, BEAT, LEAVE, RETAIN]) await runner.query(sql)
+    for (const sql of [TABLES, ENSURE_TOPIC, APPEND, WANTED, BEAT, LEAVE, TELL, RETAIN]) await runner.query(sql)
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP FUNCTION retain, release, beat, wanted, append, ensure_topic')
+    await runner.query('DROP FUNCTION retain, tell, release, beat, wanted, append, ensure_topic')
     await runner.query('DROP TABLE lease, member, record, partition, topic')
   }
 }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { asMemory, memoryTransactions } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
-import { logMigrations, postgresLog } from '#messaging'
-import { eventually, logConformance } from '#messaging/testing'
+import { acceptLog, Consumer, encodeMessage, logMigrations, postgresLog, type BatchHandler } from '#messaging'
+import { eventually, logConformance, MemoryConsumerStore } from '#messaging/testing'
 import { GroupMember } from './member.js'
 
 const kill = async (consumer: unknown) => {
@@ -56,6 +57,65 @@ describe('the log in PostgreSQL', () => {
     await eventually('the rest', () => seen.length === 10)
     expect(seen[0]).toBe(20n)
     await driver.close()
+  })
+
+  it('notices a log that went back under its readers, and retention that overtook one: it stands until that is accepted', async () => {
+    const driver = postgresLog({ url: database.url, shared: false, poll_ms: 20 })
+    await driver.ensureTopics([{ name: 'v', partitions: 1, retention_ms: 60_000 }])
+    const producer = await driver.producer()
+    const said = (text: string, at: number) =>
+      encodeMessage(
+        { topic: 'v', key: 'k', type: 'Said', schemaVersion: 1, data: { text }, context: { correlationId: 'c', causationId: 'c' } },
+        'speaker',
+        0,
+        { incarnation: 'one', position: BigInt(at), ordinal: 0 },
+      )
+    const consumerStore = new MemoryConsumerStore()
+    const transactions = memoryTransactions()
+    const seen: unknown[] = []
+    const gaps: string[] = []
+    const collect: BatchHandler = (messages) =>
+      Promise.resolve((tx) => Promise.resolve(asMemory(tx).onCommit(() => seen.push(...messages.map(({ data }) => data['text'])))))
+    const consumer = new Consumer(
+      { driver, group: 'v', transactions, consumerStore, listener: { onLogGap: ({ reason }) => void gaps.push(reason) } },
+      new Map([['v', collect]]),
+    )
+    const ofTopic = `IN (SELECT p.id FROM partition p JOIN topic t ON t.id = p.topic_id WHERE t.name = 'v')`
+    await consumer.start()
+    await producer.send(['a', 'b', 'c', 'd'].map((text, at) => said(text, at)))
+    await eventually('all', () => seen.length === 4)
+
+    await pool.query(`UPDATE partition SET next = 2 WHERE id ${ofTopic}`)
+    await pool.query(`DELETE FROM record WHERE partition_id ${ofTopic} AND "offset" >= 2`)
+    await eventually('it stands', () => gaps.length === 1 && !consumer.healthy())
+    expect(gaps).toEqual(['went-back'])
+    await acceptLog(driver, consumerStore, transactions, 'v')
+    await producer.send([said('c', 2), said('d', 3), said('e', 4)])
+    await eventually('the new one', () => seen.includes('e'))
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(consumer.healthy()).toBe(true)
+
+    for (const place of consumer.assignment()) consumer.pause(place)
+    await producer.send([said('f', 5), said('g', 6), said('h', 7)])
+    await pool.query(`UPDATE record SET recorded_at_ms = 0 WHERE "offset" < 7 AND partition_id ${ofTopic}`)
+    await pool.query('SELECT retain(1000)')
+    await driver.close()
+    await consumer.close()
+
+    const later = postgresLog({ url: database.url, shared: false, poll_ms: 20 })
+    const another = new Consumer(
+      { driver: later, group: 'v', transactions, consumerStore, listener: { onLogGap: ({ reason }) => void gaps.push(reason) } },
+      new Map([['v', collect]]),
+    )
+    await another.start()
+    await eventually('it stands again', () => gaps.length === 2 && !another.healthy())
+    expect(gaps[1]).toBe('removed-unread')
+    expect(seen).not.toContain('h')
+    await acceptLog(later, consumerStore, transactions, 'v')
+    await eventually('what is left', () => seen.includes('h'))
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e', 'h'])
+    await another.close()
+    await later.close()
   })
 
   it('keeps offsets dense and deadlocks nobody when many send to many partitions at once', async () => {

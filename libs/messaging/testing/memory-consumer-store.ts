@@ -1,6 +1,18 @@
 import type { Transaction } from '#kernel'
 import { asMemory } from '#kernel/testing'
-import type { ConsumerStore, DeadLetter, DeferredMessage, Mark, Progress } from '../consumer/store.js'
+import { letterId } from '../consumer/letter-id.js'
+import type {
+  Aside,
+  ConsumerStore,
+  DeadLetter,
+  DeadLetterState,
+  DeferredMessage,
+  LetterChange,
+  Mark,
+  Place,
+  Progress,
+  RedriveOrder,
+} from '../consumer/store.js'
 import { partitionName, type StoredRecord, type TopicPartition } from '../log.js'
 
 interface Waiting extends DeferredMessage {
@@ -11,7 +23,10 @@ interface Parked {
   readonly group: string
   readonly letter: DeadLetter
   published: boolean
-  redriven: boolean
+  state: DeadLetterState
+  revision: number
+  at_ms: number
+  by?: string
 }
 
 /** A consumer's tables in memory; outlives the processes that use it, as a database does. */
@@ -57,12 +72,16 @@ export class MemoryConsumerStore implements ConsumerStore {
     return Promise.resolve(times.length === 0 ? undefined : Math.min(...times))
   }
 
-  settle(tx: Transaction, group: string, record: StoredRecord): Promise<boolean> {
+  settle(tx: Transaction, group: string, record: StoredRecord, now_ms: number): Promise<boolean> {
     const id = idOf(group, record)
     const taken = this.#takenBy(tx)
     if (!this.#waiting.has(id) || taken.has(id)) return Promise.resolve(false)
     taken.add(id)
-    asMemory(tx).onCommit(() => this.#waiting.delete(id))
+    asMemory(tx).onCommit(() => {
+      this.#waiting.delete(id)
+      const parked = this.#parked.get(letterId(group, record))
+      if (parked?.state === 'redriven') change(parked, 'recovered', now_ms)
+    })
     return Promise.resolve(true)
   }
 
@@ -84,39 +103,69 @@ export class MemoryConsumerStore implements ConsumerStore {
 
   park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void> {
     asMemory(tx).onCommit(() => {
-      for (const letter of letters) this.#parked.set(letter.id, { group, letter, published: false, redriven: false })
+      for (const letter of letters) {
+        const revision = (this.#parked.get(letter.id)?.revision ?? 0) + 1
+        this.#parked.set(letter.id, { group, letter, published: false, state: 'parked', revision, at_ms: letter.parkedAt_ms })
+      }
     })
     return Promise.resolve()
   }
 
-  unpublished(group: string, limit: number): Promise<readonly DeadLetter[]> {
-    const letters = [...this.#parked.values()].filter((parked) => parked.group === group && !parked.published)
-    return Promise.resolve(letters.slice(0, limit).map(({ letter }) => letter))
+  unpublished(group: string, limit: number): Promise<readonly LetterChange[]> {
+    const changed = [...this.#parked.values()].filter((parked) => parked.group === group && !parked.published)
+    return Promise.resolve(
+      changed
+        .slice(0, limit)
+        .map(({ letter, state, revision, at_ms, by }) => ({ letter, state, revision, at_ms, ...(by !== undefined && { by }) })),
+    )
   }
 
-  published(group: string, ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      const parked = this.#parked.get(id)
-      if (parked?.group === group) parked.published = true
+  published(group: string, changes: readonly LetterChange[]): Promise<void> {
+    for (const { letter, revision } of changes) {
+      const parked = this.#parked.get(letter.id)
+      if (parked?.group === group && parked.revision === revision) parked.published = true
     }
     return Promise.resolve()
   }
 
-  redrive(tx: Transaction, group: string, id: string, now_ms: number): Promise<boolean> {
+  redrive(tx: Transaction, group: string, id: string, { by, at_ms }: RedriveOrder): Promise<boolean> {
     const parked = this.#parked.get(id)
-    if (!parked || parked.group !== group || parked.redriven) return Promise.resolve(false)
+    if (!parked || parked.group !== group || parked.state !== 'parked') return Promise.resolve(false)
     asMemory(tx).onCommit(() => {
-      parked.redriven = true
+      change(parked, 'redriven', at_ms)
+      parked.by = by
       const { record, failure } = parked.letter
       const held = this.#waiting.get(idOf(group, record))
-      this.#waiting.set(idOf(group, record), { redriven: held === undefined, ...held, group, record, failure, attempts: 0, due_ms: now_ms })
+      this.#waiting.set(idOf(group, record), { redriven: held === undefined, ...held, group, record, failure, attempts: 0, due_ms: at_ms })
     })
     return Promise.resolve(true)
   }
 
+  places(group: string): Promise<readonly Place[]> {
+    const places = [...this.#places].flatMap(([name, { next }]) => {
+      const [of = '', place = ''] = name.split(' ')
+      const slash = place.lastIndexOf('/')
+      return of === group ? [{ topic: place.slice(0, slash), partition: Number(place.slice(slash + 1)), next }] : []
+    })
+    return Promise.resolve(places)
+  }
+
+  aside(group: string): Promise<readonly Aside[]> {
+    const counts = new Map<string, { topic: string; partition: number; deferred: number; parked: number }>()
+    const of = ({ topic, partition }: TopicPartition) => {
+      const name = partitionName({ topic, partition })
+      const count = counts.get(name) ?? { topic, partition, deferred: 0, parked: 0 }
+      counts.set(name, count)
+      return count
+    }
+    for (const waiting of this.#waiting.values()) if (waiting.group === group) of(waiting.record).deferred++
+    for (const parked of this.#parked.values()) if (parked.group === group && parked.state === 'parked') of(parked.letter.record).parked++
+    return Promise.resolve([...counts.values()])
+  }
+
   /** Dead letters that were not redriven: for checks. */
   parked(): readonly DeadLetter[] {
-    return [...this.#parked.values()].filter(({ redriven }) => !redriven).map(({ letter }) => letter)
+    return [...this.#parked.values()].filter(({ state }) => state === 'parked').map(({ letter }) => letter)
   }
 
   /** How many messages wait: for checks. */
@@ -146,4 +195,12 @@ export class MemoryConsumerStore implements ConsumerStore {
   }
 }
 
-const idOf = (group: string, { topic, partition, offset }: StoredRecord): string => `${group}/${topic}/${partition}/${offset}`
+const change = (parked: Parked, state: DeadLetterState, at_ms: number): void => {
+  parked.state = state
+  parked.revision++
+  parked.at_ms = at_ms
+  parked.published = false
+}
+
+const idOf = (group: string, { topic, partition, offset, timestamp_ms }: StoredRecord): string =>
+  `${group}/${topic}/${partition}/${offset}/${timestamp_ms}`

@@ -4,11 +4,13 @@ import { Lane } from '../lane.js'
 import {
   partitionName,
   type ConsumeOptions,
+  type GroupStanding,
   type LogConsumer,
   type LogDriver,
   type LogProducer,
   type LogRecord,
   type PartitionOffsets,
+  type Standing,
   type StoredRecord,
   type TopicPartition,
   type TopicSpec,
@@ -76,6 +78,27 @@ export class MemoryBroker {
   join(member: MemoryMember): void {
     this.#members.add(member)
     this.rebalance()
+  }
+
+  readonly #told = new Map<string, GroupStanding>()
+
+  tell(group: string, standings: readonly Standing[], toldAt_ms: number): void {
+    for (const each of standings) this.#told.set(`${group} ${partitionName(each)}`, { ...each, group, owned: true, toldAt_ms })
+  }
+
+  groups(): readonly GroupStanding[] {
+    return [...this.#told.values()].map((told) => {
+      const waiting = this.records(told.topic)[told.partition]?.slice(Number(told.next)) ?? []
+      const [first] = waiting
+      const { waitingSince_ms: _, ...rest } = told
+      const owned = [...this.#members].some(({ group, topics }) => group === told.group && topics.includes(told.topic))
+      return { ...rest, owned, lag: waiting.length, ...(first && { waitingSince_ms: first.timestamp_ms }) }
+    })
+  }
+
+  /** The log is restored to an earlier state: what is from `next` on is gone. */
+  truncate({ topic, partition }: TopicPartition, next: number): void {
+    this.#topics.get(topic)?.partitions[partition]?.splice(next)
   }
 
   leave(member: MemoryMember): void {
@@ -179,6 +202,11 @@ class MemoryMember implements LogConsumer {
     }
   }
 
+  tell(standings: readonly Standing[]): Promise<void> {
+    this.broker.tell(this.group, standings, this.clock.now())
+    return Promise.resolve()
+  }
+
   kick(): void {
     for (const { lane } of this.#lanes.values()) lane.kick()
   }
@@ -265,6 +293,10 @@ export class MemoryLog implements LogDriver {
 
   offsets(topic: string): Promise<readonly PartitionOffsets[]> {
     return Promise.resolve(this.broker.offsets(topic))
+  }
+
+  groups(): Promise<readonly GroupStanding[]> {
+    return Promise.resolve(this.broker.groups())
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { IncomingMessage, JsonObject, Transaction, Transactions } from '#kernel'
 import { encodeMessage } from '../cloud-events.js'
+import { acceptLog } from '../consumer/accept-log.js'
 import { Consumer, type ConsumerOptions } from '../consumer/consumer.js'
 import { DEAD_LETTERS, requestRedrive } from '../consumer/dead-letters.js'
+import type { LogGap } from '../consumer/log-gap.js'
 import type { ConsumerStore } from '../consumer/store.js'
 import { DependencyUnavailable } from '../failure.js'
-import { noEffect, type BatchHandler, type LogDriver, type LogRecord } from '../log.js'
+import { noEffect, type BatchHandler, type LogDriver, type LogRecord, type Standing } from '../log.js'
 import { eventually } from './eventually.js'
 
 export interface RuntimeUnderTest {
@@ -86,7 +88,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
       const seen: IncomingMessage[] = []
       const { transactions, consumerStore } = runtime
       const reader = new Consumer(
-        { driver: driver(), group: `ops-${topic}`, transactions, consumerStore },
+        { driver: driver(), group: `ops-${topic}-${++topics}`, transactions, consumerStore },
         new Map<string, BatchHandler>([
           [
             DEAD_LETTERS,
@@ -215,13 +217,18 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const [letter] = await letters(1)
         const id = String(letter?.data['id'])
         healed = true
-        await requestRedrive(driver(), [id, id, 'readers/none/0/0', `others/${topic}/0/0`], Date.now())
+        await requestRedrive(driver(), { ids: [id, id, 'unknown'], by: 'asha', at_ms: Date.now() })
         await eventually('its effect', async () => (await runtime.written()).length > 0)
-        await requestRedrive(driver(), [id], Date.now())
-        expect(await consumer.redrive(id)).toBe(false)
+        await requestRedrive(driver(), { ids: [id], by: 'asha', at_ms: Date.now() })
+        expect(await consumer.redrive(id, 'asha')).toBe(false)
         await send(message('k', 'later'))
         await eventually('later', async () => (await runtime.written()).includes('later'))
         expect(await runtime.written()).toEqual(['p', 'later'])
+        // Of changes that follow one another closely only the last is told.
+        const told = await letters(1)
+        await eventually('it is told', () => told.at(-1)?.type === 'MessageRecovered')
+        expect(told.at(-1)?.data).toMatchObject({ id, group: 'readers', by: 'asha' })
+        expect(await runtime.consumerStore.aside('readers')).toEqual([])
       },
       timeout_ms,
     )
@@ -239,7 +246,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         await eventually('the other', async () => (await runtime.written()).length > 0)
         expect(await runtime.written()).toEqual(['o'])
         healed = true
-        expect(await consumer.redrive(String(letter?.data['id']))).toBe(true)
+        expect(await consumer.redrive(String(letter?.data['id']), 'asha')).toBe(true)
         await send(message('k', 'r'))
         await eventually('all', async () => (await runtime.written()).length === 4)
         expect(await runtime.written()).toEqual(['o', 'p', 'q', 'r'])
@@ -304,6 +311,63 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const written = await runtime.written()
         expect(written.filter((text) => text.startsWith('b'))).toEqual(['b1', 'b2', 'b3'])
         expect(written.filter((text) => text.startsWith('g'))).toEqual(['g1', 'g2', 'g3'])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'stands, unhealthy, where the log ends before its place; accepted, it reads what is there once',
+      async () => {
+        const first = await consume(writer())
+        await send(message('k', 'a'), message('k', 'b'))
+        await eventually('both', async () => (await runtime.written()).length === 2)
+        await first.close()
+        const { consumerStore, transactions } = runtime
+        const place = (await consumerStore.places('readers')).find((each) => each.topic === topic && each.next > 0n)
+        if (!place) throw new Error('it has no place')
+        const { marks } = await consumerStore.progress('readers', place, 0n)
+        // As if the log had held more, and was restored to a time before.
+        await transactions.run((tx) => consumerStore.advance(tx, 'readers', place, place.next, place.next + 5n, marks))
+        const gaps: LogGap[] = []
+        const consumer = await consume(writer(), { listener: { onLogGap: (gap) => void gaps.push(gap) } })
+        await eventually('it is noticed', () => gaps.length > 0)
+        expect(gaps[0]).toMatchObject({ reason: 'went-back', next: place.next + 5n, partition: { topic, partition: place.partition } })
+        expect(consumer.healthy()).toBe(false)
+        expect((await consumer.standings()).find(({ gap }) => gap !== undefined)).toMatchObject({ gap: 'went-back', topic })
+        expect(await acceptLog(driver(), consumerStore, transactions, 'readers')).toHaveLength(1)
+        await send(message('k', 'c'))
+        await eventually('it goes on', async () => (await runtime.written()).includes('c'))
+        expect(await runtime.written()).toEqual(['a', 'b', 'c'])
+        await eventually('it is well', () => consumer.healthy())
+        expect(gaps).toHaveLength(1)
+        expect(await acceptLog(driver(), consumerStore, transactions, 'readers')).toEqual([])
+      },
+      timeout_ms,
+    )
+
+    it(
+      'tells the log how far behind it is, what it tries again and what it parked',
+      async () => {
+        let away = true
+        const consumer = await consume(
+          writer(({ data }) => (data['poison'] ? new Error('ill') : away && data['away'] ? new DependencyUnavailable('away') : undefined)),
+          { tell_ms: 20, maxAttempts: 1_000 },
+        )
+        await send(message('ill', 'x', { poison: true }))
+        await eventually('it is put aside', async () => (await consumer.standings()).some(({ deferred }) => deferred === 1))
+        const stuck = message('k', 'a', { away: true })
+        await send(stuck, message('k', 'b'))
+        const told = async () => (await driver().groups()).filter(({ group, topic: of }) => group === 'readers' && of === topic)
+        const sum = (standings: readonly Standing[], of: 'lag' | 'deferred') => standings.reduce((all, each) => all + each[of], 0)
+        await eventually('it told', async () => sum(await told(), 'lag') === 2 && sum(await told(), 'deferred') === 1)
+        const waits = (await told()).find(({ lag }) => lag > 0)
+        expect(waits).toMatchObject({ owned: true, lag: 2, parked: 0 })
+        expect(Date.now() - (waits?.waitingSince_ms ?? 0)).toBeLessThan(timeout_ms)
+        const own = (await consumer.standings()).find(({ partition }) => partition === waits?.partition)
+        expect(own).toMatchObject({ lag: 2, next: waits?.next })
+        away = false
+        await eventually('none waits', async () => sum(await told(), 'lag') === 0)
+        expect((await told()).every(({ waitingSince_ms }) => waitingSince_ms === undefined)).toBe(true)
       },
       timeout_ms,
     )
