@@ -47,9 +47,13 @@ export const ROUTES: readonly Route[] = [
     'POST /v1/wallets/{id}/unfreeze',
     'POST /v1/wallets/{id}/close',
     'POST /v1/wallets/{id}/kyc',
+    'GET /v1/wallets/{id}/holds/{holdId}',
+    'GET /v1/wallets/{id}/entries/{version}',
+    'GET /v1/wallets/{id}/beneficiaries/{walletId}',
     'GET /v1/wallets/{id}/statement',
     'GET /v1/wallets/{id}/events',
     'GET /v1/wallets/{id}/verify',
+    'GET /v1/wallets/trial-balance',
   ].map(route('wallet')),
   ...[
     'GET /v1/orders/{id}/payment',

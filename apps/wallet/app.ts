@@ -1,5 +1,7 @@
 import { createService, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { pgFoldedBooks } from './books/pg-folded-books.js'
+import { TrialBalances } from './books/trial-balances.js'
 import { ExpiryWorker } from './expiry/expiry-worker.js'
 import { pgHoldExpiries } from './expiry/pg-hold-expiries.js'
 import { publishWallet } from './publish.js'
@@ -19,11 +21,12 @@ export const createWalletApp = (config: WalletConfig, parts: ServiceParts = {}):
       publish: publishWallet,
       module: ({ pool, store, clock, ids, random, life, transactions, report }) => {
         const rules = new Rules(limitRows(config), clock, ids)
+        const balances = new TrialBalances(store, pgFoldedBooks(pool), clock)
         const expiries = pgHoldExpiries(pool)
         life.works(
           new ExpiryWorker({ expiries, commands: store, rules, clock, random, poll_ms: config.HOLD_EXPIRY_POLL_MS, onError: report }),
         )
-        return WalletModule.with({ store, rules, expiries, clock, transactions })
+        return WalletModule.with({ store, rules, expiries, balances, clock, transactions })
       },
     },
     parts,

@@ -1,7 +1,13 @@
 import { eventStoreMigrations } from '#event-store'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
+import { foldedBooksMigrations } from './books/pg-folded-books.js'
 import { holdExpiryMigrations } from './expiry/pg-hold-expiries.js'
 
 /** All of the wallet's database, for its schema. */
-export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...holdExpiryMigrations]
+export const migrations: readonly Migration[] = [
+  ...eventStoreMigrations,
+  ...messagingMigrations,
+  ...holdExpiryMigrations,
+  ...foldedBooksMigrations,
+]

@@ -1,6 +1,8 @@
 import type { Events, RecordedEvent, StreamState } from '#event-store'
 import { notFound } from '#platform'
-import { audit, evolve, noWallet, statementEntry, writeWallet, type StatementEntry, type WalletState } from '#wallet'
+import { audit, evolve, findHold, noWallet, statementEntry, writeWallet, type StatementEntry, type WalletState } from '#wallet'
+import { isDeepStrictEqual } from 'node:util'
+import { firstRecordedSince, holdInHistory, startedAt, type HoldFound } from './history.js'
 import { ownerRef, walletEvent, walletRef, walletStreamName } from './streams.js'
 
 export interface Verification {
@@ -40,21 +42,39 @@ export class WalletReads {
     return this.events.readStream(walletStreamName(walletId), { from: after + 1, ...(limit === undefined ? {} : { limit }) })
   }
 
+  /** A hold, open or ended; undefined where the wallet never had it. An open one is at hand, others are looked for in the stream. */
+  async hold(walletId: string, holdId: string): Promise<HoldFound | undefined> {
+    const { state, version } = await this.now(walletId)
+    const open = findHold(state.holds, holdId)
+    if (open) return { hold: open, status: 'OPEN' }
+    const since_ms = startedAt(holdId)
+    const from = since_ms === undefined ? 1 : await firstRecordedSince(this.events, walletStreamName(walletId), version, since_ms)
+    return holdInHistory(this.recorded(walletId, from - 1), holdId)
+  }
+
+  /** The statement's line of one version; undefined where no money moved then. */
+  async entry(walletId: string, version: number): Promise<StatementEntry | undefined> {
+    for await (const recorded of this.recorded(walletId, version - 1, 1)) return lineOf(recorded)
+    return undefined
+  }
+
   /** Statement lines with the version of each, oldest first; `from` is in, `to` is out, milliseconds since the epoch. */
   async *statement(
     walletId: string,
     { after, from_ms, to_ms }: { readonly after: number; readonly from_ms: number; readonly to_ms: number },
   ): AsyncGenerator<StatementEntry & { readonly version: number }> {
-    for await (const recorded of this.recorded(walletId, after)) {
+    const { version } = await this.now(walletId)
+    const start = from_ms <= 0 ? 1 : await firstRecordedSince(this.events, walletStreamName(walletId), version, from_ms)
+    for await (const recorded of this.recorded(walletId, Math.max(after, start - 1))) {
       if (recorded.recordedAt >= to_ms) return
-      const entry = recorded.recordedAt >= from_ms ? statementEntry(walletEvent(recorded)) : undefined
-      if (entry) yield { ...entry, at_ms: recorded.recordedAt, version: recorded.version }
+      const entry = lineOf(recorded)
+      if (entry) yield { ...entry, version: recorded.version }
     }
   }
 
   /**
-   * The hash chain holds; each event's balance and held are what the amounts before it add up to; and what the store gives (snapshot and
-   * tail) is the fold of all events.
+   * The hash chain holds; each event's balance and held are what the amounts before it add up to; and the fold of all events is both what
+   * this process decides on and what the stored snapshot and the events after it give.
    */
   async verify(walletId: string): Promise<Verification> {
     const { state: given, version } = await this.now(walletId)
@@ -68,7 +88,8 @@ export class WalletReads {
       state = evolve(state, event)
       folded++
     }
-    const same = folded === version && JSON.stringify(writeWallet(state)) === JSON.stringify(writeWallet(given))
+    const stored = await this.events.loadAt(walletRef(walletId), { version })
+    const same = folded === version && [given, stored.state].every((each) => isDeepStrictEqual(writeWallet(each), writeWallet(state)))
     const faults = [
       ...(chain.ok ? [] : ['hash-chain' as const]),
       ...(balanced ? [] : ['balances' as const]),
@@ -76,6 +97,11 @@ export class WalletReads {
     ]
     return { ok: faults.length === 0, version: chain.version, checkedEvents: chain.checkedEvents, head: chain.head, faults }
   }
+}
+
+const lineOf = (recorded: RecordedEvent): StatementEntry | undefined => {
+  const entry = statementEntry(walletEvent(recorded))
+  return entry && { ...entry, at_ms: recorded.recordedAt }
 }
 
 const found = (loaded: StreamState<WalletState>): StreamState<WalletState> => {

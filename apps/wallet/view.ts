@@ -1,5 +1,6 @@
-import { subtract, toMoneyJson, type Paise } from '#kernel'
-import { available, type Hold, type WalletState } from '#wallet'
+import { add, subtract, toMoneyJson, type Paise } from '#kernel'
+import { ACCOUNTS, available, balanceOf, type Hold, type StatementEntry, type WalletState } from '#wallet'
+import type { Folded } from './books/trial-balances.js'
 
 /** Money as plain JSON. */
 export const money = (amount: Paise) => ({ ...toMoneyJson(amount) })
@@ -32,4 +33,24 @@ export const holdView = (
   ...(captured === undefined ? {} : { captured: money(captured), released: money(subtract(hold.amount, captured)) }),
   reference: hold.reference,
   expiresAt: hold.expiresAt_ms === undefined ? null : new Date(hold.expiresAt_ms).toISOString(),
+})
+
+/** A line of a statement as clients see it. */
+export const entryView = ({ entryId, at_ms, type, amount, balance, reference }: StatementEntry) => ({
+  entryId,
+  at: new Date(at_ms).toISOString(),
+  type,
+  amount: money(amount),
+  balance: money(balance),
+  reference,
+})
+
+/** Every account's columns, and what all balances add up to: zero, or the books are wrong. */
+export const trialBalanceView = ({ books, countedEvents }: Folded) => ({
+  accounts: ACCOUNTS.map((account) => {
+    const { debits, credits } = books[account]
+    return { account, debits: money(debits), credits: money(credits), balance: money(balanceOf(books[account])) }
+  }),
+  total: money(add(...ACCOUNTS.map((account) => balanceOf(books[account])))),
+  countedEvents,
 })

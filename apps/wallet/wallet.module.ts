@@ -3,13 +3,15 @@ import type { Commands, Events } from '#event-store'
 import { HttpCommands } from '#platform'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
+import { TrialBalances } from './books/trial-balances.js'
 import { CloseWalletHandler, GovernWalletHandler, RegisterBeneficiaryHandler } from './commands/govern-wallet.js'
 import { CaptureMoneyHandler, HoldMoneyHandler, ReleaseMoneyHandler } from './commands/hold-funds.js'
 import { MoveMoneyHandler, TransferMoneyHandler } from './commands/move-money.js'
 import { OpenWalletHandler } from './commands/open-wallet.js'
 import { HOLD_EXPIRIES, type HoldExpiries } from './expiry/hold-expiries.js'
+import { BooksController } from './http/books.controller.js'
 import { HoldsController, TransfersController } from './http/holds.controller.js'
-import { AnyWallet, WalletHolder, WalletOwner, WalletReader } from './http/ownership.js'
+import { AnyWallet, HoldEnder, WalletHolder, WalletOwner, WalletParty, WalletReader } from './http/ownership.js'
 import { RecordsController } from './http/records.controller.js'
 import { WalletsController } from './http/wallets.controller.js'
 import { WALLET_COMMAND_HANDLER, WalletCommandsConsumer } from './messages/wallet-commands.consumer.js'
@@ -22,25 +24,29 @@ export interface WalletParts {
   readonly store: Commands & Events & { readonly incarnation: string }
   readonly rules: Rules
   readonly expiries: HoldExpiries
+  readonly balances: TrialBalances
   readonly clock: Clock
   readonly transactions: Transactions
 }
 
 @Module({})
 export class WalletModule {
-  static with({ store, rules, expiries, clock, transactions }: WalletParts): DynamicModule {
+  static with({ store, rules, expiries, balances, clock, transactions }: WalletParts): DynamicModule {
     return {
       module: WalletModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [WalletsController, HoldsController, TransfersController, RecordsController, WalletCommandsConsumer],
+      controllers: [BooksController, WalletsController, HoldsController, TransfersController, RecordsController, WalletCommandsConsumer],
       providers: [
         { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: Rules, useValue: rules },
         { provide: WalletReads, useValue: new WalletReads(store) },
+        { provide: TrialBalances, useValue: balances },
         { provide: HOLD_EXPIRIES, useValue: expiries },
         { provide: WALLET_COMMAND_HANDLER, useValue: handleWalletCommands(store, rules) },
         WalletReader,
         WalletHolder,
+        HoldEnder,
+        WalletParty,
         WalletOwner,
         AnyWallet,
         OpenWalletHandler,

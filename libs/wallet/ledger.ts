@@ -47,27 +47,45 @@ const line = (type: EntryType, entryId: string, { at_ms, amount, balance, refere
   reference,
 })
 
-export type TrialBalance = Readonly<Record<Account | 'wallets', Paise>>
-
-export const NO_BALANCES: TrialBalance = {
-  wallets: paise(0n),
-  escrow: paise(0n),
-  'provider-clearing': paise(0n),
-  'merchant-payable': paise(0n),
-  transfers: paise(0n),
-  'owner-payable': paise(0n),
+/** An account's two columns. Both only grow. */
+export interface AccountSums {
+  readonly debits: Paise
+  readonly credits: Paise
 }
 
-/** Books an event: what the wallet gains its counter-account loses, so that the accounts always add up to zero. */
-export const book = (balances: TrialBalance, event: WalletEvent): TrialBalance => {
+/**
+ * What the events add up to, by account. `wallets` is all wallets together: what customers are owed, so it grows by credits. Each movement is
+ * written on both sides, so that the columns of the whole are always the same.
+ */
+export type Books = Readonly<Record<AccountName, AccountSums>>
+export type AccountName = Account | 'wallets'
+
+export const ACCOUNTS: readonly AccountName[] = ['wallets', 'escrow', 'provider-clearing', 'merchant-payable', 'transfers', 'owner-payable']
+
+const NOTHING: AccountSums = { debits: paise(0n), credits: paise(0n) }
+
+export const NO_BOOKS: Books = {
+  wallets: NOTHING,
+  escrow: NOTHING,
+  'provider-clearing': NOTHING,
+  'merchant-payable': NOTHING,
+  transfers: NOTHING,
+  'owner-payable': NOTHING,
+}
+
+/** Above zero: owed to somebody. Below: owned, as what lies at the bank is. */
+export const balanceOf = ({ debits, credits }: AccountSums): Paise => paise(credits - debits)
+
+/** Books an event: what the wallet is credited with its counter-account is debited with, and the other way round. */
+export const book = (books: Books, event: WalletEvent): Books => {
   const moved = movement(event)
-  if (!moved) return balances
-  return {
-    ...balances,
-    wallets: paise(balances.wallets + moved.change),
-    [moved.account]: paise(balances[moved.account] - moved.change),
-  }
+  if (!moved) return books
+  const { account, change } = moved
+  return { ...books, wallets: post(books.wallets, change), [account]: post(books[account], -change) }
 }
+
+const post = ({ debits, credits }: AccountSums, change: bigint): AccountSums =>
+  change >= 0n ? { debits, credits: paise(credits + change) } : { debits: paise(debits - change), credits }
 
 /**
  * Folds a wallet's events and compares each event's own balance and held with what its amounts add up to. Answers the state, and the

@@ -4,11 +4,12 @@ import fc from 'fast-check'
 import {
   audit,
   available,
+  balanceOf,
   book,
   decideTransfer,
   evolve,
   limitsFrom,
-  NO_BALANCES,
+  NO_BOOKS,
   noWallet,
   readWallet,
   walletDecider,
@@ -197,10 +198,10 @@ describe('wallets against a plain model', () => {
           const snapshot = writeWallet(audit(events[name].slice(0, half)).state)
           expect(writeWallet(audit(events[name].slice(half), readWallet(snapshot)).state)).toEqual(writeWallet(state))
         }
-        const balances = NAMES.flatMap((name) => events[name]).reduce(book, NO_BALANCES)
-        expect(Object.values(balances).reduce((sum, each) => sum + each, 0n)).toBe(0n)
-        expect(balances.transfers).toBe(0n)
-        expect(balances.wallets).toBe(states.a.balance + states.b.balance + states.c.balance)
+        const books = NAMES.flatMap((name) => events[name]).reduce(book, NO_BOOKS)
+        expect(Object.values(books).reduce((sum, each) => sum + balanceOf(each), 0n)).toBe(0n)
+        expect(balanceOf(books.transfers)).toBe(0n)
+        expect(balanceOf(books.wallets)).toBe(states.a.balance + states.b.balance + states.c.balance)
       }),
       { numRuns: 500 },
     )

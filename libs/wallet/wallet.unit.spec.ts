@@ -3,10 +3,13 @@ import { fold, isRefusal, paise, refuse } from '#kernel'
 import {
   audit,
   available,
+  balanceOf,
+  book,
   DEFAULT_LIMITS,
   decideTransfer,
   evolve,
   limitsFrom,
+  NO_BOOKS,
   noWallet,
   ownerDecider,
   readWallet,
@@ -357,6 +360,27 @@ describe('records', () => {
     const forged = events.map((event) => (event.type === 'Credited' ? { ...event, data: { ...event.data, amount: '99999' } } : event))
     expect(audit(forged).wrongAt).toBe(2)
     expect(events.map(statementEntry).map((entry) => entry?.balance)).toEqual([undefined, 10_000n, 9_000n])
+  })
+
+  it('books each movement on both sides', () => {
+    const done = [open(), credit(100), hold('h', 30), capture('h', 20), refund(5), debit(10), close].reduce<WalletEvent[]>(
+      (all, command) => {
+        const decided = decider.decide(command, fold(decider, all))
+        if (isRefusal(decided)) throw new Error(decided.slug)
+        return [...all, ...decided]
+      },
+      [],
+    )
+    const { wallets, escrow, transfers, ...rest } = done.reduce(book, NO_BOOKS)
+    expect(wallets).toEqual({ debits: 10_500n, credits: 10_500n })
+    expect(escrow).toEqual({ debits: 10_000n, credits: 1_000n })
+    expect(transfers).toEqual({ debits: 0n, credits: 0n })
+    expect(rest).toEqual({
+      'provider-clearing': { debits: 0n, credits: 0n },
+      'merchant-payable': { debits: 500n, credits: 2_000n },
+      'owner-payable': { debits: 0n, credits: 7_500n },
+    })
+    expect(balanceOf(escrow)).toBe(-9_000n)
   })
 
   it('survives its own snapshot', () => {

@@ -114,7 +114,10 @@ export class RegisterBeneficiaryHandler implements ICommandHandler<RegisterBenef
       walletId,
       command: { type: 'register-beneficiary', at_ms: this.rules.clock.now(), walletId: beneficiaryId },
       status: 200,
-      answer: ({ events }) => ({ status: events.length > 0 ? 201 : 200, body: { walletId, beneficiary: { walletId: beneficiaryId } } }),
+      answer: ({ events }) => ({
+        body: { walletId, beneficiary: { walletId: beneficiaryId } },
+        ...(events.length > 0 ? { status: 201, location: `/v1/wallets/${walletId}/beneficiaries/${beneficiaryId}` } : { status: 200 }),
+      }),
     })
   }
 }

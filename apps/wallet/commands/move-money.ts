@@ -8,6 +8,9 @@ import { walletRef } from '../streams.js'
 import { money, walletView } from '../view.js'
 import { changeWallet } from './write.js'
 
+/** Where the statement's line is that made this version. */
+const entryPath = (walletId: string, version: number): string => `/v1/wallets/${walletId}/entries/${version}`
+
 export class MoveMoney extends Command<RecordedAnswer> {
   constructor(
     readonly request: CommandRequest,
@@ -33,7 +36,10 @@ export class MoveMoneyHandler implements ICommandHandler<MoveMoney> {
       walletId,
       command: { type: way, at_ms: this.rules.clock.now(), entryId, amount, reference },
       status: 201,
-      answer: ({ after, version }) => ({ body: { entryId, wallet: walletView(walletId, version, after) } }),
+      answer: ({ after, version }) => ({
+        body: { entryId, wallet: walletView(walletId, version, after) },
+        location: entryPath(walletId, version),
+      }),
     })
   }
 }
@@ -76,6 +82,7 @@ export class TransferMoneyHandler implements ICommandHandler<TransferMoney> {
             { stream: from, events: sides.out },
             { stream: to, events: sides.in },
           ],
+          location: entryPath(fromWalletId, states.of(from).version + sides.out.length),
           body: { transferId, status: 'COMPLETED', fromWalletId, toWalletId, amount: money(amount), reference },
         }
       },

@@ -1,6 +1,7 @@
-import { isRefusal, type Refusal, type Transaction } from '#kernel'
-import { notFound, Problem, type CommandRequest, type HttpCommands, type HttpDecision, type RecordedAnswer } from '#platform'
+import { isRefusal, refuse, type Refusal, type Transaction } from '#kernel'
+import { notFound, type CommandRequest, type HttpCommands, type HttpDecision, type RecordedAnswer } from '#platform'
 import { evolve, type WalletCommand, type WalletEvent, type WalletState } from '#wallet'
+import { notHoldMaker } from '../http/ownership.js'
 import type { Rules } from '../rules.js'
 import { walletRef } from '../streams.js'
 
@@ -58,9 +59,10 @@ export const overHttp = (refusal: Refusal): Refusal => {
     case 'unknown-wallet':
       throw notFound('wallet')
     case 'unknown-hold':
-      throw notFound('hold')
+      // The guard found it, in the stream if not in the state: it ended so long ago that the state has forgotten it.
+      return refuse('hold-not-open', 'the hold has ended')
     case 'not-hold-maker':
-      throw new Problem(403, 'forbidden', 'The hold is for whoever made it to end.')
+      throw notHoldMaker()
     default:
       return refusal
   }

@@ -4,7 +4,7 @@ import { CommandBus } from '@nestjs/cqrs'
 import { ApiCreatedResponse, ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { CaptureMoney, HoldMoney, ReleaseMoney } from '../commands/hold-funds.js'
 import { TransferMoney } from '../commands/move-money.js'
-import { WalletHolder } from './ownership.js'
+import { HoldEnder, WalletHolder } from './ownership.js'
 import { HoldAnswer, TransferAnswer } from './wallet.answers.js'
 import { CaptureDto, HoldDto, NothingDto, TransferDto } from './wallet.dto.js'
 
@@ -28,7 +28,7 @@ export class HoldsController {
   @Post(':holdId/capture')
   @HttpCode(200)
   @Roles('customer', 'service', 'admin')
-  @OwnedBy(WalletHolder)
+  @OwnedBy(HoldEnder)
   @Idempotent('required')
   @ApiOkResponse({ type: HoldAnswer })
   capture(
@@ -44,7 +44,7 @@ export class HoldsController {
   @Post(':holdId/release')
   @HttpCode(200)
   @Roles('customer', 'service', 'admin')
-  @OwnedBy(WalletHolder)
+  @OwnedBy(HoldEnder)
   @Idempotent('required')
   @ApiOkResponse({ type: HoldAnswer })
   release(

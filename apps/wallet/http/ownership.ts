@@ -7,9 +7,9 @@ abstract class WalletAccess implements OwnershipResolver {
   protected abstract readonly others: readonly Role[]
   protected readonly owner: boolean = true
 
-  constructor(@Inject(WalletReads) private readonly reads: WalletReads) {}
+  constructor(@Inject(WalletReads) protected readonly reads: WalletReads) {}
 
-  async owns(walletId: string, caller: CallerIdentity): Promise<boolean> {
+  async owns(walletId: string, caller: CallerIdentity, _params: Readonly<Record<string, string>>): Promise<boolean> {
     const state = await this.reads.now(walletId).then(
       (loaded) => loaded.state,
       (error: unknown) => {
@@ -27,9 +27,26 @@ export class WalletReader extends WalletAccess {
   protected readonly others = ['support', 'risk', 'auditor', 'admin'] as const
 }
 
-/** Owner, service and admin: who may hold money and end holds. */
+/** Owner, service and admin: who may hold money. */
 export class WalletHolder extends WalletAccess {
-  protected readonly others = ['service', 'admin'] as const
+  protected readonly others: readonly Role[] = ['service', 'admin']
+}
+
+/** Whoever made the hold, and admin: who may end it. A hold that is not there is 404 before anything else is looked at. */
+export class HoldEnder extends WalletHolder {
+  override async owns(walletId: string, caller: CallerIdentity, params: Readonly<Record<string, string>>): Promise<boolean> {
+    if (!(await super.owns(walletId, caller, params))) return false
+    const found = await this.reads.hold(walletId, params['holdId'] ?? '')
+    if (found && found.hold.madeBy !== `sub:${caller.sub}` && !hasRole(caller, 'admin')) throw notHoldMaker()
+    return found !== undefined
+  }
+}
+
+export const notHoldMaker = (): Problem => new Problem(403, 'forbidden', 'The hold is for whoever made it to end.')
+
+/** Owner, staff and services: whoever may have made what the answer of a change points to. */
+export class WalletParty extends WalletAccess {
+  protected readonly others = ['service', 'support', 'risk', 'auditor', 'admin'] as const
 }
 
 export class WalletOwner extends WalletAccess {

@@ -1,17 +1,26 @@
 import type { Json } from '#kernel'
-import { toMoneyJson } from '#kernel'
-import { ConsistencyTokenHeader, Cursor, OwnedBy, PageQuery, pageOf, Roles, type ConsistencyToken, type Page } from '#platform'
+import { ConsistencyTokenHeader, Cursor, notFound, OwnedBy, PageQuery, pageOf, Roles, type ConsistencyToken, type Page } from '#platform'
 import { Controller, Get, Headers, Inject, Param, Query, Res, StreamableFile } from '@nestjs/common'
 import { ApiOkResponse, ApiProduces, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import { WalletReads, type Verification } from '../reads.js'
-import { AnyWallet, WalletReader } from './ownership.js'
+import { entryView, holdView } from '../view.js'
+import { AnyWallet, WalletParty, WalletReader } from './ownership.js'
 import { csvLines, wantsCsv } from './statement-csv.js'
-import { StatementAnswer, VerificationAnswer, WalletEventsAnswer } from './wallet.answers.js'
+import {
+  BeneficiaryAnswer,
+  HoldAnswer,
+  StatementAnswer,
+  StatementEntryAnswer,
+  VerificationAnswer,
+  WalletEventsAnswer,
+} from './wallet.answers.js'
 import { StatementQuery } from './wallet.dto.js'
 
 const isVersion = (value: Json): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+/** A wallet's version in a path. */
+const VERSION = /^[1-9][0-9]{0,14}$/
 const afterOf = (cursor: string | undefined): number => (cursor === undefined ? 0 : Cursor.parse(cursor, isVersion))
 
 /** What was recorded of a wallet. */
@@ -45,19 +54,52 @@ export class RecordsController {
     }
     const rows = []
     for await (const entry of entries) if (rows.push(entry) > query.limit) break
-    return pageOf(
-      rows,
-      query.limit,
-      ({ entryId, at_ms, type, amount, balance, reference }) => ({
-        entryId,
-        at: new Date(at_ms).toISOString(),
-        type,
-        amount: toMoneyJson(amount),
-        balance: toMoneyJson(balance),
-        reference,
-      }),
-      ({ version }) => version,
-    )
+    return pageOf(rows, query.limit, entryView, ({ version }) => version)
+  }
+
+  /** One line of the statement, by the wallet's version that it made: where the answer of a credit, a debit or a transfer says it is. */
+  @Get('entries/:version')
+  @Roles('customer', 'service', 'support', 'risk', 'auditor', 'admin')
+  @OwnedBy(WalletParty)
+  @ApiOkResponse({ type: StatementEntryAnswer })
+  async entry(
+    @Param('id') walletId: string,
+    @Param('version') version: string,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+  ): Promise<StatementEntryAnswer> {
+    const entry = VERSION.test(version) ? await this.reads.entry(walletId, Number(version)) : undefined
+    if (!entry) throw notFound('entry')
+    return entryView(entry)
+  }
+
+  /** A hold, open or ended. */
+  @Get('holds/:holdId')
+  @Roles('customer', 'service', 'support', 'risk', 'auditor', 'admin')
+  @OwnedBy(WalletParty)
+  @ApiOkResponse({ type: HoldAnswer })
+  async hold(
+    @Param('id') walletId: string,
+    @Param('holdId') holdId: string,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+  ): Promise<HoldAnswer> {
+    const found = await this.reads.hold(walletId, holdId)
+    if (!found) throw notFound('hold')
+    return holdView(walletId, found.hold, found.status, found.captured)
+  }
+
+  /** Whether the wallet's owner registered this beneficiary; 404 where not. */
+  @Get('beneficiaries/:walletId')
+  @Roles('customer', 'support', 'risk', 'auditor', 'admin')
+  @OwnedBy(WalletReader)
+  @ApiOkResponse({ type: BeneficiaryAnswer })
+  async beneficiary(
+    @Param('id') walletId: string,
+    @Param('walletId') beneficiaryId: string,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+  ): Promise<BeneficiaryAnswer> {
+    const { state } = await this.reads.now(walletId)
+    if (!state.beneficiaries.has(beneficiaryId)) throw notFound('beneficiary')
+    return { walletId, beneficiary: { walletId: beneficiaryId } }
   }
 
   /** The stream itself: what happened, who did it, why and from where. */

@@ -120,6 +120,31 @@ export class StatementAnswer {
   readonly nextCursor!: string | null
 }
 
+class AccountAnswer {
+  @ApiProperty({ enum: ['wallets', 'escrow', 'provider-clearing', 'merchant-payable', 'transfers', 'owner-payable'] })
+  readonly account!: string
+
+  @ApiProperty()
+  readonly debits!: MoneyDto
+
+  @ApiProperty()
+  readonly credits!: MoneyDto
+
+  @ApiProperty({ description: 'Credits less debits: above zero what is owed, below it what is owned.' })
+  readonly balance!: MoneyDto
+}
+
+export class TrialBalanceAnswer {
+  @ApiProperty({ type: [AccountAnswer] })
+  readonly accounts!: readonly AccountAnswer[]
+
+  @ApiProperty({ description: 'All balances together: zero.' })
+  readonly total!: MoneyDto
+
+  @ApiProperty({ type: 'integer', description: 'Over how many events of wallets.' })
+  readonly countedEvents!: number
+}
+
 export class WalletEventAnswer {
   @ApiProperty({ type: 'integer' })
   readonly version!: number

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventually } from '#messaging/testing'
+import { createPool } from '#postgres'
 import { inr, startTestWallet, type Call, type TestWallet } from '../testing/test-app.js'
 
 let test: TestWallet
@@ -108,6 +109,25 @@ describe('money', () => {
       422,
       '/problems/kyc-limit-exceeded',
     ])
+  })
+
+  it('answers each 201 with where it is', async () => {
+    const [id, to] = [await test.wallet('where-1', 100), await test.wallet('where-2', 0)]
+    const as = ['where-1', 'customer'] as const
+    const body = { amount: inr(1), reference: 'r' }
+    const answers = [
+      await call('POST', `/v1/wallets/${id}/credits`, { body }),
+      await call('POST', `/v1/wallets/${id}/debits`, { body }),
+      await call('POST', '/v1/transfers', { as, body: { ...body, fromWalletId: id, toWalletId: to } }),
+    ]
+    const entries = await Promise.all(answers.map(({ headers }) => call('GET', String(headers['location']), { as })))
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201])
+    expect(entries.map((entry) => [entry.status, entry.at('type'), entry.at('entryId')])).toEqual([
+      [200, 'credit', answers[0]?.at('entryId')],
+      [200, 'debit', answers[1]?.at('entryId')],
+      [200, 'transfer-out', answers[2]?.at('transferId')],
+    ])
+    expect((await call('GET', String(answers[0]?.headers['location']), { as: ['other', 'customer'] })).status).toBe(404)
   })
 
   it('answers a repeat byte for byte, and another body under the same key with 422', async () => {
@@ -222,6 +242,51 @@ describe('holds', () => {
     expect((await end(NOBODY, 'release')).status).toBe(404)
   })
 
+  it('that is not there is 404 before its body, its key or its version is looked at', async () => {
+    for (const how of ['capture', 'release']) {
+      const path = `/v1/wallets/${id}/holds/${NOBODY}/${how}`
+      expect((await call('POST', path, { as: owner, headers: { 'if-match': '"1"' } })).status).toBe(404)
+      expect((await call('POST', path, { as: owner, key: null, body: { nonsense: true } })).status).toBe(404)
+    }
+    const { headers } = await hold(1)
+    const path = String(headers['location'])
+    expect((await call('POST', `${path}/release`, { as: owner, headers: { 'if-match': '"1"' } })).status).toBe(412)
+    // Somebody else's wallet has no such hold, whoever made it.
+    expect((await call('POST', `${path}/release`, { as: ['other', 'customer'] })).status).toBe(404)
+    await call('POST', `${path}/release`, { as: owner })
+  })
+
+  it('is found where its answer says, open and ended, however long ago', async () => {
+    const as = ['hold-2', 'customer'] as const
+    const wallet = await test.wallet('hold-2', 100)
+    const post = (path: string, body: object) => call('POST', path, { as, body })
+    const make = (rupees: number) => post(`/v1/wallets/${wallet}/holds`, { amount: inr(rupees), reference: 'o-2' })
+    const places: string[] = []
+    for (const [how, body] of [
+      ['capture', { amount: inr(2) }],
+      ['release', {}],
+    ] as const) {
+      const made = await make(3)
+      const path = String(made.headers['location'])
+      places.push(path)
+      expect(path).toBe(`/v1/wallets/${wallet}/holds/${String(made.at('holdId'))}`)
+      expect((await call('GET', path, { as })).text).toBe(made.text)
+      const ended = await post(`${path}/${how}`, body)
+      expect((await call('GET', path, { as })).text).toBe(ended.text)
+    }
+    // More than a wallet's state remembers of what ended.
+    const pass = async () => expect((await post(`${String((await make(0.1)).headers['location'])}/release`, {})).status).toBe(200)
+    for (let round = 0; round < 7; round++) await Promise.all(Array.from({ length: 20 }, pass))
+    const read = async (path: string, who: NonNullable<Call['as']>) => (await call('GET', path, { as: who })).at('status')
+    expect(await Promise.all(places.map((path) => read(path, ['s', 'support'])))).toEqual(['CAPTURED', 'RELEASED'])
+    for (const path of places) {
+      const late = await post(`${path}/capture`, {})
+      expect([late.status, late.at('type')]).toEqual([422, '/problems/hold-not-open'])
+      expect(await read(path, ['other', 'customer'])).toBe(404)
+    }
+    expect(await read(`/v1/wallets/${wallet}/holds/${NOBODY}`, as)).toBe(404)
+  })
+
   it('releases itself when it expires', async () => {
     const before = (await call('GET', `/v1/wallets/${id}`)).at('available')
     const body = { amount: inr(1), reference: 'o-1', expiresAt: new Date(Date.now() + 400).toISOString() }
@@ -234,6 +299,14 @@ describe('holds', () => {
     // The repeat of a call whose time has passed since is answered as the call was.
     expect((await send()).text).toBe(held.text)
     expect((await call('GET', `/v1/wallets/${id}/events?limit=100`)).text).toContain('"cause":"expired"')
+    // Neither it nor a hold that was refused leaves a timer behind.
+    await call('POST', `/v1/wallets/${id}/holds`, {
+      as: owner,
+      body: { ...body, amount: inr(99_999), expiresAt: new Date(Date.now() + 60_000).toISOString() },
+    })
+    const pool = createPool({ url: test.config.DATABASE_URL, schema: 'wallet', applicationName: 'test', maxConnections: 1 })
+    await eventually('no timer is left', async () => (await pool.query('SELECT FROM hold_expiry')).rowCount === 0)
+    await pool.end()
   })
 })
 
@@ -251,13 +324,35 @@ describe('transfers', () => {
     ])
     expect((await send(1)).at('type')).toBe('/problems/limit-exceeded')
     expect((await send(1, from)).at('errors.0.pointer')).toBe('/toWalletId')
-    expect((await send(1, NOBODY)).status).toBe(422)
     const put = () => call('PUT', `/v1/wallets/${from}/beneficiaries/${to}`, { as })
-    expect([(await put()).status, (await put()).status]).toEqual([201, 200])
+    const registered = await put()
+    expect([registered.status, (await put()).status]).toEqual([201, 200])
+    expect((await call('GET', String(registered.headers['location']), { as })).text).toBe(registered.text)
     expect((await call('PUT', `/v1/wallets/${from}/beneficiaries/${NOBODY}`, { as })).status).toBe(404)
     // Each side's money went through an account that is zero again.
     const statement = await call('GET', `/v1/wallets/${to}/statement`)
     expect(statement.at('items.0')).toMatchObject({ type: 'transfer-in', amount: inr(5_000), balance: inr(5_000), reference: 'rent' })
+  })
+
+  it('says nothing of the wallet that was to receive', async () => {
+    const from = await test.wallet('quiet-1', 1_000)
+    const [full, shut] = [await test.wallet('quiet-2', 2_00_000), await test.wallet('quiet-3', 0)]
+    await call('POST', `/v1/wallets/${shut}/close`, { body: { reason: 'gone' } })
+    const send = (toWalletId: string, rupees = 1) =>
+      call('POST', '/v1/transfers', {
+        as: ['quiet-1', 'customer'],
+        body: { fromWalletId: from, toWalletId, amount: inr(rupees), reference: 'r' },
+      })
+    const told = await Promise.all(
+      [full, shut, NOBODY].map(async (to) => {
+        const answer = await send(to)
+        return [answer.status, answer.at('type'), answer.at('detail'), Object.keys(JSON.parse(answer.text) as object).length]
+      }),
+    )
+    const same = [422, '/problems/recipient-unavailable', 'the receiving wallet cannot take this transfer', 6]
+    expect(told).toEqual([same, same, same])
+    // A sender who could not pay anyway hears of that alone.
+    expect((await send(shut, 1_001)).at('type')).toBe('/problems/insufficient-funds')
   })
 
   it('loses nothing when wallets pay each other at once', async () => {
@@ -344,6 +439,36 @@ describe('records', () => {
     expect((await call('GET', `/v1/wallets/${id}/statement?cursor=nonsense`)).status).toBe(400)
   })
 
+  it('begins the statement at a time without reading what was before, and shows each line by itself', async () => {
+    const { items } = JSON.parse((await call('GET', `/v1/wallets/${id}/statement`)).text) as { items: { at: string; entryId: string }[] }
+    for (const from of [items[0]?.at, items[3]?.at, '2100-01-01T00:00:00Z', '2020-01-01T00:00:00Z']) {
+      const since = JSON.parse((await call('GET', `/v1/wallets/${id}/statement?from=${from}`)).text) as { items: unknown[] }
+      expect(since.items).toEqual(items.filter(({ at }) => Date.parse(at) >= Date.parse(String(from))))
+    }
+    const lines = await Promise.all(
+      [2, 3, 4, 5, 6].map(async (version) => JSON.parse((await call('GET', `/v1/wallets/${id}/entries/${version}`)).text) as unknown),
+    )
+    expect(lines).toEqual(items)
+    for (const version of ['1', '7', '0', '-1', 'x', '9'.repeat(15)])
+      expect([version, (await call('GET', `/v1/wallets/${id}/entries/${version}`)).status]).toEqual([version, 404])
+  })
+
+  it('finds a snapshot that was tampered with', async () => {
+    const victim = await test.wallet('rec-2', 100)
+    const debit = () => call('POST', `/v1/wallets/${victim}/debits`, { body: { amount: inr(0.01), reference: 'r' } })
+    for (let round = 0; round < 13; round++) await Promise.all(Array.from({ length: 40 }, debit))
+    const pool = createPool({ url: test.config.DATABASE_URL, schema: 'wallet', applicationName: 'test', maxConnections: 1 })
+    const taken = () => pool.query<{ state: Buffer }>('SELECT state FROM snapshots WHERE stream_id = $1', [`wallet-${victim}`])
+    await eventually('the snapshot is taken', async () => (await taken()).rowCount === 1)
+    const read = async () => (await call('GET', `/v1/wallets/${victim}/verify`)).at('faults')
+    expect(await read()).toEqual([])
+    const [row] = (await taken()).rows
+    const forged = { ...(JSON.parse(String(row?.state)) as object), balance: '99999999' }
+    await pool.query('UPDATE snapshots SET state = $2 WHERE stream_id = $1', [`wallet-${victim}`, Buffer.from(JSON.stringify(forged))])
+    await pool.end()
+    expect(await read()).toEqual(['state'])
+  })
+
   it('gives the statement as CSV, safe for spreadsheets', async () => {
     const csv = await call('GET', `/v1/wallets/${id}/statement?to=2100-01-01T00:00:00Z`, { headers: { accept: 'text/csv' } })
     expect(csv).toMatchObject({ status: 200, text: expect.stringContaining(`,debit,200,9700,"'=1+1,""x"""\r\n`) })
@@ -371,8 +496,12 @@ describe('the description', () => {
     )
     expect(routes.filter((route) => route.includes('/v1/')).toSorted()).toEqual([
       'GET /v1/wallets',
+      'GET /v1/wallets/trial-balance',
       'GET /v1/wallets/{id}',
+      'GET /v1/wallets/{id}/beneficiaries/{walletId}',
+      'GET /v1/wallets/{id}/entries/{version}',
       'GET /v1/wallets/{id}/events',
+      'GET /v1/wallets/{id}/holds/{holdId}',
       'GET /v1/wallets/{id}/statement',
       'GET /v1/wallets/{id}/verify',
       'POST /v1/transfers',

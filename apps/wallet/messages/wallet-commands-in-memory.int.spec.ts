@@ -173,7 +173,7 @@ describe('wallet commands', () => {
 describe('expiry', () => {
   /** A wallet with holds of a rupee by their time to live, and a worker over their timers. */
   const expiring = async (holds: Readonly<Record<string, number>>) => {
-    const wallet = await funded()
+    const wallet = await funded(1_000)
     const { clock, rules, store } = wallet
     const expiries = memoryHoldExpiries()
     for (const [holdId, life_ms] of Object.entries(holds)) {

@@ -4,9 +4,13 @@ import { CaptureHold, HoldFunds, RefundToWallet, ReleaseHold, REPLIES, WALLET_EV
 import { decodeMessage, encodeMessage, type LogConsumer, type LogProducer } from '#messaging'
 import { eventually } from '#messaging/testing'
 import { createPool } from '#postgres'
-import { book, NO_BALANCES, type TrialBalance, type WalletEvent } from '#wallet'
+import { balanceOf, book, NO_BOOKS, type Books, type WalletEvent } from '#wallet'
 import { inr, startTestWallet, type TestWallet } from '../testing/test-app.js'
 import type pg from 'pg'
+
+interface Amount {
+  readonly amount: string
+}
 
 let test: TestWallet
 let producer: LogProducer
@@ -145,9 +149,23 @@ describe('what must always hold', () => {
     const { rows } = await pool.query<{ type: string; data: unknown }>(
       `SELECT type, data FROM readable_events WHERE stream_id LIKE 'wallet-%' AND stream_id NOT LIKE 'wallet-owner-%' ORDER BY position`,
     )
-    const accounts = rows.reduce<TrialBalance>((sums, row) => book(sums, row as unknown as WalletEvent), NO_BALANCES)
-    expect(Object.values(accounts).reduce((sum, account) => sum + account, 0n)).toBe(0n)
-    expect(accounts.transfers).toBe(0n)
+    const books = rows.reduce<Books>((sums, row) => book(sums, row as unknown as WalletEvent), NO_BOOKS)
+    expect(balanceOf(books.transfers)).toBe(0n)
+    const trial = await test.call('GET', '/v1/wallets/trial-balance', { as: ['aud', 'auditor'] })
+    expect([trial.status, trial.at('total.amount'), trial.at('countedEvents')]).toEqual([200, '0', rows.length])
+    const accounts = JSON.parse(trial.text) as { accounts: { account: keyof Books; debits: Amount; credits: Amount; balance: Amount }[] }
+    expect(Object.fromEntries(accounts.accounts.map((each) => [each.account, [each.debits.amount, each.credits.amount]]))).toEqual(
+      Object.fromEntries(Object.entries(books).map(([account, sums]) => [account, [`${sums.debits}`, `${sums.credits}`]])),
+    )
+    const all = await Promise.all(ids.map(async (id) => BigInt(String((await test.call('GET', `/v1/wallets/${id}`)).at('balance.amount')))))
+    const others = await pool.query<{ sum: string }>(
+      `SELECT coalesce(sum((data ->> 'balance')::numeric), 0)::text AS sum FROM (
+         SELECT DISTINCT ON (stream_id) stream_id, data FROM readable_events
+         WHERE stream_id LIKE 'wallet-%' AND stream_id NOT LIKE 'wallet-owner-%' AND stream_id <> ALL ($1)
+         ORDER BY stream_id, version DESC) AS last`,
+      [ids.map((id) => `wallet-${id}`)],
+    )
+    expect(balanceOf(books.wallets)).toBe(all.reduce((sum, each) => sum + each, BigInt(others.rows[0]?.sum ?? '0')))
     for (const id of ids) expect((await test.call('GET', `/v1/wallets/${id}/verify`)).at('faults')).toEqual([])
   })
 
