@@ -27,6 +27,8 @@ export interface TestWallet {
   readonly app: NestFastifyApplication
   readonly driver: LogDriver
   readonly config: WalletConfig
+  /** The app's database, with nothing in between. */
+  readonly databaseUrl: string
   call(method: 'GET' | 'POST' | 'PUT', path: string, call?: Call): Promise<Answer>
   /** Opens a full wallet with this much in it, in rupees; answers its id. */
   wallet(ownerId: string, rupees: number, kyc?: 'small' | 'full'): Promise<string>
@@ -38,14 +40,18 @@ export interface TestWallet {
 export const inr = (rupees: number) => ({ amount: String(Math.round(rupees * 100)), currency: 'INR' })
 
 /** The production app on a database of its own, with the log beside it in PostgreSQL. */
-export const startTestWallet = async (more: Partial<WalletConfig> = {}): Promise<TestWallet> => {
+export const startTestWallet = async (
+  more: Partial<WalletConfig> = {},
+  /** Where the app is to find its database, for a test that puts something in between. */
+  by: (databaseUrl: string) => Promise<string> = (databaseUrl) => Promise.resolve(databaseUrl),
+): Promise<TestWallet> => {
   const database = await createTestDatabase(migrations, 'wallet')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
   const tokens = await testTokens()
   const config: WalletConfig = {
     NODE_ENV: 'test',
     PORT: 0,
-    DATABASE_URL: database.url,
+    DATABASE_URL: await by(database.url),
     DATABASE_SCHEMA: 'wallet',
     DATABASE_CONNECTIONS: 6,
     LOG: 'postgres',
@@ -96,6 +102,7 @@ export const startTestWallet = async (more: Partial<WalletConfig> = {}): Promise
     app,
     driver,
     config,
+    databaseUrl: database.url,
     call,
     async wallet(ownerId, rupees, kyc = 'full') {
       const opened = await call('POST', '/v1/wallets', { body: { ownerId, kyc } })
