@@ -3,11 +3,11 @@ import type { Clock, Ids, Random } from '#kernel'
 import { HttpCommands } from '#platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
-import { CancelOrderHandler } from './commands/cancel-order.js'
+import { ChangeOrderHandler } from './commands/change-order.js'
 import { MoveStockHandler } from './commands/move-stock.js'
 import { PlaceOrderHandler } from './commands/place-order.js'
 import { PutProductHandler } from './commands/put-product.js'
-import { OrderOwnership, OrdersController } from './http/orders.controller.js'
+import { OrderOwnership, OrdersController, OwnOrders } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
 import { OrderCommandsConsumer } from './messages/order-commands.consumer.js'
 import { StockCommandsConsumer } from './messages/stock-commands.consumer.js'
@@ -44,10 +44,11 @@ export class OrderCommandModule {
         { provide: IDS, useValue: ids },
         { provide: SEALING, useValue: sealing },
         OrderOwnership,
+        OwnOrders,
         PutProductHandler,
         MoveStockHandler,
         PlaceOrderHandler,
-        CancelOrderHandler,
+        ChangeOrderHandler,
       ],
     }
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import { CONTRACTS } from '#contracts'
+import { CONTRACTS, OrderPlaced } from '#contracts'
 import { seal, type StreamRef } from '#event-store'
 import { isRefusal, MAX_PAISE, ZERO, type JsonObject } from '#kernel'
-import { MAX_QUANTITY, order, priceOrder, product, STATE_CODES, type ProductDetails } from '#order'
+import { MAX_QUANTITY, order, priceOrder, product, STATE_CODES, type OrderCommand, type OrderLine, type ProductDetails } from '#order'
 import { MAX_ON_HAND, releaseStock, reserveStock, stock } from '#stock'
 import fc from 'fast-check'
 import { orderRef, productRef, reservationRef, stockRef } from './streams.js'
@@ -47,6 +47,14 @@ const details: fc.Arbitrary<ProductDetails> = fc.record(
   { requiredKeys: ['title', 'category', 'price', 'gstRate'] },
 )
 const at = '2026-11-01T10:00:00.000Z'
+const lifeAfterPayment = (items: readonly OrderLine[], reason: JsonObject): readonly OrderCommand[] => [
+  { type: 'pack', at },
+  { type: 'ship', carrier: 'Delhivery', trackingNumber: 'DL1', at },
+  { type: 'sendOut', at },
+  { type: 'deliver', at },
+  { type: 'requestReturn', items: items.map(({ sku: id, quantity }) => ({ sku: id, quantity })), reason, at },
+  { type: 'acceptReturn', at },
+]
 
 describe('whatever a command can decide', () => {
   it('of a product is published by its contract', async () => {
@@ -72,44 +80,72 @@ describe('whatever a command can decide', () => {
       selector: ([id]) => id,
     })
     await fc.assert(
-      fc.asyncProperty(lines, fc.constantFrom(...STATE_CODES), words(500), fc.boolean(), async (wanted, buyerState, note, reviewed) => {
-        const products = new Map(wanted.map(([id, , product]) => [id, product]))
-        const priced = priceOrder({
-          lines: wanted.map(([id, quantity]) => ({ sku: id, quantity })),
-          productOf: (id) => products.get(id) ?? null,
-          sellerState: 'KA',
-          buyerState,
-          at_ms: Date.UTC(2026, 10, 1),
-          shipping: ZERO,
-        })
-        if (isRefusal(priced)) return expect(priced.slug).toBe('limit-exceeded')
-        const { record, published, subjectKeys } = recorder()
-        const sealed = { ...seal(await subjectKeys.forSubject('c-1'), '{}') }
-        const payment = { method: 'upi', flow: 'collect', instrument: sealed, display: 'a…@upi' } as const
-        const content = { customerId: 'c-1', ...priced, shippingAddress: sealed, addressHash: 'h', deviceHash: 'd', payment }
-        const ref = orderRef('0190a000-0000-7000-8000-000000000001')
-        let state = order.initialState
-        for (const command of [
-          { type: 'place', content, at } as const,
-          ...(reviewed ? [{ type: 'startReview', at } as const] : []),
-          { type: 'confirm', at } as const,
-          { type: 'cancel', reason: 'customer', note, at } as const,
-        ]) {
-          const events = order.decide(command, state)
-          await record(ref, events)
-          if (!isRefusal(events)) state = events.reduce(order.evolve, state)
-        }
-        const messages = await published()
-        for (const { type, data } of messages) contractOf.get(type)?.parse(data)
-        expect(messages.map(({ type, data }) => [type, data['version']])).toEqual(
-          ['OrderPlaced', ...(reviewed ? ['OrderReviewStarted'] : []), 'OrderConfirmed', 'OrderCancelled'].map((type, at) => [
-            type,
-            at + 1,
-          ]),
-        )
-      }),
+      fc.asyncProperty(
+        lines,
+        fc.constantFrom(...STATE_CODES),
+        fc.boolean(),
+        fc.boolean(),
+        async (wanted, buyerState, reviewed, delivered) => {
+          const products = new Map(wanted.map(([id, , product]) => [id, product]))
+          const priced = priceOrder({
+            lines: wanted.map(([id, quantity]) => ({ sku: id, quantity })),
+            productOf: (id) => products.get(id) ?? null,
+            sellerState: 'KA',
+            buyerState,
+            at_ms: Date.UTC(2026, 10, 1),
+            shipping: ZERO,
+          })
+          if (isRefusal(priced)) return expect(priced.slug).toBe('limit-exceeded')
+          const { record, published, subjectKeys } = recorder()
+          const sealed = { ...seal(await subjectKeys.forSubject('c-1'), '{}') }
+          const payment = { method: 'upi', flow: 'collect', instrument: sealed, display: 'a…@upi' } as const
+          const content = { customerId: 'c-1', ...priced, shippingAddress: sealed, addressHash: 'h', deviceHash: 'd', payment }
+          const ref = orderRef('0190a000-0000-7000-8000-000000000001')
+          let state = order.initialState
+          for (const command of [
+            { type: 'place', content, at } as const,
+            ...(reviewed ? [{ type: 'startReview', at } as const] : []),
+            { type: 'confirm', at } as const,
+            ...(delivered ? lifeAfterPayment(priced.items, sealed) : [{ type: 'cancel', reason: 'customer', note: sealed, at } as const]),
+          ]) {
+            const events = order.decide(command, state)
+            await record(ref, events)
+            if (!isRefusal(events)) state = events.reduce(order.evolve, state)
+          }
+          const messages = await published()
+          for (const { type, data } of messages) contractOf.get(type)?.parse(data)
+          expect(messages.map(({ type, data }) => [type, data['version']])).toEqual(
+            [
+              'OrderPlaced',
+              ...(reviewed ? ['OrderReviewStarted'] : []),
+              'OrderConfirmed',
+              ...(delivered
+                ? ['OrderPacked', 'OrderShipped', 'OrderOutForDelivery', 'OrderDelivered', 'OrderReturnRequested', 'OrderReturned']
+                : ['OrderCancelled']),
+            ].map((type, at) => [type, at + 1]),
+          )
+        },
+      ),
       { numRuns: 25 },
     )
+  })
+
+  it('of an order is priced as the contract shows by its example', () => {
+    const { items, totals } = OrderPlaced.example
+    const priced = priceOrder({
+      lines: items,
+      productOf: (id) => {
+        const line = items.find((each) => each.sku === id)
+        return line
+          ? { title: line.title, category: line.category, price: line.unitPrice, gstRate: line.gstRate, hsn: line.hsn ?? '' }
+          : null
+      },
+      sellerState: 'KA',
+      buyerState: 'KA',
+      at_ms: Date.parse(OrderPlaced.example.placedAt),
+      shipping: ZERO,
+    })
+    expect(priced).toEqual({ items, totals })
   })
 
   it('of stock is published by its contract; a reservation is not', async () => {

@@ -1,4 +1,18 @@
-import { OrderCancelled, OrderConfirmed, OrderPlaced, OrderReviewStarted, ProductChanged, StockChanged } from '#contracts'
+import {
+  OrderCancelled,
+  OrderConfirmed,
+  OrderDelivered,
+  OrderOutForDelivery,
+  OrderPacked,
+  OrderPlaced,
+  OrderReturned,
+  OrderReturnRequested,
+  OrderReviewStarted,
+  OrderShipped,
+  ProductChanged,
+  StockChanged,
+  type MessageContract,
+} from '#contracts'
 import type { Publisher, RecordedEvent } from '#event-store'
 import type { MessageContext, OutgoingMessage } from '#kernel'
 import { orderStream, productStream } from '#order'
@@ -26,23 +40,27 @@ export const publish: Publisher = (event) => {
   }
 }
 
+const orderContracts: ReadonlyMap<string, Pick<MessageContract, 'parse' | 'message'>> = new Map(
+  [
+    OrderPlaced,
+    OrderReviewStarted,
+    OrderConfirmed,
+    OrderCancelled,
+    OrderPacked,
+    OrderShipped,
+    OrderOutForDelivery,
+    OrderDelivered,
+    OrderReturnRequested,
+    OrderReturned,
+  ].map((contract) => [contract.type, contract]),
+)
+
+/** An order's events are named and shaped as their contracts; the publisher adds whose they are, which version they made, and who did it. */
 const publishOrder = (orderId: string, event: RecordedEvent): readonly OutgoingMessage[] => {
-  const { version, metadata } = event
-  const context = contextOf(event)
-  const placed = { ...event.data, orderId, version }
-  const moved = { ...placed, by: metadata.actor }
-  switch (event.type) {
-    case 'OrderPlaced':
-      return [OrderPlaced.message(orderId, OrderPlaced.parse(placed), context)]
-    case 'OrderReviewStarted':
-      return [OrderReviewStarted.message(orderId, OrderReviewStarted.parse(moved), context)]
-    case 'OrderConfirmed':
-      return [OrderConfirmed.message(orderId, OrderConfirmed.parse(moved), context)]
-    case 'OrderCancelled':
-      return [OrderCancelled.message(orderId, OrderCancelled.parse(moved), context)]
-    default:
-      throw new Error(`no contract publishes ${event.type}`)
-  }
+  const contract = orderContracts.get(event.type)
+  if (!contract) throw new Error(`no contract publishes ${event.type}`)
+  const data = { ...event.data, orderId, version: event.version, by: event.metadata.actor }
+  return [contract.message(orderId, contract.parse(data), contextOf(event))]
 }
 
 const publishStock = (sku: string, event: RecordedEvent): readonly OutgoingMessage[] => {

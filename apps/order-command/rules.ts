@@ -1,7 +1,7 @@
 import { keyedHash } from '#platform'
 import { gstStateCode, type GstRateRow } from '#order'
 import type { Paise } from '#kernel'
-import type { ShippingAddress } from './http/order-resource.js'
+import type { ShippingAddressDto } from '#order-http'
 
 /** What the merchant's settings say about orders, and the key that guards what is compared in them. */
 export interface Rules {
@@ -16,7 +16,7 @@ export interface Rules {
  * Equal for addresses that differ in case, spacing, punctuation or Unicode form only. Name and phone are left out: what fraud wants to
  * recognise is one door with many names.
  */
-export const addressHash = (key: string, { line1, line2, city, state, pincode }: ShippingAddress): string =>
+export const addressHash = (key: string, { line1, line2, city, state, pincode }: ShippingAddressDto): string =>
   keyedHash(key, ['address', `${line1} ${line2 ?? ''}`, city, gstStateCode(state) ?? state, pincode].map(normalised).join('|'))
 
 export const deviceHash = (key: string, deviceId: string): string => keyedHash(key, `device|${deviceId}`)

@@ -1,6 +1,6 @@
-import type { RecordedEvent, StreamRef } from '#event-store'
+import type { RecordedEvent, StatesOf, StreamRef } from '#event-store'
 import { orderStream, productStream, type Order, type Product } from '#order'
-import { reservationStream, stockStream, type Reservation, type Stock } from '#stock'
+import { reservationStream, stockStream, type Reservation, type Stock, type StockMoves } from '#stock'
 
 /** What this app's store keeps. */
 export const streamTypes = [orderStream, productStream, stockStream, reservationStream]
@@ -18,3 +18,14 @@ export const streamOf = ({ stream }: Pick<RecordedEvent, 'stream'>): { readonly 
   const hyphen = stream.indexOf('-')
   return { category: stream.slice(0, hyphen), id: stream.slice(hyphen + 1) }
 }
+
+export const stockIn =
+  (states: StatesOf) =>
+  (sku: string): Stock =>
+    states.of(stockRef(sku)).state
+
+/** What moves with an order's reservation, as one append. */
+export const appendsOf = (reservation: StreamRef<Reservation>, { reservation: events, stock }: StockMoves) => [
+  { stream: reservation, events },
+  ...stock.map((move) => ({ stream: stockRef(move.sku), events: move.events })),
+]

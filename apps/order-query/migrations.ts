@@ -2,6 +2,7 @@ import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { projectionsMigrations } from '#projections'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { CreateOperations1764000000300 } from './ops/migrations.js'
 
 /**
  * Columns but the keys can be null: topics are read side by side, so a row may begin with any of its parts. Texts that lists sort by compare
@@ -25,6 +26,16 @@ class CreateReadModels1764000000200 implements MigrationInterface {
         shipping_address jsonb,
         payment_choice jsonb,
         cancellation jsonb,
+        carrier text,
+        tracking_number text,
+        shipped_at timestamptz(3),
+        out_for_delivery_at timestamptz(3),
+        delivered_at timestamptz(3),
+        return_items jsonb,
+        return_reason jsonb,
+        return_requested_at timestamptz(3),
+        return_accepted_at timestamptz(3),
+        refund_paise bigint,
         search_text text,
         search tsvector GENERATED ALWAYS AS (to_tsvector('simple', coalesce(search_text, ''))) STORED,
         placed_at timestamptz(3),
@@ -103,4 +114,9 @@ class CreateReadModels1764000000200 implements MigrationInterface {
 }
 
 /** What this app's schema needs. */
-export const migrations: readonly Migration[] = [...messagingMigrations, ...projectionsMigrations, CreateReadModels1764000000200]
+export const migrations: readonly Migration[] = [
+  ...messagingMigrations,
+  ...projectionsMigrations,
+  CreateReadModels1764000000200,
+  CreateOperations1764000000300,
+]

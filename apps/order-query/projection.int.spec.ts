@@ -33,19 +33,47 @@ const id = orderId(1)
 describe("order-query's projection", () => {
   it('follows an order from placed to cancelled', async () => {
     const { feed, one } = world()
+    const note = { subject: 'c-1', nonce: 'n', ciphertext: 'shop closed' }
     await feed(messages.placed())
     expect(one(orders)).toMatchObject({ orderId: id, status: 'PLACED', version: 1, customerId: 'c-1', grandTotal: '299800' })
     await feed(messages.reviewStarted({ version: 2 }))
     expect(one(orders)).toMatchObject({ status: 'UNDER_REVIEW', version: 2 })
     await feed(messages.confirmed({ version: 3 }))
     expect(one(orders)).toMatchObject({ status: 'CONFIRMED', version: 3, updatedAt: '2026-11-01T10:00:01.000Z' })
-    await feed(messages.cancelled({ version: 4, by: 'm-1', reason: 'merchant', note: 'shop closed', at: '2026-11-02T00:00:00.000Z' }))
+    await feed(messages.cancelled({ version: 4, by: 'm-1', reason: 'merchant', note, at: '2026-11-02T00:00:00.000Z' }))
     expect(one(orders)).toMatchObject({
       status: 'CANCELLED',
       version: 4,
       placedAt: '2026-11-01T10:00:00.000Z',
-      cancellation: { reason: 'merchant', note: 'shop closed', at: '2026-11-02T00:00:00.000Z', by: 'm-1' },
+      cancellation: { reason: 'merchant', note, at: '2026-11-02T00:00:00.000Z', by: 'm-1' },
     })
+  })
+
+  it('follows an order from packed to given back', async () => {
+    const { feed, one, history: told } = world()
+    const at = (minute: number) => `2026-11-02T00:0${minute}:00.000Z`
+    await feed(messages.placed(), messages.confirmed({ version: 2 }))
+    await feed(messages.packed({ version: 3, at: at(1), by: 'm-1' }), messages.shipped({ version: 4, at: at(2), by: 'm-1' }))
+    expect(one(orders)).toMatchObject({ status: 'SHIPPED', carrier: 'Delhivery', trackingNumber: 'DL123456789IN', shippedAt: at(2) })
+    await feed(messages.outForDelivery({ version: 5, at: at(3), by: 'm-1' }), messages.delivered({ version: 6, at: at(4), by: 'm-1' }))
+    expect(one(orders)).toMatchObject({ status: 'DELIVERED', shippedAt: at(2), outForDeliveryAt: at(3), deliveredAt: at(4) })
+    await feed(messages.returnRequested({ version: 7, at: at(5), by: 'c-1' }), messages.returned({ version: 8, at: at(6), by: 'm-1' }))
+    expect(one(orders)).toMatchObject({
+      status: 'RETURNED',
+      version: 8,
+      returnItems: [{ sku: 'BOAT-141', quantity: 1 }],
+      returnRequestedAt: at(5),
+      returnAcceptedAt: at(6),
+      refund: '149900',
+    })
+    expect(told().slice(2)).toEqual([
+      ['OrderPacked', 'm-1', 'Packed.'],
+      ['OrderShipped', 'm-1', 'Shipped with Delhivery, DL123456789IN.'],
+      ['OrderOutForDelivery', 'm-1', 'Out for delivery.'],
+      ['OrderDelivered', 'm-1', 'Delivered, INR 2,998.00 paid at the door.'],
+      ['OrderReturnRequested', 'c-1', 'A return of one unit was asked for.'],
+      ['OrderReturned', 'm-1', 'One unit taken back: INR 1,499.00 to be refunded.'],
+    ])
   })
 
   it('tells what happened in sentences, without personal data', async () => {
@@ -70,10 +98,19 @@ describe("order-query's projection", () => {
 
   it('keeps the instrument of payment out of the read model', async () => {
     const { feed, one } = world()
-    const instrument = { subject: 'c-1', key: 'k', nonce: 'n', ciphertext: 'x' }
+    const instrument = { subject: 'c-1', nonce: 'n', ciphertext: 'x' }
     await feed(messages.placed({ payment: { method: 'upi', flow: 'collect', instrument, display: 's***@upi' } }))
     expect(one(orders)).toMatchObject({ paymentChoice: { method: 'upi', flow: 'collect', display: 's***@upi' } })
     expect(JSON.stringify(one(orders)?.['paymentChoice'])).not.toContain('ciphertext')
+    const split = {
+      method: 'split',
+      walletId: 'w',
+      walletAmount: '100',
+      other: { method: 'card', instrument, display: 'card …42' },
+    } as const
+    const other = world()
+    await other.feed(messages.placed({ payment: split }))
+    expect(other.one(orders)?.['paymentChoice']).toEqual({ ...split, other: { method: 'card', display: 'card …42' } })
   })
 
   it('takes the last word on a payment, whichever of the sagas of the order says it', async () => {

@@ -2,20 +2,28 @@ import {
   AlertDecided,
   OrderCancelled,
   OrderConfirmed,
+  OrderDelivered,
+  OrderOutForDelivery,
+  OrderPacked,
   OrderPlaced,
+  OrderReturned,
+  OrderReturnRequested,
   OrderReviewStarted,
+  OrderShipped,
   PaymentChanged,
   ProductChanged,
   StockChanged,
   TransactionScored,
   type CancellationReason,
   type OrderPlacedData,
+  type PaymentChoice,
   type PaymentChangedData,
   type ProductChangedData,
 } from '#contracts'
 import { formatRupees, paise, type IncomingMessage } from '#kernel'
 import { on, upsert, type Place, type Projection, type Upsert } from '#projections'
-import type { OrderRow, OrderStatus } from './read-models/order.entity.js'
+import type { OrderStatus } from '#order'
+import type { OrderRow } from './read-models/order.entity.js'
 import { history, orders, payments, products, stock } from './read-models/tables.js'
 
 /** The kinds of stream whose versions the projection keeps under the names that consistency tokens use. */
@@ -67,7 +75,6 @@ const moved = (data: Moved, message: IncomingMessage, status: OrderStatus, summa
 ]
 
 const placed = (data: OrderPlacedData): Partial<OrderRow> => {
-  const { method, walletId, flow, display } = data.payment
   return {
     orderId: data.orderId,
     customerId: data.customerId,
@@ -81,12 +88,19 @@ const placed = (data: OrderPlacedData): Partial<OrderRow> => {
     shipping: data.totals.shipping,
     grandTotal: data.totals.grandTotal,
     shippingAddress: data.shippingAddress,
-    paymentChoice: { method, ...(walletId && { walletId }), ...(flow && { flow }), ...(display && { display }) },
+    paymentChoice: withoutInstrument(data.payment),
     cancellation: null,
     searchText: [data.orderId, ...data.items.flatMap(({ sku, title, category }) => [sku, title, category])].join(' '),
     placedAt: new Date(data.placedAt),
     updatedAt: new Date(data.placedAt),
   }
+}
+
+/** The sealed instruments stay with those who charge them. */
+const withoutInstrument = ({ instrument: _, other, ...choice }: PaymentChoice): OrderRow['paymentChoice'] => {
+  if (!other) return choice
+  const { instrument: __, ...rest } = other
+  return { ...choice, other: rest }
 }
 
 const product = (data: ProductChangedData) =>
@@ -128,6 +142,13 @@ const CANCELLED_BECAUSE: Readonly<Record<CancellationReason, string>> = {
 
 const rupees = (amount: string): string => `INR ${formatRupees(paise(amount))}`
 
+const unitsText = (items: readonly { readonly quantity: number }[]): string => {
+  const count = items.reduce((sum, { quantity }) => sum + quantity, 0)
+  return count === 1 ? 'one unit' : `${count} units`
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 const paymentSummary = ({ status, method, amount, authorised, captured, refunded }: PaymentChangedData): string => {
   const parts = [
     [authorised, 'authorised'],
@@ -155,6 +176,34 @@ export const orderQueryProjection: Projection = {
     on(OrderCancelled, orderPlace, (data, message) =>
       moved(data, message, 'CANCELLED', `Cancelled: ${CANCELLED_BECAUSE[data.reason]}.`, {
         cancellation: { reason: data.reason, ...(data.note !== undefined && { note: data.note }), at: data.at, by: data.by },
+      }),
+    ),
+    on(OrderPacked, orderPlace, (data, message) => moved(data, message, 'PACKED', 'Packed.')),
+    on(OrderShipped, orderPlace, (data, message) => {
+      const { carrier, trackingNumber, at } = data
+      const shipment = { carrier, trackingNumber, shippedAt: new Date(at), outForDeliveryAt: null, deliveredAt: null }
+      return moved(data, message, 'SHIPPED', `Shipped with ${carrier}, ${trackingNumber}.`, shipment)
+    }),
+    on(OrderOutForDelivery, orderPlace, (data, message) =>
+      moved(data, message, 'OUT_FOR_DELIVERY', 'Out for delivery.', { outForDeliveryAt: new Date(data.at) }),
+    ),
+    on(OrderDelivered, orderPlace, (data, message) => {
+      const paid = data.collected === '0' ? '' : `, ${rupees(data.collected)} paid at the door`
+      return moved(data, message, 'DELIVERED', `Delivered${paid}.`, { deliveredAt: new Date(data.at) })
+    }),
+    on(OrderReturnRequested, orderPlace, (data, message) =>
+      moved(data, message, 'RETURN_REQUESTED', `A return of ${unitsText(data.items)} was asked for.`, {
+        returnItems: data.items,
+        returnReason: data.reason,
+        returnRequestedAt: new Date(data.at),
+        returnAcceptedAt: null,
+        refund: null,
+      }),
+    ),
+    on(OrderReturned, orderPlace, (data, message) =>
+      moved(data, message, 'RETURNED', `${capital(unitsText(data.items))} taken back: ${rupees(data.refund)} to be refunded.`, {
+        returnAcceptedAt: new Date(data.at),
+        refund: data.refund,
       }),
     ),
     on(

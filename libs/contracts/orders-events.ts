@@ -118,7 +118,8 @@ const OrderedUnits = Type.Array(Type.Object({ sku: Sku, quantity: Type.Integer({
 const cancelled = Type.Object({
   ...moved.properties,
   reason: CancellationReason,
-  note: Type.Optional(Type.String()),
+  /** What the person who cancelled wrote, sealed under the customer's key. */
+  note: Type.Optional(Sealed),
   /** True when the order had been CONFIRMED: the cancellation saga refunds and restocks; else the running saga compensates. */
   wasConfirmed: Type.Boolean(),
   items: OrderedUnits,

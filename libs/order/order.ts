@@ -1,84 +1,37 @@
 import { type Decider, type JsonObject, type Refusal, refuse } from '#kernel'
+import type { OrderContent, OrderedUnits } from './content.js'
+import type { Cancellation, CancellationReason, OrderEvent } from './events.js'
+import { checkReturn, returnedGoods } from './returns.js'
+import { type OrderStatus, verdictOn } from './transitions.js'
 
-/** Stream `order-<orderId>`. Amounts are paise as decimal strings; times are RFC 3339 in UTC. */
-export type OrderStatus =
-  | 'PLACED'
-  | 'UNDER_REVIEW'
-  | 'CONFIRMED'
-  | 'PACKED'
-  | 'SHIPPED'
-  | 'OUT_FOR_DELIVERY'
-  | 'DELIVERED'
-  | 'CANCELLED'
-  | 'RETURN_REQUESTED'
-  | 'RETURNED'
-
-export type CancellationReason = 'out-of-stock' | 'payment-declined' | 'payment-expired' | 'fraud-declined' | 'customer' | 'merchant'
-
-export type GstParts = { readonly cgst: string; readonly sgst: string; readonly igst: string }
-
-export type OrderLine = {
-  readonly sku: string
-  readonly title: string
-  readonly category: string
-  readonly quantity: number
-  readonly unitPrice: string
-  readonly gstRate: number
-  readonly hsn?: string
-  readonly lineTotal: string
-  /** Contained in `lineTotal`. */
-  readonly gst: GstParts
+export type Shipment = {
+  readonly carrier: string
+  readonly trackingNumber: string
+  readonly shippedAt: string
+  readonly outForDeliveryAt?: string
+  readonly deliveredAt?: string
 }
 
-export type OrderTotals = { readonly subtotal: string; readonly gst: GstParts; readonly shipping: string; readonly grandTotal: string }
-
-/** How it is to be paid. `instrument` is opaque here: what identifies a person's account, sealed; `display` is its masked form. */
-export type PaymentChoice = {
-  readonly method: 'wallet' | 'upi' | 'card' | 'netbanking' | 'cod'
-  readonly walletId?: string
-  readonly flow?: 'collect' | 'intent'
-  readonly instrument?: JsonObject
-  readonly display?: string
+/** What the customer gives back, once they asked to; what is owed for it, once the merchant took it. `reason` is sealed and opaque. */
+export type OrderReturn = {
+  readonly items: readonly OrderedUnits[]
+  readonly reason: JsonObject
+  readonly requestedAt: string
+  readonly acceptedAt?: string
+  readonly refund?: string
 }
-
-/** What an order is made of, fixed when it is placed. Personal data is sealed and opaque. */
-export type OrderContent = {
-  readonly customerId: string
-  readonly items: readonly OrderLine[]
-  readonly totals: OrderTotals
-  readonly shippingAddress: JsonObject
-  readonly addressHash: string
-  readonly deviceHash?: string
-  readonly payment: PaymentChoice
-}
-
-export type Cancellation = { readonly reason: CancellationReason; readonly note?: string }
 
 export type PlacedOrder = OrderContent & {
   readonly status: OrderStatus
+  readonly shipment?: Shipment
   readonly cancellation?: Cancellation
+  readonly return?: OrderReturn
   readonly placedAt: string
   readonly updatedAt: string
 }
 
-/** Null before it is placed. */
+/** Stream `order-<orderId>`; null before it is placed. */
 export type Order = PlacedOrder | null
-
-type Moved = { readonly customerId: string; readonly at: string }
-
-export type OrderEvent =
-  | { readonly type: 'OrderPlaced'; readonly data: OrderContent & { readonly placedAt: string } }
-  | { readonly type: 'OrderReviewStarted'; readonly data: Moved }
-  | { readonly type: 'OrderConfirmed'; readonly data: Moved }
-  | {
-      readonly type: 'OrderCancelled'
-      readonly data: Moved &
-        Cancellation & {
-          /** Whether the payment's saga had finished with it: then a cancellation has money to refund and stock to give back. */
-          readonly wasConfirmed: boolean
-          readonly items: readonly { readonly sku: string; readonly quantity: number }[]
-        }
-    }
 
 /** `at` is when it was decided, RFC 3339. */
 export type OrderCommand =
@@ -86,37 +39,16 @@ export type OrderCommand =
   | { readonly type: 'startReview'; readonly at: string }
   | { readonly type: 'confirm'; readonly at: string }
   /** A person's: the customer or the merchant, any time before it is shipped, and once. */
-  | { readonly type: 'cancel'; readonly reason: 'customer' | 'merchant'; readonly note?: string; readonly at: string }
+  | { readonly type: 'cancel'; readonly reason: 'customer' | 'merchant'; readonly note?: JsonObject; readonly at: string }
   /** The payment saga's, which gives up: only before confirmation; already cancelled is what it wanted. */
   | { readonly type: 'giveUp'; readonly reason: CancellationReason; readonly at: string }
-
-/**
- * Which commands move an order on from where it is, which find their work already done, and which are refused `invalid-transition`. A repeat
- * of the saga's is already done; a person who cancels twice is told so.
- */
-type Verdict = 'moves' | 'done' | 'refused'
-type Transition = Exclude<OrderCommand['type'], 'place'>
-
-const verdicts: Readonly<Record<OrderStatus, Readonly<Record<Transition, Verdict>>>> = {
-  PLACED: { startReview: 'moves', confirm: 'moves', cancel: 'moves', giveUp: 'moves' },
-  UNDER_REVIEW: { startReview: 'done', confirm: 'moves', cancel: 'moves', giveUp: 'moves' },
-  CONFIRMED: { startReview: 'refused', confirm: 'done', cancel: 'moves', giveUp: 'refused' },
-  PACKED: { startReview: 'refused', confirm: 'done', cancel: 'moves', giveUp: 'refused' },
-  SHIPPED: { startReview: 'refused', confirm: 'done', cancel: 'refused', giveUp: 'refused' },
-  OUT_FOR_DELIVERY: { startReview: 'refused', confirm: 'done', cancel: 'refused', giveUp: 'refused' },
-  DELIVERED: { startReview: 'refused', confirm: 'done', cancel: 'refused', giveUp: 'refused' },
-  CANCELLED: { startReview: 'refused', confirm: 'refused', cancel: 'refused', giveUp: 'done' },
-  RETURN_REQUESTED: { startReview: 'refused', confirm: 'done', cancel: 'refused', giveUp: 'refused' },
-  RETURNED: { startReview: 'refused', confirm: 'done', cancel: 'refused', giveUp: 'refused' },
-}
-
-/** What the refused command would have made of the order. */
-const aims: Readonly<Record<Transition, string>> = {
-  startReview: 'put under review',
-  confirm: 'confirmed',
-  cancel: 'cancelled',
-  giveUp: 'cancelled',
-}
+  | { readonly type: 'pack'; readonly at: string }
+  | { readonly type: 'ship'; readonly carrier: string; readonly trackingNumber: string; readonly at: string }
+  | { readonly type: 'sendOut'; readonly at: string }
+  | { readonly type: 'deliver'; readonly at: string }
+  /** Each sku once. Refused `return-exceeds-order` beyond what was ordered. */
+  | { readonly type: 'requestReturn'; readonly items: readonly OrderedUnits[]; readonly reason: JsonObject; readonly at: string }
+  | { readonly type: 'acceptReturn'; readonly at: string }
 
 export const order: Decider<OrderCommand, Order, OrderEvent> = {
   initialState: null,
@@ -127,25 +59,54 @@ export const order: Decider<OrderCommand, Order, OrderEvent> = {
       return [{ type: 'OrderPlaced', data: { ...command.content, placedAt: command.at } }]
     }
     if (state === null) return refuse('unknown-order', 'there is no such order')
-    const verdict = verdicts[state.status][command.type]
+    const verdict = verdictOn(command.type, state.status)
     if (verdict === 'done') return []
-    if (verdict === 'refused')
-      return refuse('invalid-transition', `an order that is ${state.status} cannot be ${aims[command.type]}`, 'conflict')
-    return [transition(command, state)]
+    if (verdict !== 'moves') return refuse('invalid-transition', verdict.refused, 'conflict')
+    const event = transition(command, state)
+    return 'refused' in event ? event : [event]
   },
 
   evolve(state, event): Order {
     if (event.type === 'OrderPlaced') return { ...event.data, status: 'PLACED', updatedAt: event.data.placedAt }
     if (state === null) throw new Error(`${event.type} of an order that was never placed`)
+    const moved = { ...state, status: statusAfter[event.type], updatedAt: event.data.at }
     switch (event.type) {
       case 'OrderReviewStarted':
-        return { ...state, status: 'UNDER_REVIEW', updatedAt: event.data.at }
       case 'OrderConfirmed':
-        return { ...state, status: 'CONFIRMED', updatedAt: event.data.at }
+      case 'OrderPacked':
+        return moved
       case 'OrderCancelled':
-        return { ...state, status: 'CANCELLED', cancellation: cancellationOf(event.data), updatedAt: event.data.at }
+        return { ...moved, cancellation: cancellationOf(event.data) }
+      case 'OrderShipped': {
+        const { carrier, trackingNumber, at } = event.data
+        return { ...moved, shipment: { carrier, trackingNumber, shippedAt: at } }
+      }
+      case 'OrderOutForDelivery':
+        return { ...moved, ...shipmentWith(state, { outForDeliveryAt: event.data.at }) }
+      case 'OrderDelivered':
+        return { ...moved, ...shipmentWith(state, { deliveredAt: event.data.at }) }
+      case 'OrderReturnRequested': {
+        const { items, reason, at } = event.data
+        return { ...moved, return: { items, reason, requestedAt: at } }
+      }
+      case 'OrderReturned': {
+        const { at, refund } = event.data
+        return { ...moved, ...(state.return && { return: { ...state.return, acceptedAt: at, refund } }) }
+      }
     }
   },
+}
+
+const statusAfter: Readonly<Record<Exclude<OrderEvent['type'], 'OrderPlaced'>, OrderStatus>> = {
+  OrderReviewStarted: 'UNDER_REVIEW',
+  OrderConfirmed: 'CONFIRMED',
+  OrderCancelled: 'CANCELLED',
+  OrderPacked: 'PACKED',
+  OrderShipped: 'SHIPPED',
+  OrderOutForDelivery: 'OUT_FOR_DELIVERY',
+  OrderDelivered: 'DELIVERED',
+  OrderReturnRequested: 'RETURN_REQUESTED',
+  OrderReturned: 'RETURNED',
 }
 
 export const orderStream = {
@@ -155,8 +116,9 @@ export const orderStream = {
   snapshotEvery: 0,
 }
 
-const transition = (command: Exclude<OrderCommand, { type: 'place' }>, state: PlacedOrder): OrderEvent => {
+const transition = (command: Exclude<OrderCommand, { type: 'place' }>, state: PlacedOrder): OrderEvent | Refusal => {
   const moved = { customerId: state.customerId, at: command.at }
+  const { method } = state.payment
   switch (command.type) {
     case 'startReview':
       return { type: 'OrderReviewStarted', data: moved }
@@ -165,10 +127,28 @@ const transition = (command: Exclude<OrderCommand, { type: 'place' }>, state: Pl
     case 'cancel':
     case 'giveUp': {
       const wasConfirmed = state.status !== 'PLACED' && state.status !== 'UNDER_REVIEW'
-      const items = state.items.map(({ sku, quantity }) => ({ sku, quantity }))
-      return { type: 'OrderCancelled', data: { ...moved, ...cancellationOf(command), wasConfirmed, items } }
+      return { type: 'OrderCancelled', data: { ...moved, ...cancellationOf(command), wasConfirmed, items: unitsOf(state) } }
     }
+    case 'pack':
+      return { type: 'OrderPacked', data: moved }
+    case 'ship':
+      return { type: 'OrderShipped', data: { ...moved, carrier: command.carrier, trackingNumber: command.trackingNumber } }
+    case 'sendOut':
+      return { type: 'OrderOutForDelivery', data: moved }
+    case 'deliver':
+      return { type: 'OrderDelivered', data: { ...moved, method, collected: method === 'cod' ? state.totals.grandTotal : '0' } }
+    case 'requestReturn': {
+      const { items, reason } = command
+      return checkReturn(state.items, items) ?? { type: 'OrderReturnRequested', data: { ...moved, items, reason } }
+    }
+    case 'acceptReturn':
+      return { type: 'OrderReturned', data: { ...moved, method, ...returnedGoods(state.items, state.return?.items ?? []) } }
   }
 }
 
-const cancellationOf = ({ reason, note }: Cancellation): Cancellation => (note === undefined ? { reason } : { reason, note })
+const unitsOf = ({ items }: PlacedOrder): readonly OrderedUnits[] => items.map(({ sku, quantity }) => ({ sku, quantity }))
+
+const cancellationOf = (command: { readonly reason: CancellationReason; readonly note?: JsonObject }): Cancellation =>
+  command.note === undefined ? { reason: command.reason } : { reason: command.reason, note: command.note }
+
+const shipmentWith = ({ shipment }: PlacedOrder, more: Partial<Shipment>) => (shipment ? { shipment: { ...shipment, ...more } } : {})

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { fold, isRefusal } from '#kernel'
-import { type Order, order, type OrderCommand, type OrderContent, type OrderEvent, type OrderStatus } from './index.js'
+import { fold, isRefusal, type Refusal } from '#kernel'
+import { type Order, order, ORDER_STATUSES, type OrderCommand, type OrderContent, type OrderEvent, type OrderStatus } from './index.js'
 
 const content: OrderContent = {
   customerId: 'c-1',
@@ -18,13 +18,14 @@ const content: OrderContent = {
     },
   ],
   totals: { subtotal: '299800', gst: { cgst: '22866', sgst: '22866', igst: '0' }, shipping: '0', grandTotal: '299800' },
-  shippingAddress: { subject: 'c-1', key: 'k', nonce: 'n', ciphertext: 'c' },
+  shippingAddress: { subject: 'c-1', nonce: 'n', ciphertext: 'c' },
   addressHash: 'h',
   payment: { method: 'cod' },
 }
 const at = '2026-11-01T10:00:00.000Z'
 const later = '2026-11-01T10:00:05.000Z'
 const moved = { customerId: 'c-1', at }
+const sealed = { subject: 'c-1', nonce: 'n', ciphertext: 'changed my mind' }
 
 const placed: OrderEvent = { type: 'OrderPlaced', data: { ...content, placedAt: at } }
 const reviewStarted: OrderEvent = { type: 'OrderReviewStarted', data: moved }
@@ -35,6 +36,10 @@ const cancelled: OrderEvent = {
 }
 
 const when = (given: OrderEvent[], command: OrderCommand) => order.decide(command, fold(order, given))
+const accepted = <T>(decided: T | Refusal): T => {
+  if (isRefusal(decided)) throw new Error(decided.slug)
+  return decided
+}
 const inStatus = (status: OrderStatus): Order => ({ ...content, status, placedAt: at, updatedAt: at })
 
 describe('an order', () => {
@@ -58,14 +63,14 @@ describe('an order', () => {
   })
 
   it('cancelled by its customer before confirmation says that nothing was confirmed', () => {
-    expect(when([placed], { type: 'cancel', reason: 'customer', note: 'changed my mind', at: later })).toEqual([
+    expect(when([placed], { type: 'cancel', reason: 'customer', note: sealed, at: later })).toEqual([
       {
         type: 'OrderCancelled',
         data: {
           customerId: 'c-1',
           at: later,
           reason: 'customer',
-          note: 'changed my mind',
+          note: sealed,
           wasConfirmed: false,
           items: [{ sku: 'BOAT-141', quantity: 2 }],
         },
@@ -105,9 +110,64 @@ describe('an order', () => {
   })
 
   it('that is not there can only be placed', () => {
-    for (const type of ['confirm', 'startReview'] as const) expect(when([], { type, at })).toMatchObject({ slug: 'unknown-order' })
+    for (const type of ['confirm', 'startReview', 'pack', 'sendOut', 'deliver', 'acceptReturn'] as const)
+      expect(when([], { type, at })).toMatchObject({ slug: 'unknown-order' })
     expect(when([], { type: 'cancel', reason: 'customer', at })).toMatchObject({ slug: 'unknown-order' })
     expect(when([], { type: 'giveUp', reason: 'out-of-stock', at })).toMatchObject({ slug: 'unknown-order' })
+  })
+})
+
+describe('an order after payment', () => {
+  const goesOn: readonly OrderCommand[] = [
+    { type: 'pack', at: later },
+    { type: 'ship', carrier: 'Delhivery', trackingNumber: 'DL1', at: later },
+    { type: 'sendOut', at: later },
+    { type: 'deliver', at: later },
+  ]
+  const paidBy = (method: 'cod' | 'wallet') => [{ ...placed, data: { ...content, payment: { method }, placedAt: at } }, confirmed]
+  const after = (steps: number, given: OrderEvent[] = paidBy('cod')): OrderEvent[] =>
+    goesOn.slice(0, steps).reduce((events, command) => [...events, ...accepted(when(events, command))], given)
+
+  it('is packed, shipped, sent out and delivered, each once and in this order', () => {
+    expect(fold(order, after(4))).toMatchObject({
+      status: 'DELIVERED',
+      updatedAt: later,
+      shipment: { carrier: 'Delhivery', trackingNumber: 'DL1', shippedAt: later, outForDeliveryAt: later, deliveredAt: later },
+    })
+    for (let steps = 0; steps <= 4; steps++)
+      for (const [turn, command] of goesOn.entries())
+        if (turn !== steps) expect(when(after(steps), command)).toMatchObject({ kind: 'conflict', slug: 'invalid-transition' })
+  })
+
+  it('is paid at the door with its delivery only by cash', () => {
+    expect(after(4).at(-1)).toEqual({ type: 'OrderDelivered', data: { ...moved, at: later, method: 'cod', collected: '299800' } })
+    expect(after(4, paidBy('wallet')).at(-1)).toMatchObject({ data: { method: 'wallet', collected: '0' } })
+  })
+
+  it('is given back in part, and what is owed for it is told by line with its tax', () => {
+    const items = [{ sku: 'BOAT-141', quantity: 1 }]
+    const asked = accepted(when(after(4), { type: 'requestReturn', items, reason: sealed, at: later }))
+    expect(asked).toEqual([{ type: 'OrderReturnRequested', data: { ...moved, at: later, items, reason: sealed } }])
+    const taken = accepted(when([...after(4), ...asked], { type: 'acceptReturn', at: later }))
+    const gst = { cgst: '11433', sgst: '11433', igst: '0' }
+    expect(taken).toEqual([
+      {
+        type: 'OrderReturned',
+        data: { ...moved, at: later, method: 'cod', items: [{ ...items[0], amount: '149900', gst }], refund: '149900', gst },
+      },
+    ])
+    expect(fold(order, [...after(4), ...asked, ...taken])).toMatchObject({
+      status: 'RETURNED',
+      return: { items, requestedAt: later, acceptedAt: later, refund: '149900' },
+    })
+  })
+
+  it('is not given back beyond what was ordered', () => {
+    for (const items of [[{ sku: 'BOAT-141', quantity: 3 }], [{ sku: 'OTHER', quantity: 1 }]])
+      expect(when(after(4), { type: 'requestReturn', items, reason: sealed, at: later })).toMatchObject({
+        kind: 'rule',
+        slug: 'return-exceeds-order',
+      })
   })
 })
 
@@ -118,26 +178,39 @@ describe('an order under random commands', () => {
     fc.constant<OrderCommand>({ type: 'confirm', at }),
     fc.constantFrom('customer' as const, 'merchant' as const).map((reason): OrderCommand => ({ type: 'cancel', reason, at })),
     fc.constantFrom('out-of-stock' as const, 'payment-declined' as const).map((reason): OrderCommand => ({ type: 'giveUp', reason, at })),
+    fc
+      .constantFrom('pack' as const, 'sendOut' as const, 'deliver' as const, 'acceptReturn' as const)
+      .map((type): OrderCommand => ({ type, at })),
+    fc.constant<OrderCommand>({ type: 'ship', carrier: 'c', trackingNumber: 't', at }),
+    fc
+      .integer({ min: 1, max: 3 })
+      .map((quantity): OrderCommand => ({ type: 'requestReturn', items: [{ sku: 'BOAT-141', quantity }], reason: sealed, at })),
   )
   // Written from rest.md's picture alone, not from the table in the code.
   const next: Record<string, readonly string[]> = {
     none: ['PLACED'],
     PLACED: ['UNDER_REVIEW', 'CONFIRMED', 'CANCELLED'],
     UNDER_REVIEW: ['CONFIRMED', 'CANCELLED'],
-    CONFIRMED: ['CANCELLED'],
+    CONFIRMED: ['PACKED', 'CANCELLED'],
+    PACKED: ['SHIPPED', 'CANCELLED'],
+    SHIPPED: ['OUT_FOR_DELIVERY'],
+    OUT_FOR_DELIVERY: ['DELIVERED'],
+    DELIVERED: ['RETURN_REQUESTED'],
+    RETURN_REQUESTED: ['RETURNED'],
+    RETURNED: [],
     CANCELLED: [],
   }
 
   it('walks only along the arrows, and once cancelled stays so', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
         let state: Order = order.initialState
         for (const one of commands) {
           const events = order.decide(one, state)
           if (isRefusal(events)) continue
           expect(events.length).toBeLessThanOrEqual(1)
           const before: string = state?.status ?? 'none'
-          const confirmedBefore = before === 'CONFIRMED'
+          const confirmedBefore = before === 'CONFIRMED' || before === 'PACKED'
           for (const event of events) {
             state = order.evolve(state, event)
             if (event.type === 'OrderCancelled') expect(event.data.wasConfirmed).toBe(confirmedBefore)
@@ -145,6 +218,17 @@ describe('an order under random commands', () => {
           if (events.length > 0) expect(next[before]).toContain(state?.status)
           else expect(state?.status ?? 'none').toBe(before)
         }
+      }),
+    )
+  })
+
+  it('from any status, is moved by a command or refused it, and never throws', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...ORDER_STATUSES), command, (status, one) => {
+        const state: Order = { ...content, status, placedAt: at, updatedAt: at, return: { items: [], reason: sealed, requestedAt: at } }
+        const events = order.decide(one, state)
+        if (isRefusal(events)) return
+        for (const event of events) expect(next[status]).toContain(order.evolve(state, event)?.status)
       }),
     )
   })

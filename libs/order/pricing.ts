@@ -1,6 +1,6 @@
 import { add, divideHalfUp, isRefusal, MAX_PAISE, paise, type Paise, type Refusal, refuse, times, ZERO } from '#kernel'
 import { GST_RATES, type GstRateRow, isGstRateValid } from './gst-rates.js'
-import type { GstParts, OrderLine, OrderTotals } from './order.js'
+import type { GstParts, OrderLine, OrderTotals } from './content.js'
 import type { Product } from './product.js'
 import { gstStateCode } from './states.js'
 
@@ -41,11 +41,7 @@ export const priceOrder = (request: PriceRequest): Priced | Refusal => {
   const subtotal = sum(items.map(({ lineTotal }) => lineTotal))
   const grandTotal = add(paise(subtotal), shipping)
   if (grandTotal > MAX_PAISE) return refuse('limit-exceeded', 'the order is larger than the platform handles at once')
-  const gst = {
-    cgst: sum(items.map((item) => item.gst.cgst)),
-    sgst: sum(items.map((item) => item.gst.sgst)),
-    igst: sum(items.map((item) => item.gst.igst)),
-  }
+  const gst = gstParts((part) => add(...items.map((item) => paise(item.gst[part]))))
   return { items, totals: { subtotal, gst, shipping: shipping.toString(), grandTotal: grandTotal.toString() } }
 }
 
@@ -78,14 +74,15 @@ const priceLine = (line: PriceRequest['lines'][number], request: PriceRequest, w
     gstRate: product.gstRate,
     ...(product.hsn === undefined ? {} : { hsn: product.hsn }),
     lineTotal: lineTotal.toString(),
-    gst: asStrings(gst),
+    gst: gstParts((part) => gst[part]),
   }
 }
 
-const asStrings = (gst: { cgst: Paise; sgst: Paise; igst: Paise }): GstParts => ({
-  cgst: gst.cgst.toString(),
-  sgst: gst.sgst.toString(),
-  igst: gst.igst.toString(),
+/** Each part as a decimal string. */
+export const gstParts = (amountOf: (part: keyof GstParts) => Paise): GstParts => ({
+  cgst: amountOf('cgst').toString(),
+  sgst: amountOf('sgst').toString(),
+  igst: amountOf('igst').toString(),
 })
 
 const sum = (amounts: readonly string[]): string => add(...amounts.map(paise)).toString()

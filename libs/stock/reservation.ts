@@ -7,7 +7,10 @@ import { type Stock, stock, type StockEvent } from './stock.js'
  * reservation that arrives after its release is refused however late it comes, and no set of released orders grows anywhere.
  */
 export type Reservation =
-  { readonly status: 'none' } | { readonly status: 'reserved'; readonly lines: readonly ReservedLine[] } | { readonly status: 'released' }
+  | { readonly status: 'none' }
+  | { readonly status: 'reserved'; readonly lines: readonly ReservedLine[] }
+  | { readonly status: 'released' }
+  | { readonly status: 'shipped' }
 
 export type ReservedLine = { readonly sku: string; readonly quantity: number }
 
@@ -15,6 +18,8 @@ export type ReservationEvent =
   | { readonly type: 'ReservationMade'; readonly data: { readonly lines: readonly ReservedLine[] } }
   /** `lines` is empty when there was nothing to give back. */
   | { readonly type: 'ReservationReleased'; readonly data: { readonly lines: readonly ReservedLine[] } }
+  /** What was held has left the warehouse. */
+  | { readonly type: 'ReservationShipped'; readonly data: { readonly lines: readonly ReservedLine[] } }
 
 const evolve = (_state: Reservation, event: ReservationEvent): Reservation => {
   switch (event.type) {
@@ -22,6 +27,8 @@ const evolve = (_state: Reservation, event: ReservationEvent): Reservation => {
       return { status: 'reserved', lines: event.data.lines }
     case 'ReservationReleased':
       return { status: 'released' }
+    case 'ReservationShipped':
+      return { status: 'shipped' }
   }
 }
 
@@ -42,8 +49,8 @@ export interface StockMoves {
 const nothing: StockMoves = { reservation: [], stock: [] }
 
 /**
- * All lines or none; a sku on two lines counts as their sum. Already reserved: nothing more happens. Refused: `out-of-stock`, naming the
- * first sku that is short, and `reservation-released` after a release.
+ * All lines or none; a sku on two lines counts as their sum. Already reserved, or shipped since: nothing more happens. Refused:
+ * `out-of-stock`, naming the first sku that is short, and `reservation-released` after a release.
  */
 export const reserveStock = (
   orderId: string,
@@ -51,28 +58,51 @@ export const reserveStock = (
   reservation: Reservation,
   stockOf: (sku: string) => Stock,
 ): StockMoves | Refusal => {
-  if (reservation.status === 'reserved') return nothing
+  if (reservation.status === 'reserved' || reservation.status === 'shipped') return nothing
   if (reservation.status === 'released') return refuse('reservation-released', 'the order was released before', 'conflict')
   const merged = mergeLines(lines)
-  const moves: { sku: string; events: readonly StockEvent[] }[] = []
-  for (const { sku, quantity } of merged) {
-    const events = stock.decide({ type: 'reserve', orderId, quantity }, stockOf(sku))
-    if (isRefusal(events)) return refuse(events.slug, `${sku}: ${events.detail}`)
-    moves.push({ sku, events })
-  }
-  return { reservation: [{ type: 'ReservationMade', data: { lines: merged } }], stock: moves }
+  const moves = moveEach('reserve', orderId, merged, stockOf)
+  return isRefusal(moves) ? moves : { reservation: [{ type: 'ReservationMade', data: { lines: merged } }], stock: moves }
 }
 
-/** Gives back what the order holds; nothing held is no refusal. From here on the order reserves nothing. */
+/** Gives back what the order holds; nothing held, or no longer, is no refusal. From here on the order reserves nothing. */
 export const releaseStock = (orderId: string, reservation: Reservation, stockOf: (sku: string) => Stock): StockMoves => {
-  if (reservation.status === 'released') return nothing
+  if (reservation.status === 'released' || reservation.status === 'shipped') return nothing
   const lines = reservation.status === 'reserved' ? reservation.lines : []
-  const moves = lines.map(({ sku, quantity }) => {
-    const events = stock.decide({ type: 'release', orderId, quantity }, stockOf(sku))
-    if (isRefusal(events)) throw new Error(`a release is never refused: ${events.slug}`)
-    return { sku, events }
-  })
+  const moves = moveEach('release', orderId, lines, stockOf)
+  if (isRefusal(moves)) throw new Error(`a release is never refused: ${moves.slug}`)
   return { reservation: [{ type: 'ReservationReleased', data: { lines } }], stock: moves }
+}
+
+/** What the order holds leaves the warehouse. Refused `nothing-reserved` where it holds nothing. */
+export const shipStock = (orderId: string, reservation: Reservation, stockOf: (sku: string) => Stock): StockMoves | Refusal => {
+  if (reservation.status !== 'reserved') return refuse('nothing-reserved', 'the order holds no stock that could be shipped', 'conflict')
+  const { lines } = reservation
+  const moves = moveEach('ship', orderId, lines, stockOf)
+  return isRefusal(moves) ? moves : { reservation: [{ type: 'ReservationShipped', data: { lines } }], stock: moves }
+}
+
+/** Units of a shipped order are on hand again. The order says how many can come back, and that they do so once. */
+export const takeBackStock = (
+  orderId: string,
+  lines: readonly ReservedLine[],
+  stockOf: (sku: string) => Stock,
+): StockMoves['stock'] | Refusal => moveEach('takeBack', orderId, mergeLines(lines), stockOf)
+
+/** All skus, or the refusal of the first that cannot. Each sku once. */
+const moveEach = (
+  type: 'reserve' | 'release' | 'ship' | 'takeBack',
+  orderId: string,
+  lines: readonly ReservedLine[],
+  stockOf: (sku: string) => Stock,
+): StockMoves['stock'] | Refusal => {
+  const moves: { sku: string; events: readonly StockEvent[] }[] = []
+  for (const { sku, quantity } of lines) {
+    const events = stock.decide({ type, orderId, quantity }, stockOf(sku))
+    if (isRefusal(events)) return { ...events, detail: `${sku}: ${events.detail}` }
+    moves.push({ sku, events })
+  }
+  return moves
 }
 
 const mergeLines = (lines: readonly ReservedLine[]): readonly ReservedLine[] => {

@@ -3,13 +3,16 @@ import fc from 'fast-check'
 import { isRefusal, type Refusal } from '#kernel'
 import {
   available,
+  MAX_ON_HAND,
   releaseStock,
   type Reservation,
   reservationStream,
   type ReservedLine,
   reserveStock,
+  shipStock,
   type Stock,
   stock,
+  takeBackStock,
 } from './index.js'
 import type { StockMoves } from './index.js'
 
@@ -34,6 +37,17 @@ class Warehouse {
 
   release(orderId: string): void {
     this.apply(orderId, releaseStock(orderId, this.reservationOf(orderId), this.stockOf))
+  }
+
+  ship(orderId: string): Refusal | undefined {
+    const moves = shipStock(orderId, this.reservationOf(orderId), this.stockOf)
+    if (isRefusal(moves)) return moves
+    this.apply(orderId, moves)
+    return undefined
+  }
+
+  takeBack(orderId: string, lines: readonly ReservedLine[]): void {
+    this.apply(orderId, { reservation: [], stock: accepted(takeBackStock(orderId, lines, this.stockOf)) })
   }
 
   apply(orderId: string, moves: StockMoves): void {
@@ -135,6 +149,51 @@ describe('a reservation', () => {
   })
 })
 
+describe('goods of an order', () => {
+  it('leave the warehouse with what was reserved for them, once', () => {
+    const house = warehouse({ A: 5, B: 4 })
+    house.reserve('o-1', [
+      { sku: 'A', quantity: 2 },
+      { sku: 'B', quantity: 4 },
+    ])
+    expect(house.ship('o-1')).toBeUndefined()
+    expect([house.stockOf('A'), house.stockOf('B')]).toEqual([
+      { onHand: 3, reserved: 0 },
+      { onHand: 0, reserved: 0 },
+    ])
+    expect(house.ship('o-1')).toMatchObject({ slug: 'nothing-reserved', kind: 'conflict' })
+    house.release('o-1')
+    expect(house.reserve('o-1', [{ sku: 'A', quantity: 2 }])).toBeUndefined()
+    expect(house.stockOf('A')).toEqual({ onHand: 3, reserved: 0 })
+  })
+
+  it('are not shipped when they were never reserved, or are released', () => {
+    const house = warehouse({ A: 5 })
+    expect(house.ship('o-1')).toMatchObject({ slug: 'nothing-reserved' })
+    house.reserve('o-1', [{ sku: 'A', quantity: 2 }])
+    house.release('o-1')
+    expect(house.ship('o-1')).toMatchObject({ slug: 'nothing-reserved' })
+  })
+
+  it('that come back can be sold again', () => {
+    const house = warehouse({ A: 2 })
+    house.reserve('o-1', [{ sku: 'A', quantity: 2 }])
+    house.ship('o-1')
+    expect(house.reserve('o-2', [{ sku: 'A', quantity: 1 }])).toMatchObject({ slug: 'out-of-stock' })
+    house.takeBack('o-1', [{ sku: 'A', quantity: 1 }])
+    expect(house.stockOf('A')).toEqual({ onHand: 1, reserved: 0 })
+    expect(house.reserve('o-2', [{ sku: 'A', quantity: 1 }])).toBeUndefined()
+  })
+
+  it('are refused when the warehouse has no room for them', () => {
+    const full = { onHand: MAX_ON_HAND, reserved: 0 }
+    expect(takeBackStock('o-1', [{ sku: 'A', quantity: 1 }], () => full)).toMatchObject({
+      slug: 'stock-limit-exceeded',
+      detail: expect.stringMatching(/^A: /),
+    })
+  })
+})
+
 describe('stock under random commands', () => {
   const sku = fc.constantFrom('A', 'B', 'C')
   const orderId = fc.integer({ min: 1, max: 8 }).map((n) => `o-${n}`)
@@ -144,6 +203,7 @@ describe('stock under random commands', () => {
     fc.record({ do: fc.constant('adjust' as const), sku, quantity: fc.integer({ min: -10, max: 10 }).filter((n) => n !== 0) }),
     fc.record({ do: fc.constant('reserve' as const), orderId, lines }),
     fc.record({ do: fc.constant('release' as const), orderId }),
+    fc.record({ do: fc.constant('ship' as const), orderId }),
   )
 
   it('is never oversold, and what is reserved is what the orders hold', () => {
@@ -156,7 +216,15 @@ describe('stock under random commands', () => {
             const events = stock.decide({ type: 'adjust', quantity: one.quantity, reason: 'count' }, house.stockOf(one.sku))
             if (!isRefusal(events)) house.apply('', { reservation: [], stock: [{ sku: one.sku, events }] })
           } else if (one.do === 'reserve') house.reserve(one.orderId, one.lines)
-          else house.release(one.orderId)
+          else if (one.do === 'release') house.release(one.orderId)
+          else {
+            const before = house.reservationOf(one.orderId)
+            const onHand = () => [...house.stocks.values()].reduce((sum, level) => sum + level.onHand, 0)
+            const all = onHand()
+            house.ship(one.orderId)
+            const gone = before.status === 'reserved' ? before.lines.reduce((sum, { quantity }) => sum + quantity, 0) : 0
+            expect(onHand()).toBe(all - gone)
+          }
 
           for (const [name, level] of house.stocks) {
             const held = [...house.reservations.values()]

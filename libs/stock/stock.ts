@@ -23,6 +23,8 @@ export type StockEvent =
   | { readonly type: 'StockAdjusted'; readonly data: { readonly quantity: number; readonly reason: string } & Stock }
   | { readonly type: 'StockReserved'; readonly data: { readonly orderId: string; readonly quantity: number } & Stock }
   | { readonly type: 'StockReleased'; readonly data: { readonly orderId: string; readonly quantity: number } & Stock }
+  | { readonly type: 'StockShipped'; readonly data: { readonly orderId: string; readonly quantity: number } & Stock }
+  | { readonly type: 'StockReturned'; readonly data: { readonly orderId: string; readonly quantity: number } & Stock }
 
 export type StockCommand =
   /** `quantity` units came in; positive. */
@@ -33,6 +35,10 @@ export type StockCommand =
   | { readonly type: 'reserve'; readonly orderId: string; readonly quantity: number }
   /** Gives back what `reserve` held. */
   | { readonly type: 'release'; readonly orderId: string; readonly quantity: number }
+  /** What `reserve` held leaves the warehouse. */
+  | { readonly type: 'ship'; readonly orderId: string; readonly quantity: number }
+  /** Some of what was shipped is on hand again. */
+  | { readonly type: 'takeBack'; readonly orderId: string; readonly quantity: number }
 
 export const stock: Decider<StockCommand, Stock, StockEvent> = {
   initialState: { onHand: 0, reserved: 0 },
@@ -44,7 +50,7 @@ export const stock: Decider<StockCommand, Stock, StockEvent> = {
       case 'receive':
       case 'adjust': {
         const onHand = state.onHand + quantity
-        if (onHand > MAX_ON_HAND) return refuse('stock-limit-exceeded', `at most ${MAX_ON_HAND} units of a sku`)
+        if (onHand > MAX_ON_HAND) return tooMuch()
         if (onHand < state.reserved)
           return refuse(
             'insufficient-stock',
@@ -60,9 +66,19 @@ export const stock: Decider<StockCommand, Stock, StockEvent> = {
         return [{ type: 'StockReserved', data: { orderId: command.orderId, quantity, ...levels } }]
       }
       case 'release': {
-        if (quantity > state.reserved) throw new RangeError(`release of ${quantity} units where ${state.reserved} are reserved`)
+        assertReserved(command, state)
         const levels = { onHand: state.onHand, reserved: state.reserved - quantity }
         return [{ type: 'StockReleased', data: { orderId: command.orderId, quantity, ...levels } }]
+      }
+      case 'ship': {
+        assertReserved(command, state)
+        const levels = { onHand: state.onHand - quantity, reserved: state.reserved - quantity }
+        return [{ type: 'StockShipped', data: { orderId: command.orderId, quantity, ...levels } }]
+      }
+      case 'takeBack': {
+        const onHand = state.onHand + quantity
+        if (onHand > MAX_ON_HAND) return tooMuch()
+        return [{ type: 'StockReturned', data: { orderId: command.orderId, quantity, onHand, reserved: state.reserved } }]
       }
     }
   },
@@ -75,6 +91,13 @@ export const stockStream = {
   initialState: stock.initialState,
   evolve: stock.evolve,
   snapshotEvery: 500,
+}
+
+const tooMuch = () => refuse('stock-limit-exceeded', `at most ${MAX_ON_HAND} units of a sku`)
+
+/** The order's reservation says how much it holds: more is a mistake in the code. */
+const assertReserved = ({ type, quantity }: StockCommand, { reserved }: Stock): void => {
+  if (quantity > reserved) throw new RangeError(`${type} of ${quantity} units where ${reserved} are reserved`)
 }
 
 /** Callers check their input; a count that is none is a mistake in the code. */

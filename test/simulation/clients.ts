@@ -2,7 +2,7 @@ import { paise, type JsonObject } from '#kernel'
 import { callerIdentity, commandIdOf, fingerprint, Problem, type CommandRequest, type RecordedAnswer, type Role } from '#platform'
 import type { MemoryStoreData } from '#event-store/testing'
 import { DecideAlert } from '../../apps/fraud/commands/decide-alert.js'
-import { CancelOrder } from '../../apps/order-command/commands/cancel-order.js'
+import { ChangeOrder } from '../../apps/order-command/commands/change-order.js'
 import { MoveStock } from '../../apps/order-command/commands/move-stock.js'
 import { PlaceOrder, type OrderRequest, type PaymentRequest } from '../../apps/order-command/commands/place-order.js'
 import { PutProduct } from '../../apps/order-command/commands/put-product.js'
@@ -194,7 +194,7 @@ export class Clients {
         `/v1/orders/${orderId}/cancellation`,
         `cancel-${key}`,
         null,
-        (app, request) => app.cancelOrder.execute(new CancelOrder(request, orderId, undefined)),
+        (app, request) => app.changeOrder.execute(new ChangeOrder(request, orderId, { type: 'cancel' })),
       )
     }
     if (scheduler.chance(0.1)) await place(false)

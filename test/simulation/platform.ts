@@ -34,7 +34,7 @@ import { publish as publishFraud } from '../../apps/fraud/publish.js'
 import { OrderOutcomes } from '../../apps/fraud/scoring/order-outcomes.js'
 import { ScoreTransactions } from '../../apps/fraud/scoring/score-transactions.js'
 import { MemoryAlertStore, MemoryFeatureStore } from '../../apps/fraud/testing/index.js'
-import { CancelOrderHandler } from '../../apps/order-command/commands/cancel-order.js'
+import { ChangeOrderHandler } from '../../apps/order-command/commands/change-order.js'
 import { MoveStockHandler } from '../../apps/order-command/commands/move-stock.js'
 import { PlaceOrderHandler } from '../../apps/order-command/commands/place-order.js'
 import { PutProductHandler } from '../../apps/order-command/commands/put-product.js'
@@ -154,7 +154,7 @@ export class Platform {
       putProduct: new PutProductHandler(http),
       moveStock: new MoveStockHandler(http),
       placeOrder: new PlaceOrderHandler(http, this.#subjectKeys, rules, clock, this.ids, this.#sealing),
-      cancelOrder: new CancelOrderHandler(http, this.#subjectKeys, clock),
+      changeOrder: new ChangeOrderHandler(http, store, this.#subjectKeys, clock, this.#sealing),
     }
   }
 

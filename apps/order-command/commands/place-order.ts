@@ -1,10 +1,11 @@
 import { seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
 import { isRefusal, type Clock, type Ids, type Random } from '#kernel'
 import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
-import { HttpCommands, Problem, type CommandRequest, type RecordedAnswer } from '#platform'
+import { nothingPaidYet, orderView, paymentView, revealOrder, type ShippingAddressDto } from '#order-http'
+import { HttpCommands, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
-import { orderResource, revealAddress, type ShippingAddress } from '../http/order-resource.js'
+import { accountErased } from '../http/account-erased.js'
 import { CLOCK, IDS, RULES, SEALING, SUBJECT_KEYS } from '../ports.js'
 import { addressHash, deviceHash, type Rules } from '../rules.js'
 import { freshOrderRef, productRef } from '../streams.js'
@@ -20,7 +21,7 @@ export type PaymentRequest =
 export interface OrderRequest {
   /** Each sku once. */
   readonly items: readonly { readonly sku: string; readonly quantity: number }[]
-  readonly shippingAddress: ShippingAddress
+  readonly shippingAddress: ShippingAddressDto
   readonly payment: PaymentRequest
   readonly device?: { readonly id: string }
 }
@@ -82,10 +83,14 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
         return {
           appends: [{ stream: target, events }],
           location: `/v1/orders/${orderId}`,
-          body: orderResource(orderId, version + events.length, placed, { shippingAddress: sealed.shippingAddress, justPlaced: true }),
+          body: orderView(
+            { ...placed, orderId, version: version + events.length, cancellation: undefined },
+            paymentView(placed.payment, nothingPaidYet(placed.totals.grandTotal)),
+            { address: true, notes: true },
+          ),
         }
       },
-      reveal: (body) => revealAddress(this.subjectKeys, body),
+      reveal: (body) => revealOrder(this.subjectKeys, body),
     })
   }
 
@@ -94,7 +99,7 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
       return await this.subjectKeys.forSubject(customerId)
     } catch (error) {
       if (!(error instanceof SubjectErased)) throw error
-      throw new Problem(403, 'account-erased', "The account's personal data was erased: it places no more orders.")
+      throw accountErased('places no more orders')
     }
   }
 

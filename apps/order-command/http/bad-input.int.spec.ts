@@ -215,6 +215,12 @@ describe('OpenAPI', () => {
     expect(calls.filter((call) => call.includes('/v1/')).sort()).toEqual([
       'post /v1/orders',
       'post /v1/orders/{id}/cancel',
+      'post /v1/orders/{id}/deliver',
+      'post /v1/orders/{id}/out-for-delivery',
+      'post /v1/orders/{id}/pack',
+      'post /v1/orders/{id}/return',
+      'post /v1/orders/{id}/return/accept',
+      'post /v1/orders/{id}/ship',
       'post /v1/products/{sku}/stock',
       'put /v1/products/{sku}',
     ])

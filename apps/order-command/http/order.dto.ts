@@ -1,40 +1,6 @@
-import { MAX_LINES, MAX_QUANTITY, STATE_CODES } from '#order'
-import { IndianPhone, ListOf, MoneyDto, Nested, OneOf, Pincode, Sku, Text, Uuid, Variant, VisibleAscii, Vpa, Whole } from '#platform'
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-
-class OrderItemDto {
-  @Sku()
-  readonly sku!: string
-
-  @Whole({ min: 1, max: MAX_QUANTITY, example: 2 })
-  readonly quantity!: number
-}
-
-export class ShippingAddressDto {
-  @Text({ max: 100, example: 'Asha Rao' })
-  readonly name!: string
-
-  @Text({ max: 200, example: '14 MG Road' })
-  readonly line1!: string
-
-  @Text({ max: 200, optional: true })
-  readonly line2?: string
-
-  @Text({ max: 100, example: 'Bengaluru' })
-  readonly city!: string
-
-  @OneOf(STATE_CODES, {
-    description: 'ISO 3166-2:IN letters; those of before November 2023 (CT, OR, TG, UT) are taken too.',
-    example: 'KA',
-  })
-  readonly state!: string
-
-  @Pincode()
-  readonly pincode!: string
-
-  @IndianPhone()
-  readonly phone!: string
-}
+import { MAX_LINES } from '#order'
+import { OrderItemDto, ShippingAddressDto } from '#order-http'
+import { ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, Vpa } from '#platform'
 
 export class WalletPaymentDto {
   @OneOf(['wallet'])
@@ -105,140 +71,29 @@ export class PlaceOrderDto {
   readonly device?: DeviceDto
 }
 
+/** What the person who cancels, or gives something back, writes. Personal. */
+const WRITTEN = { max: 500 } as const
+
 export class CancelOrderDto {
-  @Text({ max: 500, optional: true, example: 'Ordered twice' })
+  @Text({ ...WRITTEN, optional: true, example: 'Ordered twice' })
   readonly reason?: string
 }
 
-class GstResource {
-  @ApiProperty({ type: MoneyDto })
-  readonly cgst!: MoneyDto
+export class ShipOrderDto {
+  @Text({ max: 100, example: 'Delhivery' })
+  readonly carrier!: string
 
-  @ApiProperty({ type: MoneyDto })
-  readonly sgst!: MoneyDto
-
-  @ApiProperty({ type: MoneyDto })
-  readonly igst!: MoneyDto
+  @VisibleAscii(64, { example: 'DL123456789IN' })
+  readonly trackingNumber!: string
 }
 
-class OrderItemResource {
-  @ApiProperty({ type: 'string' })
-  readonly sku!: string
+export class ReturnOrderDto {
+  @ListOf(() => OrderItemDto, { min: 1, max: MAX_LINES, description: 'Each sku on one line, at most the units that were ordered.' })
+  readonly items!: OrderItemDto[]
 
-  @ApiProperty({ type: 'string' })
-  readonly title!: string
-
-  @ApiProperty({ type: 'string' })
-  readonly category!: string
-
-  @ApiProperty({ type: 'integer' })
-  readonly quantity!: number
-
-  @ApiProperty({ type: MoneyDto })
-  readonly unitPrice!: MoneyDto
-
-  @ApiProperty({ type: 'integer', description: 'Percent, contained in the price.' })
-  readonly gstRate!: number
-
-  @ApiPropertyOptional({ type: 'string' })
-  readonly hsn?: string
-
-  @ApiProperty({ type: MoneyDto })
-  readonly lineTotal!: MoneyDto
-
-  @ApiProperty({ type: GstResource })
-  readonly gst!: GstResource
-}
-
-class TotalsResource {
-  @ApiProperty({ type: MoneyDto })
-  readonly subtotal!: MoneyDto
-
-  @ApiProperty({ type: GstResource })
-  readonly gst!: GstResource
-
-  @ApiProperty({ type: MoneyDto })
-  readonly shipping!: MoneyDto
-
-  @ApiProperty({ type: MoneyDto })
-  readonly grandTotal!: MoneyDto
-}
-
-class PaymentResource {
-  @ApiProperty({ enum: ['wallet', 'upi', 'card', 'netbanking', 'cod'] })
-  readonly method!: string
-
-  @ApiPropertyOptional({ type: 'string' })
-  readonly walletId?: string
-
-  @ApiPropertyOptional({ enum: ['collect', 'intent'] })
-  readonly flow?: string
-
-  @ApiPropertyOptional({ type: 'string', description: 'The instrument, masked.' })
-  readonly display?: string
-
-  @ApiPropertyOptional({ enum: ['RUNNING'], description: 'Of an order just placed, as are the amounts.' })
-  readonly status?: string
-
-  @ApiPropertyOptional({ type: MoneyDto })
-  readonly amount?: MoneyDto
-
-  @ApiPropertyOptional({ type: MoneyDto })
-  readonly authorised?: MoneyDto
-
-  @ApiPropertyOptional({ type: MoneyDto })
-  readonly captured?: MoneyDto
-
-  @ApiPropertyOptional({ type: MoneyDto })
-  readonly refunded?: MoneyDto
-}
-
-class CancellationResource {
-  @ApiProperty({ enum: ['out-of-stock', 'payment-declined', 'payment-expired', 'fraud-declined', 'customer', 'merchant'] })
+  @Text({ ...WRITTEN, example: 'The left bud is silent' })
   readonly reason!: string
-
-  @ApiPropertyOptional({ type: 'string', description: 'What the person who cancelled wrote.' })
-  readonly note?: string
-
-  @ApiProperty({ type: 'string', format: 'date-time' })
-  readonly at!: string
-
-  @ApiProperty({ type: 'string', description: 'Who cancelled it.' })
-  readonly by!: string
 }
 
-/** For OpenAPI: what `orderResource` makes. */
-export class OrderResource {
-  @ApiProperty({ type: 'string', format: 'uuid' })
-  readonly orderId!: string
-
-  @ApiProperty({ type: 'string' })
-  readonly customerId!: string
-
-  @ApiProperty({ enum: ['PLACED', 'CANCELLED'] })
-  readonly status!: string
-
-  @ApiProperty({ type: [OrderItemResource] })
-  readonly items!: OrderItemResource[]
-
-  @ApiPropertyOptional({ type: ShippingAddressDto, description: 'For the owner only.' })
-  readonly shippingAddress?: ShippingAddressDto
-
-  @ApiProperty({ type: TotalsResource })
-  readonly totals!: TotalsResource
-
-  @ApiProperty({ type: PaymentResource })
-  readonly payment!: PaymentResource
-
-  @ApiPropertyOptional({ type: CancellationResource })
-  readonly cancellation?: CancellationResource
-
-  @ApiProperty({ type: 'string', format: 'date-time' })
-  readonly placedAt!: string
-
-  @ApiProperty({ type: 'string', format: 'date-time' })
-  readonly updatedAt!: string
-
-  @ApiProperty({ type: 'integer' })
-  readonly version!: number
-}
+/** Of a call that says all by its path. */
+export class NothingDto {}

@@ -176,7 +176,7 @@ describe('cancelling an order', () => {
       customerId: asha.sub,
       by: asha.sub,
       reason: 'customer',
-      note: 'Ordered twice',
+      note: { subject: asha.sub, ciphertext: expect.any(String) },
       wasConfirmed: false,
       items: [{ sku: 'BOAT-141', quantity: 2 }],
       version: 2,

@@ -81,7 +81,7 @@ const placed = order.decide(
         },
       ],
       totals: { subtotal: '200', gst: { cgst: '0', sgst: '0', igst: '0' }, shipping: '0', grandTotal: '200' },
-      shippingAddress: { subject: 'c-1', key: 'k', nonce: 'n', ciphertext: 'c' },
+      shippingAddress: { subject: 'c-1', nonce: 'n', ciphertext: 'c' },
       addressHash: 'h',
       payment: { method: 'cod' },
     },

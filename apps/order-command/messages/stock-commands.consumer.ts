@@ -1,12 +1,12 @@
 import { ReleaseStock, ReserveStock, STOCK_COMMANDS } from '#contracts'
-import type { Commands, StatesOf, StreamRef } from '#event-store'
+import type { Commands, StreamRef } from '#event-store'
 import { isRefusal, type IncomingMessage } from '#kernel'
 import type { BatchHandler, Effect } from '#messaging'
 import { BatchPattern } from '#messaging/nest'
-import { releaseStock, reserveStock, type Reservation, type ReservedLine, type StockMoves } from '#stock'
+import { releaseStock, reserveStock, type Reservation, type ReservedLine } from '#stock'
 import { Controller, Inject } from '@nestjs/common'
 import { EVENT_STORE } from '../ports.js'
-import { freshReservationRef, reservationRef, stockRef } from '../streams.js'
+import { appendsOf, freshReservationRef, reservationRef, stockIn, stockRef } from '../streams.js'
 import { answering, UnknownCommand, type Asked } from '#service'
 
 /** Reserves and releases stock for orders; all the skus of an order in one append, however many streams that is. */
@@ -54,13 +54,3 @@ const moving = (
     return isRefusal(moves) ? moves : { appends: appendsOf(reservation, moves) }
   },
 })
-
-const stockIn =
-  (states: StatesOf): StockOf =>
-  (sku) =>
-    states.of(stockRef(sku)).state
-
-const appendsOf = (reservation: StreamRef<Reservation>, { reservation: events, stock }: StockMoves) => [
-  { stream: reservation, events },
-  ...stock.map((move) => ({ stream: stockRef(move.sku), events: move.events })),
-]

@@ -1,46 +1,53 @@
-import { toMoneyJson, paise, type MoneyJson } from '#kernel'
+import { nothingPaidYet, orderView, paymentView, type ShownOrder, type Sight } from '#order-http'
+import type { JsonObject } from '#kernel'
+import type { OrderRow } from '../read-models/order.entity.js'
 import type { OrderWithPayment } from '../read-models/orders.js'
 
-const money = (amount: string): MoneyJson => toMoneyJson(paise(amount))
+/** The order as the contract shows it, what is personal in it still sealed. */
+export const viewOf = ({ order, payment }: OrderWithPayment, sight: Sight): JsonObject =>
+  orderView(shown(order), paymentView(order.paymentChoice, payment ?? nothingPaidYet(order.grandTotal)), sight)
 
-const gst = (of: { readonly cgst: string; readonly sgst: string; readonly igst: string }) => ({
-  cgst: money(of.cgst),
-  sgst: money(of.sgst),
-  igst: money(of.igst),
+/** What the row remembers of a part that the order's status does not have was told by a store that has since been restored. */
+const shown = (row: OrderRow): ShownOrder => ({
+  orderId: row.orderId,
+  customerId: row.customerId,
+  status: row.status,
+  version: row.version,
+  items: row.items,
+  totals: {
+    subtotal: row.subtotal,
+    gst: { cgst: row.cgst, sgst: row.sgst, igst: row.igst },
+    shipping: row.shipping,
+    grandTotal: row.grandTotal,
+  },
+  shippingAddress: row.shippingAddress,
+  shipment: shipmentOf(row),
+  cancellation: row.status === 'CANCELLED' && row.cancellation ? row.cancellation : undefined,
+  return: returnOf(row),
+  placedAt: row.placedAt.toISOString(),
+  updatedAt: row.updatedAt.toISOString(),
 })
 
-/** The order as the contract shows it. The address is given where the caller may see it. */
-export const orderView = ({ order, payment }: OrderWithPayment, shippingAddress?: object) => ({
-  orderId: order.orderId,
-  customerId: order.customerId,
-  status: order.status,
-  items: order.items.map(({ sku, title, category, quantity, unitPrice, gstRate, hsn, lineTotal, gst: tax }) => ({
-    sku,
-    title,
-    category,
-    quantity,
-    unitPrice: money(unitPrice),
-    gstRate,
-    ...(hsn !== undefined && { hsn }),
-    lineTotal: money(lineTotal),
-    gst: gst(tax),
-  })),
-  ...(shippingAddress && { shippingAddress }),
-  totals: { subtotal: money(order.subtotal), gst: gst(order), shipping: money(order.shipping), grandTotal: money(order.grandTotal) },
-  payment: paymentView({ order, payment }),
-  ...(order.cancellation && { cancellation: order.cancellation }),
-  placedAt: order.placedAt.toISOString(),
-  updatedAt: order.updatedAt.toISOString(),
-  version: order.version,
-})
+const SHIPPED: ReadonlySet<OrderRow['status']> = new Set(['SHIPPED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURN_REQUESTED', 'RETURNED'])
 
-/** Until the saga tells of it, the payment is as it begins: running, with nothing taken. */
-const paymentView = ({ order, payment }: OrderWithPayment) => ({
-  ...(payment && { paymentId: payment.paymentId }),
-  ...order.paymentChoice,
-  status: payment?.status ?? 'RUNNING',
-  amount: money(payment?.amount ?? order.grandTotal),
-  authorised: money(payment?.authorised ?? '0'),
-  captured: money(payment?.captured ?? '0'),
-  refunded: money(payment?.refunded ?? '0'),
-})
+const shipmentOf = ({ status, carrier, trackingNumber, shippedAt, outForDeliveryAt, deliveredAt }: OrderRow): ShownOrder['shipment'] => {
+  if (!SHIPPED.has(status) || carrier === null || trackingNumber === null || shippedAt === null) return undefined
+  return {
+    carrier,
+    trackingNumber,
+    shippedAt: shippedAt.toISOString(),
+    ...(outForDeliveryAt && { outForDeliveryAt: outForDeliveryAt.toISOString() }),
+    ...(deliveredAt && { deliveredAt: deliveredAt.toISOString() }),
+  }
+}
+
+const returnOf = ({ status, returnItems, returnReason, returnRequestedAt, returnAcceptedAt, refund }: OrderRow): ShownOrder['return'] => {
+  if ((status !== 'RETURN_REQUESTED' && status !== 'RETURNED') || !returnItems || !returnReason || !returnRequestedAt) return undefined
+  return {
+    items: returnItems,
+    reason: returnReason,
+    requestedAt: returnRequestedAt.toISOString(),
+    ...(returnAcceptedAt && { acceptedAt: returnAcceptedAt.toISOString() }),
+    ...(refund !== null && { refund }),
+  }
+}

@@ -1,4 +1,5 @@
 import type { SealedTexts } from '#event-store'
+import { OrderDto, revealOrders } from '#order-http'
 import {
   Caller,
   ConsistencyTokenHeader,
@@ -14,8 +15,8 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Orders, type OrderWithPayment } from '../read-models/orders.js'
 import { SEALED_TEXTS } from '../tokens.js'
-import { OrderDto, OrderHistoryDto, OrderPageDto, OrdersQuery } from './order.dto.js'
-import { orderView } from './order.view.js'
+import { OrderHistoryDto, OrderPageDto, OrdersQuery } from './order.dto.js'
+import { viewOf } from './order.view.js'
 import { etagOf, Freshness } from './reads.js'
 
 @ApiTags('orders')
@@ -65,16 +66,12 @@ export class OrdersController {
     return { items: rows.map(({ at, type, by, summary }) => ({ at: at.toISOString(), type, by, summary })) }
   }
 
-  /** With the address where the caller may see it and it can still be read: one look-up for all of them. */
-  async #views(found: readonly OrderWithPayment[], caller: CallerIdentity) {
-    const seen = found.filter(({ order }) => caller.sub === order.customerId || hasRole(caller, 'support'))
-    const opened = await this.sealed.openAll(seen.map(({ order }) => order.shippingAddress))
-    const addresses = new Map(seen.map((each, at) => [each, opened[at]]))
-    return found.map((each) => orderView(each, addressOf(addresses.get(each))))
+  /** What is personal in them is opened for who may see it, as long as it can be read: one look-up for all of them. */
+  #views(found: readonly OrderWithPayment[], caller: CallerIdentity) {
+    const views = found.map((each) => {
+      const address = caller.sub === each.order.customerId || hasRole(caller, 'support')
+      return viewOf(each, { address, notes: address || hasRole(caller, 'merchant') })
+    })
+    return revealOrders(this.sealed, views)
   }
-}
-
-const addressOf = (text: string | undefined): object | undefined => {
-  const address: unknown = text === undefined ? undefined : JSON.parse(text)
-  return typeof address === 'object' && address !== null ? address : undefined
 }

@@ -1,25 +1,11 @@
 import type { CancellationReason, OrderLine, PaymentChoice, Sealed } from '#contracts'
+import type { OrderedUnits, OrderStatus } from '#order'
 import { decimalText } from '#projections'
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 
-/** In the order in which an order goes through them. */
-export const ORDER_STATUSES = [
-  'PLACED',
-  'UNDER_REVIEW',
-  'CONFIRMED',
-  'PACKED',
-  'SHIPPED',
-  'OUT_FOR_DELIVERY',
-  'DELIVERED',
-  'CANCELLED',
-  'RETURN_REQUESTED',
-  'RETURNED',
-] as const
-export type OrderStatus = (typeof ORDER_STATUSES)[number]
-
 export interface Cancellation {
   readonly reason: CancellationReason
-  readonly note?: string
+  readonly note?: Sealed
   readonly at: string
   readonly by: string
 }
@@ -39,9 +25,19 @@ export class OrderRow {
   @Column('bigint', { name: 'shipping_paise', nullable: true, transformer: decimalText }) shipping!: string
   @Column('bigint', { name: 'grand_total_paise', nullable: true, transformer: decimalText }) grandTotal!: string
   @Column('jsonb', { name: 'shipping_address', nullable: true }) shippingAddress!: Sealed
-  /** What the customer chose; the sealed instrument stays with those who charge it. */
+  /** What the customer chose, without a sealed instrument. */
   @Column('jsonb', { name: 'payment_choice', nullable: true }) paymentChoice!: Omit<PaymentChoice, 'instrument'>
   @Column('jsonb', { nullable: true }) cancellation!: Cancellation | null
+  @Column('text', { nullable: true }) carrier!: string | null
+  @Column('text', { name: 'tracking_number', nullable: true }) trackingNumber!: string | null
+  @Column('timestamptz', { name: 'shipped_at', nullable: true }) shippedAt!: Date | null
+  @Column('timestamptz', { name: 'out_for_delivery_at', nullable: true }) outForDeliveryAt!: Date | null
+  @Column('timestamptz', { name: 'delivered_at', nullable: true }) deliveredAt!: Date | null
+  @Column('jsonb', { name: 'return_items', nullable: true }) returnItems!: readonly OrderedUnits[] | null
+  @Column('jsonb', { name: 'return_reason', nullable: true }) returnReason!: Sealed | null
+  @Column('timestamptz', { name: 'return_requested_at', nullable: true }) returnRequestedAt!: Date | null
+  @Column('timestamptz', { name: 'return_accepted_at', nullable: true }) returnAcceptedAt!: Date | null
+  @Column('bigint', { name: 'refund_paise', nullable: true, transformer: decimalText }) refund!: string | null
   @Column('text', { name: 'search_text', nullable: true }) searchText!: string
   @Column('timestamptz', { name: 'placed_at', nullable: true }) placedAt!: Date
   @Column('timestamptz', { name: 'updated_at', nullable: true }) updatedAt!: Date

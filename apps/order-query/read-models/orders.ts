@@ -3,7 +3,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import { DataSource, In, IsNull, Not } from 'typeorm'
 import { HistoryRow } from './history.entity.js'
 import { paginate, type Sort } from './keyset.js'
-import { OrderRow, type OrderStatus } from './order.entity.js'
+import type { OrderStatus } from '#order'
+import { OrderRow } from './order.entity.js'
 import { PaymentRow } from './payment.entity.js'
 
 const SORTS = {

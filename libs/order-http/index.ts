@@ -1,0 +1,3 @@
+export * from './order.dto.js'
+export * from './order-view.js'
+export * from './reveal.js'
