@@ -1,7 +1,7 @@
 import type { OutgoingMessage } from '#kernel'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import type { Command, Decision, DomainEvent, StatesOf, StreamRef, StreamState } from './store.js'
-import { streamName, type AnyStreamType } from './stream.js'
+import { registeredRef, streamName, type AnyStreamType } from './stream.js'
 
 const MAX_ID_BYTES = 512
 const MAX_STREAMS = 256
@@ -59,8 +59,7 @@ export const checkCommand = (command: Command, types: ReadonlyMap<string, AnyStr
   for (const ref of command.streams) {
     const name = streamName(ref)
     checkText('stream name', name)
-    if (!types.has(ref.type.category)) throw new TypeError(`the stream type ${ref.type.category} is not registered with this store`)
-    streams.set(name, ref)
+    streams.set(name, registeredRef(types, ref))
   }
   if (streams.size > MAX_STREAMS) throw new RangeError(`a command reads at most ${MAX_STREAMS} streams`)
   return { command, streams }
@@ -91,11 +90,12 @@ export const decideOn = (checked: CheckedCommand, entryOf: (stream: string, ref:
   for (const append of decision.appends) {
     const stream = streamName(append.stream)
     let entry = after.get(stream) ?? entries.get(stream)
-    if (!entry) throw new TypeError(`the command did not name the stream ${stream}, to which it appends`)
+    const ref = streams.get(stream)
+    if (!entry || !ref) throw new TypeError(`the command did not name the stream ${stream}, to which it appends`)
     for (const event of append.events) {
-      const prepared = prepareEvent(stream, entry, event, metadata, now_ms)
+      const prepared = prepareEvent(ref, stream, entry, event, metadata, now_ms)
       events.push(prepared)
-      entry = { version: prepared.version, state: evolve(append.stream, entry.state, event), head: prepared.hash, time: prepared.time }
+      entry = { version: prepared.version, state: evolve(ref, entry.state, event), head: prepared.hash, time: prepared.time }
     }
     if (append.events.length > 0) after.set(stream, entry)
   }
@@ -111,12 +111,19 @@ const checkDecision = (decision: Decision): void => {
   if (typeof decision.answer !== 'string') throw new TypeError('a decision has an answer')
 }
 
-const prepareEvent = (stream: string, before: StreamEntry, event: DomainEvent, metadata: Buffer, now_ms: number): PreparedEvent => {
+const prepareEvent = (
+  ref: StreamRef,
+  stream: string,
+  before: StreamEntry,
+  event: DomainEvent,
+  metadata: Buffer,
+  now_ms: number,
+): PreparedEvent => {
   const prepared = {
     stream,
     version: before.version + 1,
     type: checkedName(event.type),
-    schemaVersion: 1,
+    schemaVersion: ref.type.events?.checked(event.type, event.data) ?? 1,
     time: Math.max(now_ms, before.time),
     payload: jsonBytes(event.data),
     metadata,

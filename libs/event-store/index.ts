@@ -1,4 +1,5 @@
 export type { BatchReport } from './command-queue.js'
+export { eventType, EventTypes, UnknownEvent, versionOf, type EventType, type Upcast } from './event-types.js'
 export { EXPIRING, sweep, type Swept } from './maintenance.js'
 export { eventStoreMigrations } from './migration.js'
 export { openEventStore, type EventStoreOptions } from './open.js'

@@ -14,7 +14,7 @@ import { retrying } from './retry.js'
 import { Snapshotter } from './snapshots.js'
 import { StateCache } from './state-cache.js'
 import { CommandIdReused, type Answered, type Command, type EventStore, type Publisher, type StreamRef, type StreamState } from './store.js'
-import { streamName, typesByCategory, type AnyStreamType } from './stream.js'
+import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
 export interface EventStoreOptions {
   /** For reads, snapshots, the outbox and upkeep. The batches and their loads have two connections of their own. */
@@ -84,7 +84,7 @@ class PgEventStore implements EventStore {
       },
       onBatch: options.onBatch ?? (() => undefined),
     })
-    this.outbox = pgOutbox({ pool, postgres, incarnation, publish, clock })
+    this.outbox = pgOutbox({ pool, postgres, incarnation, types: this.#types, publish, clock })
     this.#sweeps = sweepRegularly(pool, clock, {
       retention_ms: Math.max(options.commandRetention_ms ?? 48 * HOUR_MS, 24 * HOUR_MS),
       every_ms: options.sweepEvery_ms ?? 30_000,
@@ -126,23 +126,24 @@ class PgEventStore implements EventStore {
     })
   }
 
-  async load<State>(ref: StreamRef<State>): Promise<StreamState<State>> {
+  async load<State>(named: StreamRef<State>): Promise<StreamState<State>> {
+    const ref = registeredRef(this.#types, named)
     const stream = streamName(ref)
     const loaded = await this.#loadIntoCache([{ stream, ref, have: this.#cache.get(stream) }], this.options.pool)
     const entry = loaded.get(stream)?.entry
     return { version: entry?.version ?? 0, state: (entry ? entry.state : ref.type.initialState) as State }
   }
 
-  loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
-    return loadAt(this.options.pool, ref, at)
+  async loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
+    return loadAt(this.options.pool, registeredRef(this.#types, ref), at)
   }
 
   async *readStream(stream: string, options?: { readonly from?: number; readonly limit?: number }) {
-    for await (const row of readStream(this.options.pool, stream, options)) yield toRecorded(row)
+    for await (const row of readStream(this.options.pool, stream, options)) yield toRecorded(this.#types, row)
   }
 
   readAll(options?: { readonly after?: bigint; readonly category?: string; readonly limit?: number }) {
-    return readAll(this.options.pool, options)
+    return readAll(this.options.pool, this.#types, options)
   }
 
   verify(stream: string) {

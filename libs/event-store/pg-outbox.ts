@@ -5,6 +5,7 @@ import { mergeEntries, parseContext, type StoredMessage } from './publish.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
 import type { Publisher } from './store.js'
+import type { StreamTypes } from './stream.js'
 
 interface MessageRow extends pg.QueryResultRow {
   readonly position: bigint
@@ -48,12 +49,13 @@ export interface PgOutboxOptions {
   readonly pool: pg.Pool
   readonly postgres: PostgresConfig
   readonly incarnation: string
+  readonly types: StreamTypes
   readonly publish: Publisher
   readonly clock: Pick<Clock, 'now' | 'sleep'>
 }
 
 /** The outbox, and the bell that the store rings after each commit. */
-export const pgOutbox = ({ pool, postgres, incarnation, publish, clock }: PgOutboxOptions): Outbox & { ring(): void } => {
+export const pgOutbox = ({ pool, postgres, incarnation, types, publish, clock }: PgOutboxOptions): Outbox & { ring(): void } => {
   const channel = `${postgres.schema}_outbox`.slice(0, 63)
   const bell = new Bell(pool, channel, clock)
   return {
@@ -66,7 +68,7 @@ export const pgOutbox = ({ pool, postgres, incarnation, publish, clock }: PgOutb
         text: AFTER,
         values: [position, limit],
       })
-      const events = rows.filter(({ ordinal }) => ordinal < 0).map(toRecorded)
+      const events = rows.filter(({ ordinal }) => ordinal < 0).map((row) => toRecorded(types, row))
       return mergeEntries(events, rows.filter(({ ordinal }) => ordinal >= 0).map(toMessage), publish, limit)
     },
 

@@ -5,7 +5,7 @@ import { knownShapeOf } from './loader.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
 import type { Events, RecordedEvent, StreamRef, StreamState } from './store.js'
-import { streamName, type AnyStreamType } from './stream.js'
+import { streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
 
 const PAGE = 1_000
 
@@ -35,6 +35,7 @@ export const readStream = async function* (
 
 export const readAll = async function* (
   pool: pg.Pool,
+  types: StreamTypes,
   { after = 0n, category, limit = Infinity }: { readonly after?: bigint; readonly category?: string; readonly limit?: number } = {},
 ): AsyncGenerator<RecordedEvent> {
   let position = after
@@ -45,7 +46,7 @@ export const readAll = async function* (
         ? { name: 'read_all', text: ALL_PAGE, values: [position, size] }
         : { name: 'read_category', text: CATEGORY_PAGE, values: [position, size, category] },
     )
-    for (const row of rows) yield toRecorded(row)
+    for (const row of rows) yield toRecorded(types, row)
     const last = rows.at(-1)
     if (!last || rows.length < size) return
     position = last.position
@@ -102,7 +103,10 @@ export const loadAt = async <State>(
   let entry = (await snapshotBefore(pool, stream, ref, version, time)) ?? emptyEntry(ref.type as AnyStreamType)
   for await (const row of readStream(pool, stream, { from: entry.version + 1, limit: Math.max(0, version - entry.version) })) {
     if (Number(row.recorded_at) > time) break
-    const state = evolve(ref, entry.state, { type: row.type, data: parseObject(row.payload) })
+    const state = evolve(ref, entry.state, {
+      type: row.type,
+      data: upcastData(ref.type, row.type, row.schema_version, parseObject(row.payload)),
+    })
     entry = { version: Number(row.version), state, head: row.hash, time: Number(row.recorded_at) }
   }
   return { version: entry.version, state: entry.state as State }

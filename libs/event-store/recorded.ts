@@ -2,6 +2,7 @@ import type { QueryResultRow } from 'pg'
 import { parseContext } from './publish.js'
 import { parseObject } from './rows.js'
 import type { EventMetadata, RecordedEvent } from './store.js'
+import { typeOfStream, upcastData, type StreamTypes } from './stream.js'
 
 export interface EventRow extends QueryResultRow {
   readonly position: bigint
@@ -17,12 +18,13 @@ export interface EventRow extends QueryResultRow {
 
 export const EVENT_COLUMNS = 'position, stream_id, version, type, schema_version, payload, metadata, hash, recorded_at'
 
-export const toRecorded = (row: EventRow): RecordedEvent => ({
+export const toRecorded = (types: StreamTypes, row: EventRow): RecordedEvent => ({
   position: row.position,
   stream: row.stream_id,
   version: Number(row.version),
   type: row.type,
-  data: parseObject(row.payload),
+  schemaVersion: row.schema_version,
+  data: upcastData(typeOfStream(types, row.stream_id), row.type, row.schema_version, parseObject(row.payload)),
   metadata: parseMetadata(row.metadata),
   recordedAt: Number(row.recorded_at),
   hash: row.hash,

@@ -1,7 +1,7 @@
 import type { QueryResultRow } from 'pg'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import type { DomainEvent, StreamRef } from './store.js'
-import type { AnyStreamType } from './stream.js'
+import { upcastData, type AnyStreamType } from './stream.js'
 import type { JsonObject } from '#kernel'
 
 /** What `append_commands` and `load_streams` answer with. */
@@ -14,6 +14,8 @@ export interface StoreRow extends QueryResultRow {
   readonly r_bytes: Buffer | null
   readonly r_hash: Buffer | null
   readonly r_time: bigint | null
+  /** Of an event: the version that it was written as. */
+  readonly r_schema: number | null
 }
 
 export const parseObject = (bytes: Uint8Array): JsonObject => {
@@ -56,7 +58,8 @@ export const foldRows = (ref: StreamRef, have: StreamEntry | undefined, rows: re
   }
   for (const row of rows) {
     if (row.r_kind !== 4) continue
-    const event: DomainEvent = { type: row.r_type ?? '', data: parseObject(row.r_bytes ?? NOTHING) }
+    const type = row.r_type ?? ''
+    const event: DomainEvent = { type, data: upcastData(ref.type, type, row.r_schema ?? 1, parseObject(row.r_bytes ?? NOTHING)) }
     const version = Number(row.r_version)
     if (version !== entry.version + 1) throw new Error(`a hole before version ${version} of a stream of ${ref.type.category}`)
     entry = { version, state: evolve(ref, entry.state, event), head: row.r_hash ?? NOTHING, time: Number(row.r_time) }

@@ -1,4 +1,5 @@
 import type { JsonObject, MessageContext, Outbox, OutgoingMessage, Transaction } from '#kernel'
+import type { EventTypes } from './event-types.js'
 
 /** Versions count a stream's events from 1; 0 is a stream that is not there. */
 export type StreamVersion = number
@@ -11,6 +12,8 @@ export interface StreamType<State = unknown, Event extends DomainEvent = DomainE
   readonly category: string
   readonly initialState: State
   evolve(state: State, event: Event): State
+  /** What may be written, checked at each append, and how older versions are read: `evolve` sees today's. Without it everything is version 1, unchecked. */
+  readonly events?: EventTypes
   /** How many events after the last snapshot another is taken, off the request path. 0: never. */
   readonly snapshotEvery: number
   /** Raise it when `evolve` changes in a way that its own source does not show (a function it calls): older snapshots are then ignored. */
@@ -47,6 +50,9 @@ export interface RecordedEvent {
   readonly stream: string
   readonly version: StreamVersion
   readonly type: string
+  /** As it was written. */
+  readonly schemaVersion: number
+  /** As today's version has it. */
   readonly data: JsonObject
   readonly metadata: EventMetadata
   /** Milliseconds since the epoch. */

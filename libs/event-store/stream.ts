@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { JsonObject } from '#kernel'
+import type { EventTypes } from './event-types.js'
 import type { DomainEvent, StreamRef, StreamType } from './store.js'
 
 /** A stream type whose state is not known here. Its methods take whatever its own events and states are. */
@@ -12,6 +14,7 @@ export const streamName = (ref: StreamRef): string => `${ref.type.category}-${re
  */
 export const shapeOf = (type: StreamType<unknown, never>): string => {
   const parts = [type.category, type.revision ?? 0, canonical(type.initialState), type.evolve.toString()]
+  for (const { type: name, upcasts } of type.events?.all ?? []) if (upcasts.length > 0) parts.push(name, ...upcasts.map(String))
   if (type.snapshot) parts.push(type.snapshot.write.toString(), type.snapshot.read.toString())
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
@@ -24,8 +27,34 @@ const canonical = (value: unknown): string =>
     return inner
   }) ?? 'undefined'
 
+export type StreamTypes = ReadonlyMap<string, AnyStreamType>
+
+/** The ref with the type that is registered under its category: what an app adds to a domain's type (its events) counts whoever names the stream. */
+export const registeredRef = <State>(types: StreamTypes, ref: StreamRef<State>): StreamRef<State> => {
+  const type = types.get(ref.type.category)
+  if (!type) throw new TypeError(`the stream type ${ref.type.category} is not registered with this store`)
+  return (type as unknown) === ref.type ? ref : { ...ref, type: type as unknown as StreamType<State, never> }
+}
+
+/** Of the registered types whose category the stream's name begins with, the longest: `wallet-owner-1` is not of `wallet`. */
+export const typeOfStream = (types: StreamTypes, stream: string): AnyStreamType | undefined => {
+  for (let end = stream.lastIndexOf('-'); end > 0; end = stream.lastIndexOf('-', end - 1)) {
+    const type = types.get(stream.slice(0, end))
+    if (type) return type
+  }
+  return undefined
+}
+
+/** Stored data as `evolve` and publishers know it. */
+export const upcastData = (
+  of: { readonly events?: EventTypes } | undefined,
+  type: string,
+  version: number,
+  data: JsonObject,
+): JsonObject => (of?.events ? of.events.upcast(type, version, data) : data)
+
 /** The registered types by category; two of one category are a mistake in the composition. */
-export const typesByCategory = (types: readonly AnyStreamType[]): ReadonlyMap<string, AnyStreamType> => {
+export const typesByCategory = (types: readonly AnyStreamType[]): StreamTypes => {
   const known = new Map<string, AnyStreamType>()
   for (const type of types) {
     if (known.has(type.category)) throw new Error(`two stream types have the category ${type.category}`)

@@ -1,11 +1,13 @@
 import type { DomainEvent, StreamRef, StreamType } from '#event-store'
 import { alert, type AlertEvent, type AlertState } from '#fraud'
+import { alertEvents } from './alert-event-types.js'
 
 /** Two events in a lifetime: no snapshot. */
 export const alertType: StreamType<AlertState, AlertEvent> = {
   category: 'alert',
   initialState: alert.initialState,
   evolve: alert.evolve,
+  events: alertEvents,
   snapshotEvery: 0,
 }
 

@@ -25,7 +25,7 @@ CREATE FUNCTION append_commands(
   message_commands integer[], message_slots integer[], message_ordinals integer[], message_topics text[], message_keys text[],
   message_types text[], message_schemas integer[], message_ids text[], message_payloads bytea[], message_contexts bytea[],
   slots integer, at bigint
-) RETURNS TABLE (r_kind integer, r_ordinal integer, r_version bigint, r_type text, r_bytes bytea, r_hash bytea, r_time bigint)
+) RETURNS TABLE (r_kind integer, r_ordinal integer, r_version bigint, r_type text, r_bytes bytea, r_hash bytea, r_time bigint, r_schema integer)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -162,7 +162,7 @@ BEGIN
   IF all_accepted THEN RETURN; END IF;
 
   RETURN QUERY
-  SELECT CASE WHEN is_repeated[u.i] THEN 1 ELSE 2 END, u.i::integer, NULL::bigint, c.fingerprint, c.answer, NULL::bytea, NULL::bigint
+  SELECT CASE WHEN is_repeated[u.i] THEN 1 ELSE 2 END, u.i::integer, NULL::bigint, c.fingerprint, c.answer, NULL::bytea, NULL::bigint, NULL::integer
   FROM unnest(command_ids) WITH ORDINALITY AS u (command_id, i)
   LEFT JOIN commands c ON is_repeated[u.i] AND c.command_id = u.command_id
   WHERE NOT accepted[u.i];
@@ -172,13 +172,13 @@ BEGIN
     CASE WHEN u.version = 0 OR EXISTS (
       SELECT FROM events e WHERE e.stream_id = u.stream_id AND e.version = u.version AND e.hash = u.head
     ) THEN 'prefix' END,
-    NULL::bytea, coalesce(s.head, ''), coalesce(s.recorded_at, 0)
+    NULL::bytea, coalesce(s.head, ''), coalesce(s.recorded_at, 0), NULL::integer
   FROM unnest(stream_ids, base_versions, base_heads) WITH ORDINALITY AS u (stream_id, version, head, i)
   LEFT JOIN streams s ON s.stream_id = u.stream_id
   WHERE is_changed[u.i];
 
   RETURN QUERY
-  SELECT 4, u.i::integer, e.version, e.type, e.payload, e.hash, e.recorded_at
+  SELECT 4, u.i::integer, e.version, e.type, e.payload, e.hash, e.recorded_at, e.schema_version
   FROM unnest(stream_ids, base_versions) WITH ORDINALITY AS u (stream_id, version, i)
   JOIN events e ON e.stream_id = u.stream_id AND e.version > u.version AND e.version <= u.version + 1000
   WHERE is_changed[u.i]

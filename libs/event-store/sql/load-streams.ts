@@ -5,7 +5,7 @@
  */
 export const loadStreams = `
 CREATE FUNCTION load_streams(stream_ids text[], shapes text[], have_versions bigint[], have_heads bytea[], page integer)
-RETURNS TABLE (r_kind integer, r_ordinal integer, r_version bigint, r_type text, r_bytes bytea, r_hash bytea, r_time bigint)
+RETURNS TABLE (r_kind integer, r_ordinal integer, r_version bigint, r_type text, r_bytes bytea, r_hash bytea, r_time bigint, r_schema integer)
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -27,12 +27,12 @@ BEGIN
     CASE WHEN w.have_version = 0 OR EXISTS (
       SELECT FROM events e WHERE e.stream_id = w.stream_id AND e.version = w.have_version AND e.hash = w.have_head
     ) THEN 'prefix' END,
-    NULL::bytea, w.head, w.recorded_at
+    NULL::bytea, w.head, w.recorded_at, NULL::integer
   FROM wanted w
   UNION ALL
-  SELECT 5, w.i, w.snapshot_version, NULL, w.state, w.snapshot_hash, w.snapshot_time FROM wanted w WHERE w.state IS NOT NULL
+  SELECT 5, w.i, w.snapshot_version, NULL, w.state, w.snapshot_hash, w.snapshot_time, NULL::integer FROM wanted w WHERE w.state IS NOT NULL
   UNION ALL
-  SELECT 4, w.i, e.version, e.type, e.payload, e.hash, e.recorded_at
+  SELECT 4, w.i, e.version, e.type, e.payload, e.hash, e.recorded_at, e.schema_version
   FROM wanted w
   CROSS JOIN LATERAL (
     SELECT * FROM events x WHERE x.stream_id = w.stream_id AND x.version > w.after ORDER BY x.version LIMIT page

@@ -16,7 +16,7 @@ import {
   type StreamRef,
   type StreamState,
 } from '../store.js'
-import { streamName, typesByCategory, type AnyStreamType } from '../stream.js'
+import { registeredRef, streamName, typeOfStream, typesByCategory, upcastData, type AnyStreamType, type StreamTypes } from '../stream.js'
 import { MemoryStoreData, Uncommitted } from './memory-data.js'
 
 export interface MemoryEventStoreOptions {
@@ -47,7 +47,7 @@ export class MemoryEventStore implements EventStore {
     this.data = options.data ?? new MemoryStoreData()
     this.incarnation = this.data.incarnation
     this.#types = typesByCategory(options.types)
-    this.outbox = memoryOutbox(this.data, options)
+    this.outbox = memoryOutbox(this.data, this.#types, options)
   }
 
   async execute(command: Command): Promise<Answered> {
@@ -110,36 +110,30 @@ export class MemoryEventStore implements EventStore {
   }
 
   async load<State>(ref: StreamRef<State>): Promise<StreamState<State>> {
-    const { version, state } = this.#stored(streamName(ref), ref)
+    const { version, state } = this.#stored(streamName(ref), registeredRef(this.#types, ref))
     return { version, state: state as State }
   }
 
   async loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
     const rows = this.data.streams.get(streamName(ref)) ?? []
     const seen = 'version' in at ? rows.slice(0, at.version) : rows.filter(({ recorded_at }) => recorded_at <= at.time)
-    const { version, state } = foldStored(ref, seen)
+    const { version, state } = foldStored(registeredRef(this.#types, ref), seen)
     return { version, state: state as State }
   }
 
   async *readStream(stream: string, { from = 1, limit = Infinity }: { readonly from?: number; readonly limit?: number } = {}) {
     const rows = this.data.streams.get(stream) ?? []
-    for (const row of rows.slice(from - 1, from - 1 + limit)) yield toRecorded(row)
+    for (const row of rows.slice(from - 1, from - 1 + limit)) yield toRecorded(this.#types, row)
   }
 
   async *readAll({ after = 0n, category, limit = Infinity }: { after?: bigint; category?: string; limit?: number } = {}) {
     let left = limit
     for (const row of this.data.events) {
       if (left <= 0) return
-      if (row.position <= after || (category !== undefined && !this.#isOf(category, row))) continue
+      if (row.position <= after || (category !== undefined && typeOfStream(this.#types, row.stream_id)?.category !== category)) continue
       left--
-      yield toRecorded(row)
+      yield toRecorded(this.#types, row)
     }
-  }
-
-  /** Of the registered categories that the stream's name begins with, the longest is its own: `wallet-owner-1` is not of `wallet`. */
-  #isOf(category: string, { stream_id }: EventRow): boolean {
-    const fitting = [...this.#types.keys()].filter((each) => stream_id.startsWith(`${each}-`))
-    return fitting.sort((a, b) => b.length - a.length)[0] === category
   }
 
   async verify(stream: string) {
@@ -158,17 +152,20 @@ export class MemoryEventStore implements EventStore {
 const foldStored = (ref: StreamRef, rows: readonly EventRow[]): StreamEntry => {
   let entry = emptyEntry(ref.type as AnyStreamType)
   for (const row of rows) {
-    const state = evolve(ref, entry.state, { type: row.type, data: parseObject(row.payload) })
+    const state = evolve(ref, entry.state, {
+      type: row.type,
+      data: upcastData(ref.type, row.type, row.schema_version, parseObject(row.payload)),
+    })
     entry = { version: Number(row.version), state, head: row.hash, time: Number(row.recorded_at) }
   }
   return entry
 }
 
-const memoryOutbox = (data: MemoryStoreData, { clock, publish }: MemoryEventStoreOptions): Outbox => ({
+const memoryOutbox = (data: MemoryStoreData, types: StreamTypes, { clock, publish }: MemoryEventStoreOptions): Outbox => ({
   incarnation: data.incarnation,
 
   async after(position, limit) {
-    const events = firstAfter(data.events, position, limit).map(toRecorded)
+    const events = firstAfter(data.events, position, limit).map((row) => toRecorded(types, row))
     const messages = data.messages.filter((message) => message.position > position)
     return mergeEntries(events, messages, publish, limit)
   },
