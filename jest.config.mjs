@@ -41,5 +41,6 @@ export default {
     suite('e2e', ['test/**/*.e2e.spec.ts'], platform),
     suite('simulation', ['test/**/*.simulation.spec.ts']),
     suite('chaos', ['test/**/*.chaos.spec.ts']),
+    suite('compose', ['test/**/*.compose.spec.ts']),
   ],
 }
