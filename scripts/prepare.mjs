@@ -2,7 +2,7 @@
 // build of the sources as they now are. Runs on Node 20 with nothing installed, so it imports nothing but Node itself.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -47,14 +47,22 @@ export const build = async (say) => {
   const wanted = print.digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   say('building')
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  await run(
-    projectNode(),
-    [join(modules, '@swc/cli/bin/swc.js'), 'apps', 'libs', '-d', 'dist', '--ignore', '**/*.spec.ts,**/*.fixture.ts', '--quiet'],
-    120_000,
-    'the build',
-  )
-  writeFileSync(stamp, wanted)
+  // Beside, and put in its place when whole: what runs from the last build meanwhile finds all of one or all of the other.
+  const unfinished = `dist.unfinished-${process.pid}`
+  const replaced = join(root, `dist.replaced-${process.pid}`)
+  try {
+    await run(
+      projectNode(),
+      [join(modules, '@swc/cli/bin/swc.js'), 'apps', 'libs', '-d', unfinished, '--ignore', '**/*.spec.ts,**/*.fixture.ts', '--quiet'],
+      120_000,
+      'the build',
+    )
+    writeFileSync(join(root, unfinished, '.built'), wanted)
+    if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), replaced)
+    renameSync(join(root, unfinished), join(root, 'dist'))
+  } finally {
+    for (const folder of [join(root, unfinished), replaced]) rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** A line for what begins; on a terminal it counts the seconds until the next begins or all is done. */
