@@ -4,7 +4,7 @@ import { AlertDecided, OrderCancelled } from '#contracts'
 import { ConsistencyToken } from '#platform'
 import { sagaIdFor } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
-import { paymentKey } from './sagas/order-payment.js'
+import { paymentKey } from './sagas/payment-data.js'
 import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from './testing/test-payments.js'
 
 let payments: TestPayments

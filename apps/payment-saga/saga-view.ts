@@ -1,5 +1,6 @@
-import { paise, toMoneyJson, type JsonObject } from '#kernel'
+import { toMoneyJson, type JsonObject } from '#kernel'
 import { attentionsOf, hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
+import { amountsOf, type OrderPayment } from './sagas/payment-data.js'
 
 const time = (at_ms: number): string => new Date(at_ms).toISOString()
 
@@ -78,19 +79,21 @@ export const instanceView = (row: SagaInstance): JsonObject => ({
 
 /** An order's payment, of the saga that makes it. */
 export const paymentView = (state: SagaState): JsonObject => {
-  const { data, id } = state
-  const money = (name: string) => ({ ...toMoneyJson(paise(String(data[name] ?? '0'))) })
+  const { id } = state
+  // The stream's data is only ever written by the definition of this type.
+  const data = state.data as unknown as OrderPayment
+  const { amount, authorised, captured, refunded } = amountsOf(data)
   return {
     paymentId: id,
     sagaId: id,
     status: statusOf(state),
-    method: String(data['method']),
-    amount: money('amount'),
-    authorised: money('authorised'),
-    captured: money('captured'),
-    refunded: money('refunded'),
+    method: data.method,
+    amount: { ...toMoneyJson(amount) },
+    authorised: { ...toMoneyJson(authorised) },
+    captured: { ...toMoneyJson(captured) },
+    refunded: { ...toMoneyJson(refunded) },
     // Only while the customer has something to do.
-    ...(data['next'] && statusOf(state) === 'WAITING' ? { next: data['next'] } : {}),
+    ...(data.next && statusOf(state) === 'WAITING' ? { next: { ...data.next } } : {}),
     steps: stepsView(state),
   }
 }

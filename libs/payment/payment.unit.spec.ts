@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { isRefusal, paise, type Paise } from '#kernel'
-import { areConsistent, maskInstrument, nothingPaid, refund, refundable } from '#payment'
+import { addParts, areConsistent, giveBack, leftOf, maskInstrument, NO_PARTS, nothingPaid, refund, refundable, sumOf } from '#payment'
 import fc from 'fast-check'
 
 const captured = (amount: Paise) => ({ ...nothingPaid(amount), authorised: amount, captured: amount })
@@ -27,6 +27,31 @@ describe('refunds', () => {
     expect(whole).toMatchObject({ refunded: 500n })
     expect(isRefusal(whole) || refund(whole)).toMatchObject({ slug: 'nothing-to-refund' })
     expect(refund(captured(paise(500)), paise(501))).toMatchObject({ slug: 'refund-too-large' })
+  })
+})
+
+describe('giving back', () => {
+  const amount = fc.bigInt({ min: 0n, max: 10n ** 15n }).map(paise)
+  const parts = fc.record({ wallet: amount, provider: amount, cash: amount })
+
+  it('takes of no part more than is left of it, and as much as was asked for while there is', () => {
+    fc.assert(
+      fc.property(parts, fc.array(amount, { maxLength: 10 }), (whole, asked) => {
+        let given = NO_PARTS
+        for (const want of asked) {
+          const left = leftOf(whole, given)
+          const back = giveBack(left, want)
+          expect(sumOf(back)).toBe(want < sumOf(left) ? want : sumOf(left))
+          given = addParts(given, back)
+          for (const part of ['wallet', 'provider', 'cash'] as const) expect(given[part] <= whole[part]).toBe(true)
+        }
+      }),
+    )
+  })
+
+  it('begins with where it came from outside', () => {
+    const left = { wallet: paise(100), provider: paise(50), cash: paise(0) }
+    expect(giveBack(left, paise(60))).toEqual({ provider: 50n, wallet: 10n, cash: 0n })
   })
 })
 

@@ -5,7 +5,7 @@ import { sagaIdFor, sagaRef, type SagaState } from '#saga'
 import { Controller, Get, Inject, Param } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { paymentView } from '../saga-view.js'
-import { ORDER_PAYMENT } from '../sagas/order-payment.js'
+import { ORDER_PAYMENT } from '../sagas/payment-data.js'
 import { CLOCK, STORE } from '../tokens.js'
 import { PaymentAnswer } from './answers.js'
 

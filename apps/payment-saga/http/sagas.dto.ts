@@ -1,8 +1,8 @@
 import { IsMoney, OneOf, PageQuery, Text, VisibleAscii, type MoneyDto } from '#platform'
 import type { SagaStatus } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT } from '../sagas/order-payment.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/payment-data.js'
 
-export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION] as const
+export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION, PAYMENT_REFUND] as const
 export const SAGA_STATUSES = ['RUNNING', 'WAITING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'NEEDS_ATTENTION'] as const
 
 const DURATION = '^[0-9]{1,8}[smhd]?$'

@@ -1,7 +1,8 @@
-import { AlertDecided, OrderCancelled, OrderPlaced } from '#contracts'
+import { AlertDecided, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
 import type { IncomingMessage } from '#kernel'
 import { contextOf, inputId, sagaIdFor, type Routes, type SagaInput } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, type OrderPayment } from '../sagas/order-payment.js'
+import { isProviderMethod } from '#payment'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, type OrderPayment } from '../sagas/payment-data.js'
 
 /** What the messages of the other apps mean to the sagas. */
 export const routes: Routes = {
@@ -12,6 +13,18 @@ export const routes: Routes = {
     const payment = tell(message, ORDER_PAYMENT, orderId, 'order-cancelled', { wasConfirmed })
     if (!wasConfirmed) return [payment]
     return [start(message, ORDER_CANCELLATION, orderId, { orderId, customerId, lines: items }), payment]
+  },
+
+  [OrderDelivered.type]: (message) => {
+    const { orderId, collected } = OrderDelivered.parse(message.data)
+    return collected === '0' ? [] : [tell(message, ORDER_PAYMENT, orderId, 'order-delivered', { collected })]
+  },
+
+  [OrderReturned.type]: (message) => {
+    const { orderId, refund, at } = OrderReturned.parse(message.data)
+    // An order is returned at most once, so its refund needs no id but the order's.
+    const refundId = sagaIdFor(`${PAYMENT_REFUND} of a return`, orderId)
+    return refund === '0' ? [] : [tell(message, ORDER_PAYMENT, orderId, 'order-returned', { refundId, refund, at })]
   },
 
   [AlertDecided.type]: (message) => {
@@ -34,20 +47,26 @@ const tell = (message: IncomingMessage, type: string, correlationKey: string, na
 
 const paymentData = (message: IncomingMessage): OrderPayment => {
   const { orderId, customerId, items, totals, addressHash, deviceHash, payment, placedAt } = OrderPlaced.parse(message.data)
+  const { method, walletAmount = '0', other } = payment
+  const { flow, instrument } = other ?? payment
+  const amount = totals.grandTotal
+  // A split whose parts were not told is divided at a provider that cannot be, and so declined.
+  const walletPart = method === 'wallet' ? amount : method === 'split' ? walletAmount : '0'
+  const providerMethod = isProviderMethod(method) ? method : other?.method
   return {
     orderId,
     customerId,
     lines: items.map(({ sku, quantity }) => ({ sku, quantity })),
-    method: payment.method,
-    amount: totals.grandTotal,
+    method,
+    amount,
+    walletPart,
+    providerPart: method === 'cod' ? '0' : (BigInt(amount) - BigInt(walletPart)).toString(),
+    ...(providerMethod === undefined ? {} : { providerMethod }),
     ...(payment.walletId === undefined ? {} : { walletId: payment.walletId }),
-    ...(payment.flow === undefined ? {} : { flow: payment.flow }),
-    ...(payment.instrument === undefined ? {} : { instrument: payment.instrument }),
+    ...(flow === undefined ? {} : { flow }),
+    ...(instrument === undefined ? {} : { instrument }),
     addressHash,
     ...(deviceHash === undefined ? {} : { deviceHash }),
     placedAt,
-    authorised: '0',
-    captured: '0',
-    refunded: '0',
   }
 }

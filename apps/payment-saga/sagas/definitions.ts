@@ -1,6 +1,7 @@
 import type { AnySaga } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { orderPayment } from './order-payment.js'
+import { paymentRefund } from './payment-refund.js'
 
 export interface SagaSettings {
   readonly UPI_WINDOW_SECONDS: number
@@ -11,4 +12,5 @@ export interface SagaSettings {
 export const sagaDefinitions = ({ UPI_WINDOW_SECONDS, REVIEW_WAIT_SECONDS }: SagaSettings): readonly AnySaga[] => [
   orderPayment({ paymentWindow_ms: UPI_WINDOW_SECONDS * 1_000, reviewWait_ms: REVIEW_WAIT_SECONDS * 1_000 }),
   orderCancellation,
+  paymentRefund,
 ]

@@ -1,17 +1,14 @@
-import { RefundToWallet, ReleaseStock } from '#contracts'
+import { ReleaseStock } from '#contracts'
 import { isProviderMethod, type PaymentMethod } from '#payment'
-import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand } from '#saga'
+import { command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand } from '#saga'
 import { tells } from './by-hand.js'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, paymentKey } from './order-payment.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT } from './payment-data.js'
+import { refundSteps, type Refunding } from './payment-refund.js'
 
-export type OrderCancellation = {
+export type OrderCancellation = Partial<Refunding> & {
   readonly orderId: string
   readonly customerId: string
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
-  readonly method?: PaymentMethod
-  readonly captured?: string
-  readonly walletId?: string
-  readonly providerPaymentId?: string
 }
 
 /** How long the capture's outcome may take: it is tried for hours, and then an operator settles it. */
@@ -19,14 +16,26 @@ const CAPTURE_WAIT_MS = 7 * 24 * 3_600_000
 
 const METHODS: readonly PaymentMethod[] = ['wallet', 'upi', 'card', 'netbanking', 'cod', 'split']
 
-/** What was taken, how, and of whom: this saga knows none of it. What was not taken goes nowhere. */
+/** What was taken, how, and of whom: this saga knows none of it. What was not taken goes nowhere. Of a split each part goes back by hand. */
 const captureToldByHand: ByHand<OrderCancellation> = (told, saga) => {
   const names = ['method', 'captured']
   if (told['captured'] !== '0') {
     if (told['method'] === 'wallet') names.push('walletId')
     else if (METHODS.some((method) => method === told['method'] && isProviderMethod(method))) names.push('providerPaymentId')
   }
-  return tells<OrderCancellation>(...names)(told, saga)
+  const made = tells<OrderCancellation>(...names)(told, saga)
+  if ('lacks' in made) return made
+  const { method = '', captured = '0', walletId, providerPaymentId } = told
+  const provided = METHODS.some((each) => each === method && isProviderMethod(each))
+  return {
+    result: {
+      wallet: method === 'wallet' ? captured : '0',
+      provider: provided ? captured : '0',
+      cash: method === 'cod' ? captured : '0',
+      ...(walletId === undefined ? {} : { walletId }),
+      ...(providerPaymentId === undefined ? {} : { providerPaymentId }),
+    },
+  }
 }
 
 /**
@@ -48,52 +57,28 @@ export const orderCancellation: AnySaga = defineSaga<OrderCancellation>({
       name: 'await-capture',
       does: waitFor('capture-outcome', {
         window_ms: CAPTURE_WAIT_MS,
-        learns: ({ method, captured, walletId, providerPaymentId }) => ({
-          method: methodOf(method),
-          captured: String(captured),
+        learns: ({ wallet, provider, cash, walletId, providerPaymentId }) => ({
+          wallet: String(wallet),
+          provider: String(provider),
+          cash: String(cash),
           ...(typeof walletId === 'string' ? { walletId } : {}),
           ...(typeof providerPaymentId === 'string' ? { providerPaymentId } : {}),
         }),
         byHand: captureToldByHand,
       }),
     },
-    {
-      name: 'refund-wallet',
-      when: ({ method, captured = '0' }) => method === 'wallet' && captured !== '0',
-      does: command(({ data: { orderId, walletId = 'none', captured = '0' } }, { replyTo, context, id }) =>
-        RefundToWallet.message(walletId, { replyTo, walletId, amount: captured, reference: orderId }, context, id),
-      ),
-    },
-    {
-      name: 'refund-payment',
-      when: ({ method, captured = '0' }) => method !== undefined && isProviderMethod(method) && captured !== '0',
-      does: activity('refund-payment', {
-        input: ({ data: { orderId, providerPaymentId = '', captured = '0' } }) => ({
-          paymentKey: paymentKey(sagaIdFor(ORDER_PAYMENT, orderId)),
-          providerPaymentId,
-          amount: captured,
-        }),
-        attempts: 60,
-        backoff: { first_ms: 500, most_ms: 300_000 },
-      }),
-    },
+    ...refundSteps<OrderCancellation>(),
   ],
   // The payment is shown by the saga that made it: it is told what went back.
-  tells: (saga) =>
-    saga.succeeded('refund-wallet') || saga.succeeded('refund-payment')
+  tells: ({ id, status, data: { orderId, wallet = '0', provider = '0', cash = '0' } }) =>
+    status === 'COMPLETED' && [wallet, provider, cash].some((part) => part !== '0')
       ? [
           {
-            id: `refunded-${saga.id}`,
-            to: sagaIdFor(ORDER_PAYMENT, saga.data.orderId),
+            id: `refunded-${id}`,
+            to: sagaIdFor(ORDER_PAYMENT, orderId),
             name: 'payment-refunded',
-            body: { refunded: saga.data.captured ?? '0' },
+            body: { refundId: id, wallet, provider, cash },
           },
         ]
       : [],
 })
-
-const methodOf = (value: unknown): PaymentMethod => {
-  const method = METHODS.find((known) => known === value)
-  if (!method) throw new Error(`no payment method: ${String(value)}`)
-  return method
-}

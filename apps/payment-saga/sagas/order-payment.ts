@@ -11,35 +11,24 @@ import {
   StartReview,
   type CancellationReason,
 } from '#contracts'
-import type { JsonObject } from '#kernel'
-import { isProviderMethod, type PaymentMethod } from '#payment'
-import { activity, actionKey, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand, type Directive, type Saga } from '#saga'
+import { isRefusal, paise, type JsonObject } from '#kernel'
+import { sumOf } from '#payment'
+import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand, type Directive, type Saga, type Tell } from '#saga'
 import { tells } from './by-hand.js'
-
-/** What the saga knows. Amounts are paise in decimal strings. */
-export type OrderPayment = {
-  readonly orderId: string
-  readonly customerId: string
-  readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
-  readonly method: PaymentMethod
-  readonly amount: string
-  readonly walletId?: string
-  readonly flow?: 'collect' | 'intent'
-  /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
-  readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
-  readonly addressHash: string
-  readonly deviceHash?: string
-  readonly placedAt: string
-  readonly authorised: string
-  readonly captured: string
-  readonly refunded: string
-  readonly fraud?: string
-  readonly review?: string
-  readonly providerPaymentId?: string
-  readonly next?: { readonly kind: string; readonly url: string }
-  /** The order was cancelled by somebody else. */
-  readonly cancelled?: 'before-confirmation' | 'after-confirmation'
-}
+import {
+  amountsOf,
+  AUTHORISE,
+  ORDER_CANCELLATION,
+  ORDER_PAYMENT,
+  partsData,
+  PAYMENT_REFUND,
+  paymentKey,
+  requestRefund,
+  returnRefund,
+  unrefunded,
+  type OrderPayment,
+  type RefundData,
+} from './payment-data.js'
 
 export interface OrderPaymentSettings {
   /** How long a provider payment may stay without an outcome. */
@@ -47,10 +36,6 @@ export interface OrderPaymentSettings {
   /** How long an undecided review may take before an operator is called; the fraud side decides by itself well before. */
   readonly reviewWait_ms: number
 }
-
-export const ORDER_PAYMENT = 'order-payment'
-export const ORDER_CANCELLATION = 'order-cancellation'
-export const AUTHORISE = 'authorise-payment'
 
 type It = Saga<OrderPayment>
 
@@ -85,13 +70,14 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       {
         name: 'hold-funds',
         when: byWallet,
-        does: command(holdFunds, { learns: (_, { amount }, outcome) => (outcome === 'succeeded' ? { authorised: amount } : {}) }),
-        undo: command(releaseHold, { learns: () => ({ authorised: '0' }) }),
+        does: command(holdFunds, { learns: (_, { walletPart }, outcome) => (outcome === 'succeeded' ? { walletHeld: walletPart } : {}) }),
+        undo: command(releaseHold, { learns: () => ({ walletHeld: '0' }) }),
         refusedBecause: 'payment-declined',
       },
       {
         name: AUTHORISE,
-        when: ({ method }) => method !== 'wallet' && method !== 'cod',
+        beside: true,
+        when: byProvider,
         does: activity(AUTHORISE, { input: authoriseInput, learns: providerBooks, byHand: authorisedByHand, window_ms: paymentWindow_ms }),
         // Asked about for hours: a collect request that its owner can still approve is not yet undone.
         undo: activity('cancel-payment', {
@@ -105,15 +91,16 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
         expiredBecause: 'payment-expired',
       },
       { name: 'confirm-order', pivot: true, does: command(confirmOrder), refusedBecause: 'customer' },
-      { name: 'capture-hold', when: byWallet, does: command(captureHold, { learns: (_, { amount }) => ({ captured: amount }) }) },
+      { name: 'capture-hold', when: byWallet, does: command(captureHold, { learns: (_, { walletPart }) => ({ walletTaken: walletPart }) }) },
       {
         name: 'capture-payment',
-        when: ({ method, captured }) => isProviderMethod(method) && captured === '0',
+        beside: true,
+        when: (data) => byProvider(data) && (data.captured ?? '0') === '0',
         does: activity('capture-payment', {
           input: captureInput,
           learns: providerBooks,
           // What was authorised is asked for whole.
-          byHand: (_, { data: { amount } }) => ({ result: { captured: amount } }),
+          byHand: (_, { data: { providerPart } }) => ({ result: { captured: providerPart } }),
           attempts: 60,
           backoff: { first_ms: 500, most_ms: 300_000 },
         }),
@@ -125,19 +112,12 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
           ? { learns: { cancelled: 'after-confirmation' } }
           : { learns: { cancelled: 'before-confirmation' }, turnsBack: 'customer' },
       'provider-payment': providerTold,
-      'payment-refunded': ({ refunded }) => ({ learns: { refunded: String(refunded) } }),
+      'order-delivered': ({ collected }, { data }) => (data.method === 'cod' ? { learns: { collected: String(collected) } } : {}),
+      'order-returned': returned,
+      [REFUND_REQUESTED]: refundRequested,
+      'payment-refunded': refundDone,
     },
-    tells: (saga) =>
-      saga.data.cancelled === 'after-confirmation' && saga.status === 'COMPLETED'
-        ? [
-            {
-              id: 'capture-outcome',
-              to: sagaIdFor(ORDER_CANCELLATION, saga.data.orderId),
-              name: 'capture-outcome',
-              body: captureOutcome(saga),
-            },
-          ]
-        : [],
+    tells: (saga) => (saga.status === 'COMPLETED' ? [...refunding(saga), ...captureTold(saga)] : []),
     publishes: (saga, before, { version, at, context }) =>
       before && paymentView(before) === paymentView(saga)
         ? []
@@ -145,7 +125,8 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
   })
 
 const isReviewed = ({ fraud }: OrderPayment) => fraud === 'review'
-const byWallet = ({ method }: OrderPayment) => method === 'wallet'
+const byWallet = ({ walletPart }: OrderPayment) => walletPart !== '0'
+const byProvider = ({ providerPart }: OrderPayment) => providerPart !== '0'
 
 type Message = Parameters<typeof command<OrderPayment>>[0]
 
@@ -174,9 +155,9 @@ const scoreFraud: Message = ({ data }, { replyTo, context, id }) => {
 const walletOf = ({ data: { walletId = 'none', orderId }, id }: It) => ({ walletId, holdId: id, reference: orderId })
 
 const holdFunds: Message = (saga, { replyTo, context, id }) => {
-  const { customerId, amount } = saga.data
+  const { customerId, walletPart } = saga.data
   const hold = walletOf(saga)
-  return HoldFunds.message(hold.walletId, { replyTo, ...hold, customerId, amount }, context, id)
+  return HoldFunds.message(hold.walletId, { replyTo, ...hold, customerId, amount: walletPart }, context, id)
 }
 
 const captureHold: Message = (saga, { replyTo, context, id }) =>
@@ -197,20 +178,17 @@ const REASONS: readonly CancellationReason[] = [
 /** An operator who turns a saga back acts for the merchant. */
 const cancellationReason = (reason: string | undefined): CancellationReason => REASONS.find((known) => known === reason) ?? 'merchant'
 
-/** The idempotency key under which the provider knows the payment. */
-export const paymentKey = (sagaId: string): string => actionKey({ sagaId, step: AUTHORISE, side: 'do', round: 1 })
-
 const authoriseInput = ({ data }: It): JsonObject => {
-  const { orderId, amount, method, flow, instrument } = data
-  return { orderId, amount, method, ...(flow ? { flow } : {}), ...(instrument ? { instrument } : {}) }
+  const { orderId, providerPart: amount, providerMethod: method, flow, instrument } = data
+  return { orderId, amount, ...(method ? { method } : {}), ...(flow ? { flow } : {}), ...(instrument ? { instrument } : {}) }
 }
 
 const cancelInput = ({ id }: It): JsonObject => ({ paymentKey: paymentKey(id) })
 
-const captureInput = ({ id, data: { amount, providerPaymentId = '' } }: It): JsonObject => ({
+const captureInput = ({ id, data: { providerPart, providerPaymentId = '' } }: It): JsonObject => ({
   paymentKey: paymentKey(id),
   providerPaymentId,
-  amount,
+  amount: providerPart,
 })
 
 /** What the provider's books say, from an activity's result or a webhook. Fields that it does not tell stay as they are. */
@@ -227,20 +205,20 @@ const providerBooks = (told: JsonObject): Partial<OrderPayment> => {
 }
 
 /** The provider's id of the payment is what it is taken by and given back by. That it was taken already shows when it is to be taken. */
-const authorisedByHand: ByHand<OrderPayment> = (told, { data: { amount, providerPaymentId: known } }) => {
+const authorisedByHand: ByHand<OrderPayment> = (told, { data: { providerPart, providerPaymentId: known } }) => {
   const { providerPaymentId = known } = told
-  return providerPaymentId === undefined ? { lacks: ['providerPaymentId'] } : { result: { providerPaymentId, authorised: amount } }
+  return providerPaymentId === undefined ? { lacks: ['providerPaymentId'] } : { result: { providerPaymentId, authorised: providerPart } }
 }
 
 /** Undone, nothing of it is left: what was taken went back. */
-const cancelledByHand: ByHand<OrderPayment> = (_, { data: { captured } }) => ({
+const cancelledByHand: ByHand<OrderPayment> = (_, { data: { captured = '0' } }) => ({
   result: captured === '0' ? { authorised: '0' } : { refunded: captured },
 })
 
 /** A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. */
 const providerTold = (told: JsonObject, saga: It): Directive<OrderPayment> => {
   const capture =
-    told['status'] === 'captured' && saga.data.method === 'card' && saga.succeeded(AUTHORISE) && saga.succeeded('confirm-order')
+    told['status'] === 'captured' && saga.data.providerMethod === 'card' && saga.succeeded(AUTHORISE) && saga.succeeded('confirm-order')
   const step = capture ? 'capture-payment' : AUTHORISE
   switch (told['status']) {
     case 'authorised':
@@ -253,16 +231,72 @@ const providerTold = (told: JsonObject, saga: It): Directive<OrderPayment> => {
   }
 }
 
-const captureOutcome = ({ data }: It): JsonObject => {
-  const { method, amount, captured, refunded, walletId, providerPaymentId } = data
-  const wallet = walletId === undefined ? {} : { walletId }
-  return { method, amount, captured, refunded, ...wallet, ...(providerPaymentId === undefined ? {} : { providerPaymentId }) }
+/** The message by which a refund is asked for: `{refundId, at, amount?}`. Whoever sends it has looked with `requestRefund` that it can be. */
+export const REFUND_REQUESTED = 'refund-requested'
+
+const withRefund = (data: OrderPayment, refundId: string, refund: RefundData): Directive<OrderPayment> => ({
+  learns: { refunds: { ...data.refunds, [refundId]: refund } },
+})
+
+const refundRequested = ({ refundId, at, amount }: JsonObject, { data }: It): Directive<OrderPayment> => {
+  const parts = requestRefund(data, typeof amount === 'string' ? paise(amount) : undefined)
+  if (isRefusal(parts)) return {}
+  return withRefund(data, String(refundId), { ...partsData(parts), done: false, at: String(at), for: 'request' })
 }
+
+const returned = ({ refundId, at, refund }: JsonObject, { data }: It): Directive<OrderPayment> => {
+  const parts = returnRefund(data, paise(String(refund)))
+  return sumOf(parts) > 0n ? withRefund(data, String(refundId), { ...partsData(parts), done: false, at: String(at), for: 'return' }) : {}
+}
+
+const refundDone = ({ refundId, wallet, provider, cash }: JsonObject, { data }: It): Directive<OrderPayment> => {
+  const known = data.refunds?.[String(refundId)]
+  if (known) return withRefund(data, String(refundId), { ...known, done: true })
+  // A cancellation's: what it gives back is all that was left, and nothing else is decided after it.
+  const parts = { wallet: String(wallet), provider: String(provider), cash: String(cash) }
+  return withRefund(data, String(refundId), { ...parts, done: true, at: '', for: 'cancellation' })
+}
+
+/** Where money goes back to. */
+const ways = ({ orderId, walletId, providerPaymentId }: OrderPayment) => ({
+  orderId,
+  ...(walletId === undefined ? {} : { walletId }),
+  ...(providerPaymentId === undefined ? {} : { providerPaymentId }),
+})
+
+/** Each refund that was decided on is a saga of its own. */
+const refunding = ({ data }: It): readonly Tell[] =>
+  Object.entries(data.refunds ?? {}).flatMap(([refundId, { wallet, provider, cash, for: why }]) =>
+    why === 'cancellation'
+      ? []
+      : [
+          {
+            id: `refund-${refundId}`,
+            to: sagaIdFor(PAYMENT_REFUND, refundId),
+            starts: { type: PAYMENT_REFUND, correlationKey: refundId, data: { refundId, ...ways(data), wallet, provider, cash } },
+          },
+        ],
+  )
+
+/** The cancellation of a confirmed order gives back what was taken and is not on its way back already. */
+const captureTold = ({ data }: It): readonly Tell[] =>
+  data.cancelled === 'after-confirmation'
+    ? [
+        {
+          id: 'capture-outcome',
+          to: sagaIdFor(ORDER_CANCELLATION, data.orderId),
+          name: 'capture-outcome',
+          body: { ...ways(data), ...partsData(unrefunded(data)) },
+        },
+      ]
+    : []
 
 /** The payment as others see it. Its id is the saga's: one order has one payment. */
 const paymentOf = ({ id, status, data }: It) => {
-  const { orderId, customerId, method, amount, authorised, captured, refunded } = data
-  return { paymentId: id, sagaId: id, orderId, customerId, status, method, amount, authorised, captured, refunded }
+  const { orderId, customerId, method } = data
+  const { amount, authorised, captured, refunded } = amountsOf(data)
+  const amounts = { amount: `${amount}`, authorised: `${authorised}`, captured: `${captured}`, refunded: `${refunded}` }
+  return { paymentId: id, sagaId: id, orderId, customerId, status, method, ...amounts }
 }
 
 const paymentView = (saga: It): string => JSON.stringify(paymentOf(saga))

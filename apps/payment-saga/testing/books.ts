@@ -11,6 +11,7 @@ export class Books {
   stockGone = false
   hold: 'none' | 'held' | 'captured' | 'released' = 'none'
   walletRefunds = 0n
+  holdAmount = 0n
 
   constructor(private readonly world: { stock?: 'none'; fraud?: string; funds?: 'none' } = {}) {}
 
@@ -34,6 +35,7 @@ export class Books {
       case 'HoldFunds':
         if (this.world.funds === 'none' || this.hold === 'released') return { refused: 'insufficient-funds' }
         this.hold = 'held'
+        this.holdAmount = BigInt(String(message.data['amount']))
         return done
       case 'CaptureHold':
         if (this.hold !== 'held') return { refused: 'hold-not-open' }

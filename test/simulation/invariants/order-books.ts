@@ -1,6 +1,6 @@
 import type { JsonObject } from '#kernel'
 import { sagaIdFor } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, paymentKey } from '../../../apps/payment-saga/sagas/order-payment.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, paymentKey } from '../../../apps/payment-saga/sagas/payment-data.js'
 import type { SimulatedProvider } from '../provider.js'
 import { Violation } from '../violation.js'
 import { linesOf, type StockCount } from './stock-count.js'

@@ -1,0 +1,119 @@
+import { paise, ZERO } from '#kernel'
+import {
+  addParts,
+  giveBack,
+  leftOf,
+  NO_PARTS,
+  refund,
+  sumOf,
+  type Parts,
+  type PaymentAmounts,
+  type PaymentMethod,
+  type ProviderMethod,
+} from '#payment'
+import { isRefusal, refuse, type Paise, type Refusal } from '#kernel'
+import { actionKey } from '#saga'
+
+export const ORDER_PAYMENT = 'order-payment'
+export const ORDER_CANCELLATION = 'order-cancellation'
+export const PAYMENT_REFUND = 'payment-refund'
+export const AUTHORISE = 'authorise-payment'
+
+/** Amounts by part on the stream: paise in decimal strings. */
+export type PartsData = { readonly wallet: string; readonly provider: string; readonly cash: string }
+
+/** A part of the payment that goes back, or went: decided once, so that nothing is given back twice. */
+export type RefundData = PartsData & { readonly done: boolean; readonly at: string; readonly for: 'request' | 'return' | 'cancellation' }
+
+/** What the saga knows. Amounts are paise in decimal strings. */
+export type OrderPayment = {
+  readonly orderId: string
+  readonly customerId: string
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
+  readonly method: PaymentMethod
+  readonly amount: string
+  /** How the amount is divided; both are 0 where the courier collects it. */
+  readonly walletPart: string
+  readonly providerPart: string
+  readonly walletId?: string
+  /** How the provider's part is paid. */
+  readonly providerMethod?: ProviderMethod
+  readonly flow?: 'collect' | 'intent'
+  /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
+  readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
+  readonly addressHash: string
+  readonly deviceHash?: string
+  readonly placedAt: string
+  /** Held in the wallet, and taken from it. */
+  readonly walletHeld?: string
+  readonly walletTaken?: string
+  /** The provider's books. `refunded` is what undoing the payment gave back; later refunds are in `refunds`. */
+  readonly authorised?: string
+  readonly captured?: string
+  readonly refunded?: string
+  readonly collected?: string
+  readonly refunds?: Readonly<Record<string, RefundData>>
+  readonly fraud?: string
+  readonly review?: string
+  readonly providerPaymentId?: string
+  readonly next?: { readonly kind: string; readonly url: string }
+  /** The order was cancelled by somebody else. */
+  readonly cancelled?: 'before-confirmation' | 'after-confirmation'
+}
+
+type Amounts = Pick<
+  OrderPayment,
+  'amount' | 'walletPart' | 'providerPart' | 'method' | 'walletHeld' | 'walletTaken' | 'authorised' | 'captured' | 'refunded' | 'collected'
+> &
+  Pick<OrderPayment, 'refunds'>
+
+/** The most refunds of one payment: each is kept with it. */
+const MOST_REFUNDS = 100
+
+const of = (amount: string | undefined): Paise => paise(amount ?? '0')
+export const partsOf = ({ wallet, provider, cash }: PartsData): Parts => ({ wallet: of(wallet), provider: of(provider), cash: of(cash) })
+export const partsData = ({ wallet, provider, cash }: Parts): PartsData => ({
+  wallet: wallet.toString(),
+  provider: provider.toString(),
+  cash: cash.toString(),
+})
+
+const takenOf = (data: Amounts): Parts => ({ wallet: of(data.walletTaken), provider: of(data.captured), cash: of(data.collected) })
+
+/** What has gone back or is decided to: refunds, and what undoing gave back. */
+const committedOf = (data: Amounts): Parts =>
+  addParts({ ...NO_PARTS, provider: of(data.refunded) }, ...Object.values(data.refunds ?? {}).map(partsOf))
+
+/** What of the taken money nobody has decided to give back. */
+export const unrefunded = (data: Amounts): Parts => leftOf(takenOf(data), committedOf(data))
+
+/** The payment as the world sees it: money that moved, not what is decided. */
+export const amountsOf = (data: Amounts): PaymentAmounts => {
+  const done = Object.values(data.refunds ?? {}).filter(({ done }) => done)
+  return {
+    amount: of(data.amount),
+    authorised: paise(of(data.walletHeld) + of(data.authorised)),
+    captured: sumOf(takenOf(data)),
+    refunded: paise(sumOf(addParts(...done.map(partsOf))) + of(data.refunded)),
+  }
+}
+
+/** A refund of so much, or of all that is left; refused where that is more than was taken and nobody gives back yet. */
+export const requestRefund = (data: Amounts, amount: Paise | undefined): Parts | Refusal => {
+  if (Object.keys(data.refunds ?? {}).length >= MOST_REFUNDS) return refuse('too-many-refunds', `a payment has at most ${MOST_REFUNDS} refunds`)
+  const left = unrefunded(data)
+  const refunded = refund({ ...amountsOf(data), refunded: paise(amountsOf(data).captured - sumOf(left)) }, amount)
+  return isRefusal(refunded) ? refunded : giveBack(left, amount ?? sumOf(left))
+}
+
+/**
+ * What a return gives back. Its money is owed whatever state the capture is in, so it is decided against what will be taken; it goes out when
+ * the payment is complete.
+ */
+export const returnRefund = (data: Amounts, owed: Paise): Parts => {
+  const whole = data.method === 'cod' ? takenOf(data) : { wallet: of(data.walletPart), provider: of(data.providerPart), cash: ZERO }
+  return giveBack(leftOf(whole, committedOf(data)), owed)
+}
+
+/** The idempotency key under which the provider knows the payment. */
+export const paymentKey = (sagaId: string): string => actionKey({ sagaId, step: AUTHORISE, side: 'do', round: 1 })

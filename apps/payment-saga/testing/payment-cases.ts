@@ -1,0 +1,98 @@
+import type { Luck } from './books.js'
+import { AMOUNT, type World } from './play.js'
+
+const confirmed = (captured = AMOUNT, back = '0') => ({ saga: 'COMPLETED', order: 'CONFIRMED', captured, refunded: back })
+const cancelled = (reason: string, taken = '0') => ({ saga: 'COMPENSATED', order: 'CANCELLED', reason, captured: taken, refunded: taken })
+const refunded = (taken = AMOUNT) => ({
+  saga: 'COMPLETED',
+  order: 'CANCELLED',
+  reason: 'customer',
+  captured: taken,
+  refunded: taken,
+  cancellation: 'COMPLETED',
+})
+
+/** Each with what it comes to. */
+const provided = (['upi', 'card', 'netbanking'] as const).flatMap((method): readonly (readonly [World, object])[] => [
+  [{ method }, confirmed()],
+  [{ method, webhooks: true }, confirmed()],
+  [{ method, luck: 'lost' }, confirmed()],
+  [{ method, luck: 'lost', webhooks: true }, confirmed()],
+  [{ method, luck: 'decline' }, cancelled('payment-declined')],
+  [{ method, luck: 'decline', webhooks: true }, cancelled('payment-declined')],
+  [{ method, luck: 'timeout' }, cancelled('payment-expired')],
+  [{ method, fraud: 'decline' }, cancelled('fraud-declined')],
+  [{ method, fraud: 'review', review: 'approve' }, confirmed()],
+  [{ method, cancel: 'CONFIRMED' }, refunded()],
+  [{ method, luck: 'timeout', cancel: 5_000 }, cancelled('customer')],
+])
+
+export const CASES: readonly (readonly [World, object])[] = [
+  [{ method: 'wallet' }, confirmed()],
+  [{ method: 'wallet', stock: 'none' }, cancelled('out-of-stock')],
+  [{ method: 'wallet', funds: 'none' }, cancelled('payment-declined')],
+  [{ method: 'wallet', fraud: 'decline' }, cancelled('fraud-declined')],
+  [{ method: 'wallet', fraud: 'review', review: 'approve' }, confirmed()],
+  [{ method: 'wallet', fraud: 'review', review: 'decline' }, cancelled('fraud-declined')],
+  [{ method: 'wallet', fraud: 'review', cancel: 5_000 }, cancelled('customer')],
+  [{ method: 'wallet', cancel: 'CONFIRMED' }, refunded()],
+  [{ method: 'cod' }, confirmed('0')],
+  [{ method: 'cod', stock: 'none' }, cancelled('out-of-stock')],
+  [{ method: 'cod', fraud: 'review', review: 'approve' }, confirmed('0')],
+  [{ method: 'cod', cancel: 'CONFIRMED' }, refunded('0')],
+  [{ method: 'split' }, cancelled('payment-declined')],
+  [{ method: 'split', other: 'card' }, confirmed()],
+  [{ method: 'split', other: 'upi' }, confirmed()],
+  [{ method: 'split', other: 'netbanking', cancel: 'CONFIRMED' }, refunded()],
+  [{ method: 'split', other: 'card', luck: 'decline' }, cancelled('payment-declined')],
+  [{ method: 'split', other: 'upi', luck: 'late' }, cancelled('payment-expired', '199800')],
+  [{ method: 'split', other: 'upi', refunds: 'parts' }, confirmed(AMOUNT, AMOUNT)],
+  [{ method: 'wallet', refunds: 'racing-a-cancellation' }, refunded()],
+  [{ method: 'upi', refunds: 'racing-a-cancellation' }, refunded()],
+  [{ method: 'cod', returned: true }, confirmed(AMOUNT, '149900')],
+  [{ method: 'card', returned: true }, confirmed(AMOUNT, '149900')],
+  ...provided,
+  [{ method: 'upi', luck: 'slow' }, confirmed()],
+  [{ method: 'upi', luck: 'slow', webhooks: true }, confirmed()],
+  [{ method: 'upi', luck: 'late' }, cancelled('payment-expired', AMOUNT)],
+  [{ method: 'upi', luck: 'late', webhooks: true }, cancelled('payment-expired', AMOUNT)],
+  [{ method: 'upi', luck: 'slow', cancel: 1_000 }, cancelled('customer', AMOUNT)],
+]
+
+
+const LUCKS: readonly Luck[] = ['success', 'slow', 'lost', 'decline', 'timeout', 'late']
+const WAYS: readonly World[] = [
+  { method: 'wallet' },
+  { method: 'cod' },
+  ...(['upi', 'card', 'netbanking'] as const).flatMap((method): readonly World[] => [{ method }, { method: 'split', other: method }]),
+]
+const AROUND: readonly Partial<World>[] = [
+  {},
+  { stock: 'none' },
+  { fraud: 'decline' },
+  { fraud: 'review', review: 'approve' },
+  { funds: 'none' },
+  { cancel: 'CONFIRMED' },
+  { cancel: 1_000 },
+  { refunds: 'parts' },
+  { refunds: 'racing-a-cancellation' },
+  { returned: true },
+]
+
+/** Every way to pay x every outcome at the provider x what happens around it. What each must come to is the books' own to say. */
+export const matrix = (): readonly World[] =>
+  WAYS.flatMap((way) => {
+    const { method } = way
+    const provided = method !== 'wallet' && method !== 'cod'
+    return AROUND.flatMap((around) => {
+      // Where nobody looks into a wallet its funds say nothing, and a courier gives nothing back that was not paid.
+      if (around.funds && method !== 'wallet' && method !== 'split') return []
+      if (around.refunds && method === 'cod') return []
+      if (!provided) return [{ ...way, ...around }]
+      const lucks = around.stock || around.fraud === 'decline' ? LUCKS.slice(0, 1) : LUCKS
+      return lucks.flatMap((luck): World[] => [
+        { ...way, ...around, luck },
+        { ...way, ...around, luck, webhooks: true },
+      ])
+    })
+  })

@@ -1,0 +1,216 @@
+import { expect } from '@jest/globals'
+import { AlertDecided, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
+import { isRefusal, paise, ZERO, type Paise } from '#kernel'
+import { NEW_SAGA, sagaIdFor, statusOf, type SagaInput, type SagaState } from '#saga'
+import { SagaBench, type BenchOptions } from '#saga/testing'
+import { routes } from '../messages/routes.js'
+import { booksOf, paymentActivities } from '../provider/activities.js'
+import { sagaDefinitions } from '../sagas/definitions.js'
+import { REFUND_REQUESTED } from '../sagas/order-payment.js'
+import { amountsOf, ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
+import { Books, BooksOfProvider, type Luck } from './books.js'
+
+export const WINDOW_MS = 15_000
+export const AMOUNT = '299800'
+const definitions = sagaDefinitions({ UPI_WINDOW_SECONDS: WINDOW_MS / 1_000, REVIEW_WAIT_SECONDS: 25 * 3_600 })
+
+export type Method = 'wallet' | 'upi' | 'card' | 'netbanking' | 'cod' | 'split'
+/** What happens around an order's payment. */
+export interface World {
+  readonly method: Method
+  /** How a split pays what the wallet does not. */
+  readonly other?: 'upi' | 'card' | 'netbanking'
+  readonly luck?: Luck
+  readonly stock?: 'none'
+  readonly fraud?: string
+  readonly funds?: 'none'
+  readonly review?: 'approve' | 'decline'
+  /** The provider tells of each change by webhook, twice, besides answering. */
+  readonly webhooks?: boolean
+  /** The customer cancels when the order gets there, or after so many milliseconds. */
+  readonly cancel?: 'CONFIRMED' | number
+  /** A merchant gives a part back, then more than is left, then the rest; or gives a part back and the order is cancelled at that moment. */
+  readonly refunds?: 'parts' | 'racing-a-cancellation'
+  /** The courier delivers the order (and collects what is due), and half of it comes back. */
+  readonly returned?: true
+}
+
+const WALLET_PART = '100000'
+const RETURNED = '149900'
+
+const example = OrderPlaced.example
+export const { orderId } = example
+export const paymentId = sagaIdFor(ORDER_PAYMENT, orderId)
+export const context = { correlationId: orderId, causationId: 'test' }
+
+/** One order's payment from its placing to its end, with the other apps' books and a provider's beside it. */
+export class Play extends SagaBench {
+  last: SagaState = NEW_SAGA
+  readonly books: Books
+  readonly provider: BooksOfProvider
+
+  constructor(
+    readonly world: World,
+    crash?: BenchOptions['crash'],
+  ) {
+    const books = new Books(world)
+    const late: { clock: Pick<SagaBench['clock'], 'now'> } = { clock: { now: () => 0 } }
+    const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS)
+    super({
+      definitions,
+      routes,
+      activities: paymentActivities({ provider, sealed: { openAll: async () => ['instrument'] }, settle_ms: 9_000 }),
+      answer: (message) => {
+        const answer = books.answer(message)
+        if (message.type === 'StartReview' && world.review) this.later(1_000, () => this.decide())
+        if (message.type === 'ConfirmOrder' && books.order === 'CONFIRMED') this.afterwards()
+        return answer
+      },
+      ...(crash ? { crash } : {}),
+    })
+    this.books = books
+    this.provider = provider
+    late.clock = this.clock
+  }
+
+  async play(): Promise<this> {
+    const { method, other, cancel, webhooks } = this.world
+    const sealed = { subject: 'c-1', nonce: 'n', ciphertext: 'c' }
+    const payment = {
+      method,
+      ...(method === 'wallet' || method === 'split' ? { walletId: 'w-1' } : {}),
+      ...(method === 'cod' || method === 'split' ? {} : { instrument: sealed }),
+      ...(method === 'split' ? { walletAmount: WALLET_PART, ...(other ? { other: { method: other, instrument: sealed } } : {}) } : {}),
+    }
+    const data = { ...example, payment }
+    if (typeof cancel === 'number') this.later(cancel, () => this.cancel())
+    if (webhooks)
+      for (const after_ms of [100, 4_000, WINDOW_MS + 3_500, WINDOW_MS + 3_600]) this.later(after_ms, () => this.webhook(after_ms))
+    await this.deliver(OrderPlaced.message(orderId, data, context), 'placed')
+    await this.run()
+    return this
+  }
+
+  /** What happens to an order once it is confirmed. */
+  afterwards(): void {
+    const { cancel, refunds, returned, method } = this.world
+    if (cancel === 'CONFIRMED') this.later(0, () => this.cancel())
+    if (refunds) this.later(60_000, () => this.giveBack('r-1', paise('50000')))
+    if (refunds === 'racing-a-cancellation') this.later(60_000, () => this.cancel())
+    if (refunds === 'parts') {
+      this.later(60_000, () => this.giveBack('r-2', paise('30000')))
+      this.later(61_000, () => this.giveBack('r-3', paise(AMOUNT)))
+      this.later(90_000, () => this.giveBack('r-4', undefined))
+    }
+    if (!returned) return
+    const about = { orderId, version: 3, customerId: 'c-1', at: example.placedAt, by: 'm-1', method }
+    const gst = { cgst: '11433', sgst: '11433', igst: '0' }
+    const items = [{ sku: 'BOAT-141', quantity: 1, amount: RETURNED, gst }]
+    const collected = method === 'cod' ? AMOUNT : '0'
+    this.later(60_000, () => this.deliver(OrderDelivered.message(orderId, { ...about, collected }, context), 'delivered'))
+    this.later(61_000, () => this.deliver(OrderReturned.message(orderId, { ...about, items, refund: RETURNED, gst }, context), 'returned'))
+    if (method === 'cod') this.later(120_000, () => this.payOut())
+  }
+
+  /** As the HTTP command does it: looked at first, and refused where it cannot be. */
+  async giveBack(refundId: string, amount: Paise | undefined): Promise<void> {
+    const { data, phase } = await this.state(paymentId)
+    if (phase !== 'completed' || isRefusal(requestRefund(data as unknown as OrderPayment, amount))) return
+    const body = { refundId, at: example.placedAt, ...(amount === undefined ? {} : { amount: `${amount}` }) }
+    await this.apply({ kind: 'message', id: `refund ${refundId}`, sagaId: paymentId, context, name: REFUND_REQUESTED, body })
+  }
+
+  /** A person gives the cash back, and says so. */
+  async payOut(): Promise<void> {
+    const sagaId = sagaIdFor(PAYMENT_REFUND, sagaIdFor(`${PAYMENT_REFUND} of a return`, orderId))
+    const operator = { action: 'resume', step: 'pay-out-cash', outcome: 'succeeded', evidence: 'UTR 1' } as const
+    await this.apply({ kind: 'operator', id: 'paid out', sagaId, context, by: 'ops', reason: 'returned', operator })
+  }
+
+  async cancel(): Promise<void> {
+    const wasConfirmed = this.books.order === 'CONFIRMED'
+    this.books.order = 'CANCELLED'
+    this.books.reason = 'customer'
+    await this.deliver(OrderCancelled.message(orderId, { ...OrderCancelled.example, orderId, wasConfirmed }, context), 'cancelled')
+  }
+
+  async decide(): Promise<void> {
+    const decision = this.world.review ?? 'approve'
+    await this.deliver(AlertDecided.message(orderId, { ...AlertDecided.example, orderId, decision }, context), 'decided')
+  }
+
+  async webhook(nth: number): Promise<void> {
+    const payment = this.provider.look()
+    if (!payment) return
+    const input: SagaInput = {
+      kind: 'message',
+      id: `w-${nth}`,
+      sagaId: paymentId,
+      context,
+      name: 'provider-payment',
+      body: booksOf(payment),
+    }
+    await this.apply(input)
+  }
+
+  async outcome() {
+    const saga = await this.state(paymentId)
+    const { captured, refunded } = amountsOf(saga.data as unknown as OrderPayment)
+    const cancellation = await this.state(sagaIdFor(ORDER_CANCELLATION, orderId))
+    return {
+      saga: statusOf(saga),
+      order: this.books.order,
+      reason: this.books.reason,
+      captured: `${captured}`,
+      refunded: `${refunded}`,
+      cancellation: cancellation.phase === 'new' ? undefined : statusOf(cancellation),
+    }
+  }
+
+  /** Confirmed and captured, or wholly compensated, or given back: and all books say the same. */
+  async check(): Promise<void> {
+    const { saga, order, captured, refunded, cancellation } = await this.outcome()
+    const provider = this.provider.look()
+    const atProvider = provider ? provider.captured - provider.refunded : 0n
+    const inWallet = this.books.hold === 'captured' ? this.books.holdAmount - this.books.walletRefunds : 0n
+    const inCash = this.world.method === 'cod' ? BigInt(captured) - BigInt(refunded) : 0n
+    const net = BigInt(captured) - BigInt(refunded)
+    expect({ held: provider?.status === 'authorised', tasks: this.store.tasks(), errors: this.errors }).toEqual({
+      held: false,
+      tasks: [],
+      errors: [],
+    })
+    expect(atProvider + inWallet + inCash).toBe(net)
+    const ended = order === 'CONFIRMED' ? { saga: 'COMPLETED', reserved: 1 } : { order: 'CANCELLED', reserved: 0, held: false }
+    expect({ order, saga, reserved: this.books.reserved, held: this.books.hold === 'held' }).toMatchObject(ended)
+    expect(net).toBe(order === 'CONFIRMED' ? this.kept : 0n)
+    if (order === 'CONFIRMED') expect(cancellation).toBeUndefined()
+    else expect(cancellation ?? saga).toBe(cancellation === undefined ? 'COMPENSATED' : 'COMPLETED')
+    for (const { status } of this.store.instances()) expect(['COMPLETED', 'COMPENSATED']).toContain(status)
+  }
+
+  /** What a confirmed order's merchant has in the end. */
+  private get kept(): bigint {
+    const { method, refunds, returned } = this.world
+    if (refunds) return 0n
+    if (method === 'cod' && !returned) return ZERO
+    return BigInt(AMOUNT) - (returned ? BigInt(RETURNED) : 0n)
+  }
+}
+
+/** Plays it once per transaction and side of it, killing the process there. Wherever it dies, the books agree in the end. */
+export const killedAtEveryStep = async (world: World): Promise<void> => {
+  const whole = await new Play(world).play()
+  await whole.check()
+  const end = await whole.outcome()
+  for (let at = 1; at <= whole.transactions; at++) {
+    for (const when of ['before', 'after'] as const) {
+      const play = await new Play(world, { at, when }).play()
+      await play.check()
+      const { order, reason, saga } = await play.outcome()
+      // A timer that died with its process fires late: who pays, or cancels, in the meantime was in time.
+      if (world.luck === 'late' || typeof world.cancel === 'number') continue
+      expect({ at, when, order, reason, saga }).toEqual({ at, when, order: end.order, reason: end.reason, saga: end.saga })
+    }
+  }
+}
