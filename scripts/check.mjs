@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { checkNode, installPackages, projectNode, root, sayAndExit, withProjectPath } from './prepare.mjs'
 
-const SOURCES = ['apps', 'libs', 'test', 'scripts']
+const SOURCES = ['apps', 'libs', 'test', 'scripts', 'deploy', 'k8s']
 const CONFIGURATION = [
   'package.json',
   'tsconfig.json',
@@ -38,6 +38,8 @@ const gates = [
       { file: 'libs/kernel/planted.ts', text: 'export const a = (b: any) => b\n', finds: 'no-explicit-any' },
       { file: 'libs/order/planted-clock.ts', text: 'export const now = () => Date.now()\n', finds: 'no-restricted-properties' },
       { file: 'libs/stock/planted-env.ts', text: 'export const a = process.env\n', finds: 'no-restricted-globals' },
+      { file: 'apps/wallet/planted-call.ts', text: "export const a = () => fetch('http://fraud')\n", finds: 'no-restricted-globals' },
+      { file: 'apps/fraud/planted-http.ts', text: "export { get } from 'node:http'\n", finds: 'no-restricted-imports' },
       { file: 'libs/platform/planted-bang.ts', text: 'export const a = (b?: string) => b!.length\n', finds: 'no-non-null-assertion' },
       { file: 'libs/platform/planted-log.ts', text: 'export const a = () => console.log(1)\n', finds: 'no-console' },
     ],
