@@ -35,9 +35,18 @@ export const ROUTES: readonly Route[] = [
     'POST /v1/dev/token',
     'GET /v1/dev/jwks',
   ].map(route('order-command')),
-  ...['GET /v1/products', 'GET /v1/products/{sku}', 'GET /v1/orders', 'GET /v1/orders/{id}', 'GET /v1/orders/{id}/history'].map(
-    route('order-query'),
-  ),
+  ...[
+    'GET /v1/products',
+    'GET /v1/products/{sku}',
+    'GET /v1/orders',
+    'GET /v1/orders/{id}',
+    'GET /v1/orders/{id}/history',
+    'GET /v1/ops/consumers',
+    'GET /v1/ops/dead-letters',
+    'GET /v1/ops/dead-letters/{id}',
+    'POST /v1/ops/dead-letters/{id}/redrive',
+    'POST /v1/ops/dead-letters/redrive',
+  ].map(route('order-query')),
   ...[
     'POST /v1/wallets',
     'GET /v1/wallets',
@@ -63,6 +72,8 @@ export const ROUTES: readonly Route[] = [
   ].map(route('wallet')),
   ...[
     'GET /v1/orders/{id}/payment',
+    'POST /v1/payments/{id}/refunds',
+    'GET /v1/payments/{id}/refunds',
     'GET /v1/sagas',
     'GET /v1/sagas/{id}',
     'POST /v1/sagas/{id}/retry',

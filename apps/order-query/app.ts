@@ -4,7 +4,7 @@ import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
-import { Life, openLog, openSubjectKeys, reporter, topicSpecs, watchConsumer } from '#service'
+import { Life, openLog, openSubjectKeys, reporter, topicSpecs, watchConsumer, watchStandings } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { DataSource } from 'typeorm'
 import { TOPICS_READ } from './messages/events.consumer.js'
@@ -30,14 +30,17 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   if (!parts.driver) life.closes(() => driver.close())
   try {
     await driver.ensureTopics(topicSpecs(config))
-    const app = await createApp(OrderQueryModule.with(config, { clock, life, sealed: openSubjectKeys(NAME, config, { clock, life }) }), {
-      name: NAME,
-      description: 'Orders, their history, products and stock, as read models.',
-      config,
-      clock,
-      ...(keys && { keys }),
-      ...(logTo && { logTo }),
-    })
+    const app = await createApp(
+      OrderQueryModule.with(config, { clock, life, driver, sealed: openSubjectKeys(NAME, config, { clock, life }) }),
+      {
+        name: NAME,
+        description: 'Orders, their history, products and stock, as read models.',
+        config,
+        clock,
+        ...(keys && { keys }),
+        ...(logTo && { logTo }),
+      },
+    )
     const source = app.get(DataSource)
     const strategy = new LogServer({
       driver,
@@ -50,6 +53,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
       listener: watchConsumer(app, reporter(app)),
     })
+    watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => source.query('SELECT 1'))

@@ -2,6 +2,7 @@ import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { projectionsMigrations } from '#projections'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { CreateOperations1764000000300 } from './ops/migrations.js'
 
 /**
  * Columns but the keys can be null: topics are read side by side, so a row may begin with any of its parts. Texts that lists sort by compare
@@ -113,4 +114,9 @@ class CreateReadModels1764000000200 implements MigrationInterface {
 }
 
 /** What this app's schema needs. */
-export const migrations: readonly Migration[] = [...messagingMigrations, ...projectionsMigrations, CreateReadModels1764000000200]
+export const migrations: readonly Migration[] = [
+  ...messagingMigrations,
+  ...projectionsMigrations,
+  CreateReadModels1764000000200,
+  CreateOperations1764000000300,
+]

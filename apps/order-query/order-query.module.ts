@@ -1,5 +1,6 @@
 import type { SealedTexts } from '#event-store'
-import type { Clock } from '#kernel'
+import { systemIds, type Clock } from '#kernel'
+import type { LogDriver } from '#messaging'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, type RowStore } from '#projections'
 import { Life } from '#service'
@@ -10,12 +11,16 @@ import { OrdersController } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
 import { Freshness } from './http/reads.js'
 import { EventsConsumer } from './messages/events.consumer.js'
+import { DeadLettersConsumer } from './ops/dead-letters.consumer.js'
+import { DeadLetters } from './ops/dead-letters.js'
+import { OpsController } from './ops/ops.controller.js'
+import { Redrives } from './ops/redrives.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { PROJECTED_CATEGORIES } from './projection.js'
 import { Orders } from './read-models/orders.js'
 import { Products } from './read-models/products.js'
 import { ENTITIES } from './read-models/tables.js'
-import { ROWS, SEALED_TEXTS } from './tokens.js'
+import { CLOCK, IDS, LOG_DRIVER, ROWS, SEALED_TEXTS } from './tokens.js'
 
 export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
   url: config.DATABASE_URL,
@@ -28,18 +33,19 @@ export interface OrderQueryParts {
   readonly clock: Clock
   /** Opens what is sealed. */
   readonly sealed: SealedTexts
+  readonly driver: LogDriver
   /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
   readonly life: Life
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, life, sealed }: OrderQueryParts): DynamicModule {
+  static with(config: OrderQueryConfig, { clock, life, sealed, driver }: OrderQueryParts): DynamicModule {
     const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
     return {
       module: OrderQueryModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 3, retryDelay: 1_000 })],
-      controllers: [OrdersController, ProductsController, EventsConsumer],
+      controllers: [OrdersController, ProductsController, OpsController, EventsConsumer, DeadLettersConsumer],
       providers: [
         { provide: Life, useValue: life },
         { provide: ROWS, useFactory: (source: DataSource) => typeormRows(source), inject: [DataSource] },
@@ -52,6 +58,11 @@ export class OrderQueryModule {
         Freshness,
         Orders,
         Products,
+        { provide: LOG_DRIVER, useValue: driver },
+        { provide: CLOCK, useValue: clock },
+        { provide: IDS, useValue: systemIds },
+        DeadLetters,
+        Redrives,
       ],
     }
   }

@@ -1,3 +1,6 @@
 /** Injection tokens of what is no class. */
 export const ROWS = Symbol('row store')
 export const SEALED_TEXTS = Symbol('opens what is sealed')
+export const LOG_DRIVER = Symbol('log driver')
+export const CLOCK = Symbol('clock')
+export const IDS = Symbol('ids')

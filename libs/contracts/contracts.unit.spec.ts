@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { CONTRACTS, ContractViolation, OrderConfirmed, TOPICS } from '#contracts'
+import { CONTRACTS, ContractViolation, DEAD_LETTERS, OrderConfirmed, REDRIVES, TOPICS } from '#contracts'
 
 describe('contracts', () => {
   it.each(CONTRACTS.map((contract) => [contract.type, contract] as const))(
@@ -7,7 +7,7 @@ describe('contracts', () => {
     (_, contract) => {
       expect(contract.parse(contract.example)).toBe(contract.example)
       expect(() => contract.parse({})).toThrow(ContractViolation)
-      expect(TOPICS).toContain(contract.topic)
+      expect([...TOPICS, DEAD_LETTERS, REDRIVES]).toContain(contract.topic)
     },
   )
 

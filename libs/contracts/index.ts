@@ -1,6 +1,7 @@
 import { CATALOGUE_EVENTS, ProductChanged } from './catalogue-events.js'
 import * as commands from './commands.js'
 import { FRAUD_COMMANDS, ORDERS_COMMANDS, STOCK_COMMANDS, WALLET_COMMANDS } from './commands.js'
+import { MessageParked, MessageRecovered, MessageRedriven, RedriveRequested } from './dead-letters.js'
 import type { MessageContract } from './define.js'
 import { AlertDecided, FRAUD_EVENTS, TransactionScored } from './fraud-events.js'
 import {
@@ -23,6 +24,7 @@ import { WALLET_EVENTS, WalletChanged } from './wallet-events.js'
 
 export * from './catalogue-events.js'
 export * from './commands.js'
+export * from './dead-letters.js'
 export * from './define.js'
 export * from './fraud-events.js'
 export * from './orders-events.js'
@@ -74,4 +76,8 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   commands.RefundToWallet,
   commands.ScoreTransaction,
   CommandAnswered,
+  MessageParked,
+  MessageRedriven,
+  MessageRecovered,
+  RedriveRequested,
 ] as unknown as readonly MessageContract<never>[]

@@ -10,7 +10,7 @@ import type pg from 'pg'
 import { Life } from './life.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
-import { reporter, watchConsumer, watchRelay } from './watch.js'
+import { reporter, watchConsumer, watchRelay, watchStandings } from './watch.js'
 
 export type ServiceConfig = BaseConfig & {
   /** Connections of the write path and the reads. */
@@ -104,6 +104,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       clock,
       listener: watchConsumer(app, report),
     })
+    watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => pool.query('SELECT 1'))

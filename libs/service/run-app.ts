@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Command } from 'commander'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
 import { environmentText } from './environment-text.js'
-import { awaitReady, keySettings, logSettings, migrateApp, startSettings } from './start-up.js'
+import { acceptAppLog, awaitReady, keySettings, logSettings, migrateApp, startSettings } from './start-up.js'
 
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {
@@ -44,6 +44,13 @@ export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
     .command('migrate')
     .description('bring the database to the shape that this version needs, then end; needs to know only where that is')
     .action(() => migrateAndSay(app))
+  if ('LOG' in app.config.properties) {
+    program
+      .command('accept-log')
+      .description('take the log as it is, where it lost records: read from its first one, passing over what was handled')
+      .option('--all', 'every partition, also where nothing seems to be missing')
+      .action(({ all = false }: { readonly all?: boolean }) => acceptAndSay(app, all))
+  }
   await program.parseAsync()
 }
 
@@ -69,6 +76,17 @@ const migrateAndSay = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
     process.stdout.write(`${app.name}: ${ran.length === 0 ? 'nothing to migrate' : `${ran.length} migrations ran: ${ran.join(', ')}`}\n`)
   } catch (error) {
     process.stderr.write(`${app.name} cannot migrate: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  }
+}
+
+const acceptAndSay = async <P extends PlaceProperties>(app: AppCommand<P>, all: boolean): Promise<void> => {
+  try {
+    const moved = await acceptAppLog({ ...placesOf(app), name: app.name, migrations: app.migrations }, all)
+    for (const line of moved) process.stdout.write(`${app.name}: ${line}\n`)
+    process.stdout.write(`${app.name}: ${moved.length} partitions are read again from the log's first record\n`)
+  } catch (error) {
+    process.stderr.write(`${app.name} cannot accept the log: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(1)
   }
 }

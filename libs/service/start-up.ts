@@ -1,8 +1,8 @@
 import { SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
-import { isTransient, logMigrations, type LogDriver } from '#messaging'
+import { acceptLog, isTransient, logMigrations, pgConsumerStore, type LogDriver } from '#messaging'
 import { baseConfig, personalDataConfig, type BaseConfig, type PersonalDataConfig } from '#platform'
-import { createPool, migrate, type MigrateOptions, type Migration } from '#postgres'
+import { createPool, migrate, pgTransactions, type MigrateOptions, type Migration } from '#postgres'
 import Type from 'typebox'
 import { openLog, topicSpecs } from './log.js'
 
@@ -76,6 +76,21 @@ export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise
   if (!log) return
   const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
   await untilThere(places, where, () => withLog(open(log), log), waiting)
+}
+
+/** `acceptLog` for the app's group. Answers a line for each partition that it moved. */
+export const acceptAppLog = async (places: Places, all: boolean): Promise<readonly string[]> => {
+  const { DATABASE_URL, DATABASE_SCHEMA, log, name } = places
+  if (!log) throw new Error('it has no log')
+  const driver = openLog(name, { ...log, DATABASE_URL })
+  const pool = createPool({ url: DATABASE_URL, schema: DATABASE_SCHEMA, applicationName: name, maxConnections: 2 })
+  try {
+    const moved = await acceptLog({ driver, consumerStore: pgConsumerStore(pool), transactions: pgTransactions(pool), group: name, all })
+    return moved.map(({ topic, partition, next, first }) => `${topic}/${partition}: from ${next} back to ${first}`)
+  } finally {
+    await pool.end()
+    await driver.close()
+  }
 }
 
 /** A driver of its own each time: what a failed one still tries does not disturb the next. */

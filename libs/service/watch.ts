@@ -1,4 +1,6 @@
-import type { ConsumerListener, Relay, RelayListener } from '#messaging'
+import type { Clock } from '#kernel'
+import type { ConsumerListener, Relay, RelayListener, Standing } from '#messaging'
+import type { LogServer } from '#messaging/nest'
 import { APP_LOG, Metrics } from '#platform'
 import type { INestApplication } from '@nestjs/common'
 import type { Logger } from 'pino'
@@ -13,6 +15,8 @@ export const reporter = (app: INestApplication): ((error: unknown, during?: stri
   }
 }
 
+const BATCH_SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000]
+
 /** What the consumer does, as metrics; and a line for each message that nobody will handle until a person sends it back. */
 export const watchConsumer = (app: INestApplication, report: (error: unknown, during: string) => void): ConsumerListener => {
   const log = app.get<Logger>(APP_LOG)
@@ -21,17 +25,22 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
   const repeats = metrics.counter('consumer_repeats_total', 'Messages dropped because they had come before.', ['topic'])
   const lag = metrics.histogram('consumer_lag_seconds', 'Age of the newest message of a batch when its effect was committed.', ['topic'])
   const duration = metrics.histogram('consumer_batch_seconds', 'Both phases of a batch and its commit.', ['topic'])
+  const sizes = metrics.histogram('consumer_batch_messages', 'Messages of a batch that were handled.', ['topic'], BATCH_SIZES)
+  const commits = metrics.histogram('consumer_commit_seconds', 'The transaction of a batch: its effect and its offset.', ['topic'])
+  const gaps = metrics.counter('consumer_log_gaps_total', 'Times that a place of this app was found not to be in the log.', ['topic'])
   const retries = metrics.counter('consumer_retries_total', 'Batches delivered again: a dependency was away, or the fence was lost.', [
     'topic',
   ])
   const deferred = metrics.counter('consumer_deferred_total', 'Messages put aside with their key, to be tried again.', ['topic'])
   const parked = metrics.counter('consumer_parked_total', 'Messages in the dead letters.', ['topic'])
   return {
-    onCommitted: ({ partition: { topic }, messages, repeats: dropped, duration_ms, lag_ms }) => {
+    onCommitted: ({ partition: { topic }, messages, repeats: dropped, duration_ms, commit_ms, lag_ms }) => {
       handled.inc({ topic }, messages)
       if (dropped > 0) repeats.inc({ topic }, dropped)
       lag.observe({ topic }, Math.max(0, lag_ms) / 1_000)
       duration.observe({ topic }, duration_ms / 1_000)
+      sizes.observe({ topic }, messages)
+      if (commit_ms > 0) commits.observe({ topic }, commit_ms / 1_000)
     },
     onRetry: ({ partition: { topic }, error }) => {
       retries.inc({ topic })
@@ -48,8 +57,40 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
         'a message is parked in the dead letters: mend the cause, then send it back',
       )
     },
+    onLogGap: ({ reason, message, partition: { topic, partition }, next, log: { first, next: end } }) => {
+      gaps.inc({ topic })
+      log.fatal(
+        { reason, topic, partition, next: String(next), first: String(first), end: String(end) },
+        `consumption stands: ${message}. See "A log that lost records" in docs/operations.md`,
+      )
+    },
     onError: (error) => report(error, 'consumer'),
   }
+}
+
+/** Where the consumer's partitions stand, looked at when the metrics are scraped. Nothing is shown while the log or the database is away. */
+export const watchStandings = (app: INestApplication, consumer: Pick<LogServer, 'standings'>, clock: Clock): void => {
+  const metrics = app.get(Metrics)
+  let looking: Promise<readonly Standing[]> | undefined
+  const look = (): Promise<readonly Standing[]> =>
+    (looking ??= consumer
+      .standings()
+      .catch(() => [])
+      .finally(() => (looking = undefined)))
+  const gauge = (name: string, help: string, value: (standing: Standing) => number): void => {
+    metrics.gauge(name, help, ['topic', 'partition'], async (each) => {
+      const standings = await look()
+      each.reset()
+      for (const standing of standings) each.set({ topic: standing.topic, partition: String(standing.partition) }, value(standing))
+    })
+  }
+  gauge('consumer_lag_messages', 'Messages of the log that are not handled.', ({ lag }) => lag)
+  gauge('consumer_waiting_seconds', 'For how long the oldest of them has waited.', ({ waitingSince_ms }) =>
+    waitingSince_ms === undefined ? 0 : Math.max(0, clock.now() - waitingSince_ms) / 1_000,
+  )
+  gauge('consumer_deferred_messages', 'Messages that wait to be tried again.', ({ deferred }) => deferred)
+  gauge('consumer_parked_messages', 'Dead letters that nobody sent back.', ({ parked }) => parked)
+  gauge('consumer_log_gap', '1: the partition stands, because its place is not in the log.', ({ gap }) => (gap === undefined ? 0 : 1))
 }
 
 /** How far the log is behind the store. The relay is made before the app, so it tells through what this answers once the app is there. */

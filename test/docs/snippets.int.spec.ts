@@ -8,7 +8,6 @@ import { createPool, migrate } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { onCard, openCards } from './snippets/event-store.js'
 import { consumeCards, openCardsLog, publishCards, SpendingModule } from './snippets/messaging.js'
-import { redrive } from './snippets/redrive.js'
 
 let database: TestDatabase
 let store: EventStore
@@ -55,7 +54,6 @@ it('points are earned and spent once, and the consumer hears of it once', async 
 
   await store.execute(onCard('4', 'a', { type: 'spend', points: 1 }))
   await eventually('what was spent later', async () => (await spent()) === 5n)
-  await redrive(database.url, ['0190a000-0000-8000-8000-00000000dead'], 'c-1')
   await app.close()
   await relay.stop()
   await driver.close()

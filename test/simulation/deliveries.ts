@@ -1,6 +1,7 @@
+import { REDRIVES } from '#contracts'
 import type { IncomingMessage, Transaction } from '#kernel'
 import { asMemory } from '#kernel/testing'
-import { noEffect, REDRIVES, type BatchHandler, type ConsumerStore, type StoredRecord, type TopicPartition } from '#messaging'
+import { noEffect, type BatchHandler, type ConsumerStore, type StoredRecord, type TopicPartition } from '#messaging'
 import type { MemoryBroker } from '#messaging/testing'
 import { Violation } from './violation.js'
 

@@ -68,6 +68,18 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
       const { statusCode, headers: answered, body } = await app.inject({ method: 'GET', url, headers })
       return { status: statusCode, headers: answered, body: JSON.parse(body) as Answer['body'] }
     },
+    post: async (
+      url: string,
+      body: object,
+      as: NonNullable<GetOptions['as']>,
+      key?: string,
+    ): Promise<Answer & { readonly text: string }> => {
+      const headers = { ...(await issuer.as(...as)), ...(key !== undefined && { 'idempotency-key': key }) }
+      const { statusCode, headers: answered, body: text } = await app.inject({ method: 'POST', url, headers, payload: body })
+      return { status: statusCode, headers: answered, text, body: JSON.parse(text) as Answer['body'] }
+    },
+    /** Another process's view of the log. */
+    log: () => postgresLog({ url: database.url, shared: false }),
     /** Under the key of the customer `c-1`. */
     sealed: (text: string) => seal(customerKey, text),
     sealedFor: async (subject: string, text: string) => seal(await keys.forSubject(subject), text),

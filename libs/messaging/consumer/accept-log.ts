@@ -1,30 +1,46 @@
 import type { Transactions } from '#kernel'
 import { FenceLost } from '../failure.js'
-import type { LogDriver } from '../log.js'
-import { gapOf, type LogGap } from './log-gap.js'
+import type { LogDriver, TopicPartition } from '../log.js'
+import { gapOf } from './log-gap.js'
 import type { ConsumerStore } from './store.js'
+
+export interface AcceptLogOptions {
+  readonly driver: LogDriver
+  readonly consumerStore: ConsumerStore
+  readonly transactions: Transactions
+  readonly group: string
+  /** Also places that the log does have: it may have been made anew and grown past them. */
+  readonly all?: boolean
+}
+
+export interface MovedPlace extends TopicPartition {
+  /** Where it stood. */
+  readonly next: bigint
+  /** Where it goes on: the log's first record. */
+  readonly first: bigint
+}
 
 /**
  * An operator's word that the log is to be read as it is: each place of the group that the log does not have goes to the log's first record.
- * What was handled before is recognised by its origin and dropped. Answers what it moved; a second call moves nothing. A partition that a
- * running consumer stands at is taken up by it at its next look.
+ * What was handled before is recognised by its origin and dropped. Answers what it moved. A running consumer takes it up at its next look.
  */
-export const acceptLog = async (
-  driver: LogDriver,
-  consumerStore: ConsumerStore,
-  transactions: Transactions,
-  group: string,
-): Promise<readonly LogGap[]> => {
-  const moved: LogGap[] = []
+export const acceptLog = async ({
+  driver,
+  consumerStore,
+  transactions,
+  group,
+  all = false,
+}: AcceptLogOptions): Promise<readonly MovedPlace[]> => {
+  const moved: MovedPlace[] = []
   for (const { topic, partition, next } of await consumerStore.places(group)) {
+    const place = { topic, partition }
     const log = (await driver.offsets(topic)).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }
-    const gap = gapOf({ topic, partition }, next, log)
-    if (!gap) continue
-    const { marks } = await consumerStore.progress(group, gap.partition, log.first)
+    if ((!all && !gapOf(place, next, log)) || next === log.first) continue
+    const { marks } = await consumerStore.progress(group, place, log.first)
     await transactions.run(async (tx) => {
-      if (!(await consumerStore.advance(tx, group, gap.partition, next, log.first, marks))) throw new FenceLost(group, topic, partition)
+      if (!(await consumerStore.advance(tx, group, place, next, log.first, marks))) throw new FenceLost(group, topic, partition)
     })
-    moved.push(gap)
+    moved.push({ ...place, next, first: log.first })
   }
   return moved
 }

@@ -1,3 +1,4 @@
+import { REDRIVES } from '#contracts'
 import { systemClock, systemRandom, type Clock, type Random, type Transactions } from '#kernel'
 import { isTransient } from '../failure.js'
 import {
@@ -10,7 +11,7 @@ import {
   type Standing,
   type TopicPartition,
 } from '../log.js'
-import { messagingTopics, REDRIVES } from './dead-letters.js'
+import { messagingTopics } from './dead-letters.js'
 import { DeferredWorker, type ParkedKeyPolicy } from './deferred-worker.js'
 import type { ConsumerListener } from './listener.js'
 import { LogGap } from './log-gap.js'

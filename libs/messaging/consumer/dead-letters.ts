@@ -1,12 +1,8 @@
-import type { JsonObject } from '#kernel'
+import { DEAD_LETTERS, MessageParked, MessageRecovered, MessageRedriven, RedriveRequested, REDRIVES } from '#contracts'
+import type { MessageContext, OutgoingMessage } from '#kernel'
 import { encodeMessage } from '../cloud-events.js'
 import type { LogDriver, LogRecord, TopicSpec } from '../log.js'
 import type { DeadLetter, LetterChange } from './store.js'
-
-/** Where consumers tell what they parked and what became of it, keyed by the dead letter's id. */
-export const DEAD_LETTERS = 'dead-letters'
-/** Where a redrive is asked for. Type `RedriveRequested`; the consumer group that parked the message acts on it. */
-export const REDRIVES = 'redrives'
 
 const DAY_MS = 86_400_000
 
@@ -16,67 +12,39 @@ export const messagingTopics: readonly TopicSpec[] = [
   { name: REDRIVES, partitions: 1, retention_ms: 7 * DAY_MS },
 ]
 
-/** What `dead-letters` says of a message: where it came from and why it was parked. Its data stays with the consumer that parked it. */
-export interface MessageParkedData extends JsonObject {
-  readonly id: string
-  readonly group: string
-  readonly topic: string
-  readonly partition: number
-  readonly offset: string
-  readonly key: string
-  readonly messageId: string
-  readonly type: string
-  readonly source: string
-  readonly errorClass: string
-  readonly error: string
-  readonly stackHash: string
-  readonly attempts: number
-  readonly parkedAt: string
-}
-
-/** Types of messages on `dead-letters`. The later two have `{id, group, topic, at, by}`, `by` being who sent it back. */
-export const MESSAGE_PARKED = 'MessageParked'
-export const MESSAGE_REDRIVEN = 'MessageRedriven'
-export const MESSAGE_RECOVERED = 'MessageRecovered'
-
-export const changeRecord = (group: string, change: LetterChange): LogRecord => {
-  const { letter, state, revision, at_ms, by } = change
+export const changeRecord = (group: string, { letter, state, revision, at_ms, by = '' }: LetterChange): LogRecord => {
   const { id, record } = letter
-  const at = new Date(at_ms).toISOString()
-  const traceparent = record.headers['traceparent']
-  const [type, data] =
-    state === 'parked'
-      ? [MESSAGE_PARKED, parkedData(group, letter)]
-      : [state === 'redriven' ? MESSAGE_REDRIVEN : MESSAGE_RECOVERED, { id, group, topic: record.topic, at, by: by ?? '' }]
-  return withoutOrigin(
-    {
-      topic: DEAD_LETTERS,
-      key: id,
-      type,
-      schemaVersion: 1,
-      id: `${id}@${revision}`,
-      data: { ...data, revision },
-      context: {
-        correlationId: record.headers['correlationid'] ?? id,
-        causationId: record.headers['ce_id'] ?? id,
-        ...(traceparent === undefined ? {} : { traceparent }),
-      },
-    },
-    group,
-    at_ms,
-  )
+  const change = { id, group, topic: record.topic, revision }
+  const context = contextOf(letter)
+  const messageId = `${id}@${revision}`
+  if (state === 'parked') {
+    return direct(MessageParked.message(id, { ...change, ...parked(letter) }, context, messageId), group, at_ms)
+  }
+  const contract = state === 'redriven' ? MessageRedriven : MessageRecovered
+  return direct(contract.message(id, { ...change, by, at: new Date(at_ms).toISOString() }, context, messageId), group, at_ms)
 }
 
-const parkedData = (group: string, { id, record, failure, attempts, parkedAt_ms }: DeadLetter): MessageParkedData => ({
-  id,
-  group,
-  topic: record.topic,
+const contextOf = ({ id, record: { headers } }: DeadLetter): MessageContext => {
+  const traceparent = headers['traceparent']
+  return {
+    correlationId: short(headers['correlationid'] ?? id),
+    causationId: short(headers['ce_id'] ?? id),
+    ...(traceparent === undefined ? {} : { traceparent: short(traceparent) }),
+  }
+}
+
+const MOST_TEXT = 1_024
+
+/** What could not be read may have anything in its headers. */
+const short = (text: string): string => text.slice(0, MOST_TEXT)
+
+const parked = ({ record, failure, attempts, parkedAt_ms }: DeadLetter) => ({
   partition: record.partition,
   offset: record.offset.toString(),
   key: record.key,
-  messageId: record.headers['ce_id'] ?? '',
-  type: record.headers['ce_type'] ?? '',
-  source: record.headers['ce_source'] ?? '',
+  messageId: short(record.headers['ce_id'] ?? ''),
+  type: short(record.headers['ce_type'] ?? ''),
+  source: short(record.headers['ce_source'] ?? ''),
   errorClass: failure.errorClass,
   error: failure.message,
   stackHash: failure.stackHash,
@@ -97,21 +65,10 @@ export const requestRedrive = async (driver: LogDriver, { ids, by, at_ms }: Redr
   const producer = await driver.producer()
   try {
     await producer.send(
-      ids.map((id) =>
-        withoutOrigin(
-          {
-            topic: REDRIVES,
-            key: id,
-            type: 'RedriveRequested',
-            schemaVersion: 1,
-            id: `${id}@${at_ms}`,
-            data: { id, by },
-            context: { correlationId: id, causationId: id },
-          },
-          'operator',
-          at_ms,
-        ),
-      ),
+      ids.map((id) => {
+        const context = { correlationId: id, causationId: id }
+        return direct(RedriveRequested.message(id, { id, by }, context, `${id}@${at_ms}`), 'operator', at_ms)
+      }),
     )
   } finally {
     await producer.close()
@@ -119,5 +76,5 @@ export const requestRedrive = async (driver: LogDriver, { ids, by, at_ms }: Redr
 }
 
 /** Sent directly, not by a relay: there is no position that would tell a repeat. */
-const withoutOrigin = (message: Parameters<typeof encodeMessage>[0], source: string, time_ms: number): LogRecord =>
+const direct = (message: OutgoingMessage, source: string, time_ms: number): LogRecord =>
   encodeMessage(message, source, time_ms, { incarnation: '', position: 0n, ordinal: 0 })

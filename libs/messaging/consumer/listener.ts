@@ -4,7 +4,8 @@ import type { LogGap } from './log-gap.js'
 /** What a consumer tells of itself; metrics are made of it elsewhere. Every part is optional, and none may throw. */
 export interface ConsumerListener {
   /**
-   * A batch's effect is committed. `lag_ms`: age of its newest message when it was committed; `duration_ms`: both phases and the commit.
+   * A batch's effect is committed. `lag_ms`: age of its newest message when it was committed; `duration_ms`: both phases and the commit;
+   * `commit_ms`: the transaction alone, 0 where nothing had to be written.
    * `messages` were handled; `repeats` dropped.
    */
   onCommitted?(batch: {
@@ -12,6 +13,7 @@ export interface ConsumerListener {
     readonly messages: number
     readonly repeats: number
     readonly duration_ms: number
+    readonly commit_ms: number
     readonly lag_ms: number
     readonly next: bigint
   }): void

@@ -186,13 +186,14 @@ export class PartitionConsumer {
     const began = clock.now()
     const sorted = this.#sort(records)
     const effect = sorted.fresh.length > 0 ? await handler(sorted.fresh) : noEffect
-    await this.#write(records, sorted, signal, effect)
+    const commit_ms = await this.#write(records, sorted, signal, effect)
     const now = clock.now()
     listener?.onCommitted?.({
       partition: this.place,
       messages: sorted.fresh.length,
       repeats: sorted.repeats,
       duration_ms: now - began,
+      commit_ms,
       lag_ms: now - (records.at(-1)?.timestamp_ms ?? now),
       next: this.#next,
     })
@@ -214,10 +215,12 @@ export class PartitionConsumer {
     sorted: Sorted,
     signal: AbortSignal,
     effect: (tx: Transaction) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<number> {
     const { group, transactions, consumerStore: store } = this.options
     const to = (records.at(-1)?.offset ?? this.#next) + 1n
     signal.throwIfAborted()
+    const began = this.options.clock.now()
+    let commit_ms = 0
     if (effect !== noEffect || sorted.behind.length + sorted.unreadable.length > 0) {
       await transactions.run(async (tx) => {
         if (!(await store.advance(tx, group, this.place, this.#stored, to, sorted.marks.list()))) {
@@ -228,6 +231,7 @@ export class PartitionConsumer {
         if (sorted.unreadable.length > 0) await store.park(tx, group, sorted.unreadable)
       })
       this.#stored = to
+      commit_ms = this.options.clock.now() - began
     }
     this.#next = to
     this.#marks = sorted.marks
@@ -236,6 +240,7 @@ export class PartitionConsumer {
       this.options.listener?.onParked?.({ id, partition: this.place, attempts, errorClass: failure.errorClass })
     }
     if (sorted.behind.length + sorted.unreadable.length > 0) this.options.onAside()
+    return commit_ms
   }
 
   #sort(records: readonly StoredRecord[]): Sorted {

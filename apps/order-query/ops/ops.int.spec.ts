@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { asMemory, memoryTransactions } from '#kernel/testing'
+import { Consumer, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
+import { eventually, MemoryConsumerStore } from '#messaging/testing'
+import { openWorld, type World } from '../testing/world.js'
+
+const ADMIN = ['asha', 'admin'] as const
+const TOPIC = 'parcels'
+const LETTERS = '/v1/ops/dead-letters'
+
+let world: World
+let log: LogDriver
+let shop: Consumer
+let ill = true
+const handled: string[] = []
+let position = 0n
+
+/** Another app: it cannot handle what is ill. */
+const shopHandler: BatchHandler = (messages) => {
+  for (const { data } of messages) if (ill && data['ill'] === true) throw new TypeError('cannot read the parcel of 9876543210')
+  return Promise.resolve((tx) => {
+    asMemory(tx).onCommit(() => handled.push(...messages.map(({ data }) => String(data['name']))))
+    return Promise.resolve()
+  })
+}
+
+const send = async (name: string, isIll: boolean) => {
+  const context = { correlationId: `order-${name}`, causationId: 'test' }
+  const message = { topic: TOPIC, key: name, type: 'ParcelSent', schemaVersion: 1, data: { name, ill: isIll }, context }
+  const origin = { incarnation: 'one', position: ++position, ordinal: 0 }
+  await (await log.producer()).send([encodeMessage(message, 'parcels-app', Date.now(), origin)])
+}
+
+const listed = async (query = ''): Promise<readonly Record<string, unknown>[]> => {
+  const { status, body } = await world.get(`${LETTERS}${query}`, { as: ADMIN })
+  expect(status).toBe(200)
+  return body.items ?? []
+}
+
+beforeAll(async () => {
+  world = await openWorld()
+  log = world.log()
+  await log.ensureTopics([{ name: TOPIC, partitions: 2, retention_ms: 86_400_000 }])
+  shop = new Consumer(
+    {
+      driver: log,
+      group: 'shop',
+      transactions: memoryTransactions(),
+      consumerStore: new MemoryConsumerStore(),
+      maxAttempts: 1,
+      firstRetry_ms: 1,
+      mostRetry_ms: 2,
+      deferredPoll_ms: 20,
+      tell_ms: 20,
+    },
+    new Map([[TOPIC, shopHandler]]),
+  )
+  await shop.start()
+  await world.app.startAllMicroservices()
+  await world.app.init()
+}, 60_000)
+
+afterAll(async () => {
+  await shop.close()
+  await log.close()
+  await world.close()
+}, 30_000)
+
+describe('dead letters', () => {
+  it('are listed, shown and sent back, with who and why, for administrators', async () => {
+    await send('a', true)
+    await send('b', true)
+    await send('c', false)
+    await eventually('both are known', async () => (await listed(`?topic=${TOPIC}`)).length === 2)
+    expect(handled).toEqual(['c'])
+    const [letter] = await listed('?key=a')
+    expect(letter).toMatchObject({
+      group: 'shop',
+      topic: TOPIC,
+      key: 'a',
+      type: 'ParcelSent',
+      source: 'parcels-app',
+      status: 'PARKED',
+      errorClass: 'TypeError',
+      correlationId: 'order-a',
+    })
+    expect(JSON.stringify(letter)).not.toContain('9876543210')
+    const path = `${LETTERS}/${String(letter?.['id'])}`
+
+    expect((await world.get(path, { as: ['ravi', 'support'] })).status).toBe(403)
+    expect((await world.post(`${path}/redrive`, { reason: 'x' }, ['ravi', 'support'])).status).toBe(403)
+    expect((await world.post(`${path}/redrive`, {}, ADMIN)).status).toBe(400)
+    const unknown = `${LETTERS}/0190a000-0000-8000-8000-00000000dead`
+    expect((await world.get(unknown, { as: ADMIN })).status).toBe(404)
+    expect((await world.post(`${unknown}/redrive`, { reason: 'x' }, ADMIN)).status).toBe(404)
+
+    // Nothing is mended: it comes back with another try to show.
+    const once = await world.post(`${path}/redrive`, { reason: 'to see' }, ADMIN, 'k-1')
+    expect(once).toMatchObject({ status: 200, body: { requested: 1, remaining: 0 } })
+    const again = await world.post(`${path}/redrive`, { reason: 'to see' }, ADMIN, 'k-1')
+    expect(again.text).toBe(once.text)
+    expect(again.headers['idempotency-replayed']).toBe('true')
+    expect((await world.post(`${path}/redrive`, { reason: 'other' }, ADMIN, 'k-1')).body).toMatchObject({
+      type: '/problems/idempotency-key-reused',
+    })
+    const parkedTwice = async () => {
+      const { body } = await world.get(path, { as: ADMIN })
+      return (body['history'] as { type: string }[]).filter(({ type }) => type === 'PARKED').length === 2
+    }
+    await eventually('it is parked again', parkedTwice)
+
+    ill = false
+    for (let times = 0; times < 3; times++) await world.post(`${path}/redrive`, { reason: 'mended in release 42' }, ADMIN)
+    await eventually('it is handled', async () => (await listed('?status=RECOVERED')).length === 1)
+    expect(handled).toEqual(['c', 'a'])
+    const { body } = await world.get(path, { as: ADMIN })
+    expect(body['history']).toContainEqual(
+      expect.objectContaining({ type: 'REDRIVE_REQUESTED', by: 'asha', reason: 'mended in release 42' }),
+    )
+    expect(body['history']).toContainEqual(expect.objectContaining({ type: 'RECOVERED', by: 'asha' }))
+    // Sent back once it is handled, it is nothing to anybody.
+    expect((await world.post(`${path}/redrive`, { reason: 'again' }, ADMIN)).body).toMatchObject({ requested: 0 })
+  })
+
+  it('are sent back by filter, each once, and all', async () => {
+    ill = true
+    for (const name of ['d', 'e', 'f']) await send(name, true)
+    await eventually('all are known', async () => (await listed(`?topic=${TOPIC}`)).length === 4)
+    expect((await listed('?errorClass=RangeError')).length).toBe(0)
+    const pages = await world.get(`${LETTERS}?limit=3`, { as: ADMIN })
+    expect(pages.body.items).toHaveLength(3)
+    expect(await listed(`?limit=3&cursor=${pages.body.nextCursor ?? ''}`)).toHaveLength(1)
+
+    ill = false
+    const none = await world.post(`${LETTERS}/redrive`, { topic: 'orders.events', reason: 'mended' }, ADMIN)
+    expect(none.body).toMatchObject({ requested: 0, remaining: 0 })
+    const some = await world.post(`${LETTERS}/redrive`, { topic: TOPIC, filter: { key: 'd', type: 'ParcelSent' }, reason: 'mended' }, ADMIN)
+    expect(some.body).toMatchObject({ requested: 1, remaining: 0 })
+    const all = await world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN)
+    expect(all.body['remaining']).toBe(0)
+    await eventually('all are handled', async () => (await listed()).length === 0)
+    expect([...handled].sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+    expect((await world.post(`${LETTERS}/redrive`, { filter: { colour: 'red' }, reason: 'x' }, ADMIN)).status).toBe(400)
+  })
+})
+
+describe('consumers', () => {
+  it('show every group with its lag in messages and seconds, and what it put aside', async () => {
+    const groups = async () => {
+      const { status, body } = await world.get('/v1/ops/consumers', { as: ADMIN })
+      expect(status).toBe(200)
+      return body.items ?? []
+    }
+    const find = async (group: string) => (await groups()).find((each) => each['group'] === group)
+    await eventually('both told', async () => (await find('shop')) !== undefined && (await find('order-query')) !== undefined)
+    for (const place of shop.assignment()) shop.pause(place)
+    await send('g', false)
+    await eventually('it waits', async () => (await find('shop'))?.['lag'] === 1)
+    expect(await find('shop')).toMatchObject({ lag: 1, healthy: true, parked: 0, deferred: 0 })
+    expect(Number((await find('shop'))?.['lagSeconds'])).toBeGreaterThanOrEqual(0)
+    for (const place of shop.assignment()) shop.resume(place)
+    await eventually('none waits', async () => (await find('shop'))?.['lag'] === 0)
+    expect((await world.get('/v1/ops/consumers', { as: ['ravi', 'support'] })).status).toBe(403)
+    const metrics = (await world.app.inject({ method: 'GET', url: '/metrics' })).body
+    expect(metrics).toMatch(/consumer_lag_messages\{topic="orders\.events",partition="0",app="order-query"\} 0/)
+  })
+})
