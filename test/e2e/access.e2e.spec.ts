@@ -127,6 +127,7 @@ describe('roles and ownership', () => {
       'GET /v1/wallets/{id}',
       'GET /v1/wallets/{id}/statement',
       'POST /v1/orders/{id}/cancel',
+      'POST /v1/orders/{id}/return',
       'POST /v1/transfers',
       'POST /v1/wallets/{id}/holds',
       'POST /v1/wallets/{id}/holds/{holdId}/capture',

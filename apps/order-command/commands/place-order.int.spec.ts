@@ -55,6 +55,25 @@ describe('placing an order', () => {
     await expect(one.placing()).rejects.toMatchObject({ status: 403, slug: 'account-erased' })
   })
 
+  it('keeps both parts of a split, and refuses one that leaves the other nothing', async () => {
+    const one = await world()
+    const other = { method: 'card', token: 'tok_success_42' } as const
+    const split = (amount: string) => ({ method: 'split', walletId: 'w-1', amount, other }) as const
+    const { body } = await one.placing(split('299799'))
+    const { orderId, payment } = body as unknown as { orderId: string; payment: object }
+    expect(payment).toMatchObject({
+      method: 'split',
+      walletId: 'w-1',
+      walletAmount: { amount: '299799' },
+      other: { method: 'card', display: 'card …42' },
+    })
+    const { state } = await one.store.load(orderRef(orderId))
+    expect(state?.payment).toMatchObject({ walletAmount: '299799', other: { method: 'card', instrument: { subject: asha.sub } } })
+    expect(JSON.stringify([state, body])).not.toContain('tok_success')
+    for (const amount of ['299800', '999999'])
+      expect(await one.placing(split(amount))).toMatchObject({ status: 422, body: { type: '/problems/split-exceeds-total' } })
+  })
+
   it.each<[PaymentRequest, string | undefined]>([
     [{ method: 'upi', vpa: 'asha.rao@okbank' }, 'as…@okbank'],
     [{ method: 'upi', vpa: 'ab@upi' }, 'a…@upi'],

@@ -1,5 +1,5 @@
 import { seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
-import { isRefusal, type Clock, type Ids, type Random } from '#kernel'
+import { isRefusal, paise, refuse, type Clock, type Ids, type Random } from '#kernel'
 import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
 import { nothingPaidYet, orderView, paymentView, revealOrder, type ShippingAddressDto } from '#order-http'
 import { HttpCommands, type CommandRequest, type RecordedAnswer } from '#platform'
@@ -13,10 +13,15 @@ import { freshOrderRef, productRef } from '../streams.js'
 /** How the customer wants to pay, with the instrument in the clear: it goes no further than this command. */
 export type PaymentRequest =
   | { readonly method: 'wallet'; readonly walletId: string }
+  | ProviderRequest
+  | { readonly method: 'cod' }
+  /** `amount` is the wallet's part, in paise: refused `split-exceeds-total` where it leaves nothing for the other. */
+  | { readonly method: 'split'; readonly walletId: string; readonly amount: string; readonly other: ProviderRequest }
+
+type ProviderRequest =
   | { readonly method: 'upi'; readonly vpa: string; readonly flow?: 'collect' | 'intent' }
   | { readonly method: 'card'; readonly token: string }
   | { readonly method: 'netbanking'; readonly bankCode: string }
-  | { readonly method: 'cod' }
 
 export interface OrderRequest {
   /** Each sku once. */
@@ -74,6 +79,9 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
           gstRates: this.rules.gstRates,
         })
         if (isRefusal(priced)) return priced
+        const { payment } = wanted
+        if (payment.method === 'split' && paise(payment.amount) >= paise(priced.totals.grandTotal))
+          return refuse('split-exceeds-total', 'the wallet pays less than the whole in a split')
         const content: OrderContent = { customerId, items: priced.items, totals: priced.totals, ...sealed }
         const { state, version } = states.of(target)
         const events = order.decide({ type: 'place', content, at }, state)
@@ -115,10 +123,25 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
 }
 
 /** What is sealed is the bare text of the instrument: the VPA, the card's token, the bank's code. */
-const paymentChoice = (payment: PaymentRequest, sealInstrument: (text: string) => Record<string, string>): PaymentChoice => {
+const paymentChoice = (payment: PaymentRequest, sealInstrument: SealInstrument): PaymentChoice => {
   switch (payment.method) {
     case 'wallet':
       return { method: 'wallet', walletId: payment.walletId }
+    case 'cod':
+      return { method: 'cod' }
+    case 'split': {
+      const { walletId, amount, other } = payment
+      return { method: 'split', walletId, walletAmount: amount, other: providerChoice(other, sealInstrument) }
+    }
+    default:
+      return providerChoice(payment, sealInstrument)
+  }
+}
+
+type SealInstrument = (text: string) => Record<string, string>
+
+const providerChoice = (payment: ProviderRequest, sealInstrument: SealInstrument): NonNullable<PaymentChoice['other']> => {
+  switch (payment.method) {
     case 'upi':
       return { method: 'upi', flow: payment.flow ?? 'collect', instrument: sealInstrument(payment.vpa), display: maskedVpa(payment.vpa) }
     case 'card':
@@ -126,8 +149,6 @@ const paymentChoice = (payment: PaymentRequest, sealInstrument: (text: string) =
     case 'netbanking':
       // A bank's code names no person's account.
       return { method: 'netbanking', instrument: sealInstrument(payment.bankCode), display: payment.bankCode }
-    case 'cod':
-      return { method: 'cod' }
   }
 }
 

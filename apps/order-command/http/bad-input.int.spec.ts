@@ -107,7 +107,7 @@ describe('an order with one field wrong names it', () => {
     text(['shippingAddress', 'pincode'], 6, ['012345', '56000', '56000a', '٥٦٠٠٠١']),
     text(['shippingAddress', 'phone'], 13, ['9876543210', '+915876543210', '+9198765432101', '+1 9876543210']),
     { path: ['payment'], wrong: NO_OBJECT },
-    { path: ['payment', 'method'], wrong: [...NO_STRING, '', 'cash', 'split', 'constructor'] },
+    { path: ['payment', 'method'], wrong: [...NO_STRING, '', 'cash', 'emi', 'constructor'] },
     text(['payment', 'walletId'], 36, ['not-a-uuid']),
     { path: ['device'], wrong: NO_OBJECT, optional: true },
     text(['device', 'id'], 128, ['has space', 'ключ']),
@@ -128,6 +128,20 @@ describe('an order with one field wrong names it', () => {
     { path: ['payment', 'number'], wrong: ['4111111111111111'], optional: true },
   ])
   post(basket({ payment: { method: 'netbanking', bankCode: 'SBOX_SUCCESS' } }), [text(['payment', 'bankCode'], 32, ['lower', 'A', 'A B'])])
+  const split = {
+    method: 'split',
+    walletId: '0190a000-0000-7000-8000-0000000000aa',
+    amount: { amount: '100', currency: 'INR' },
+    other: { method: 'card', token: 'tok_success' },
+  }
+  post(basket({ payment: split }), [
+    text(['payment', 'walletId'], 36, ['not-a-uuid']),
+    ...moneyFields(['payment', 'amount']),
+    { path: ['payment', 'other'], wrong: NO_OBJECT },
+    { path: ['payment', 'other', 'method'], wrong: [...NO_STRING, 'cod', 'wallet', 'split', ''] },
+    text(['payment', 'other', 'token'], 128, ['has space']),
+    { path: ['payment', 'other', 'walletId'], wrong: ['x'], optional: true },
+  ])
   post(basket({ payment: { method: 'cod' } }), [{ path: ['payment', 'token'], wrong: ['x'], optional: true }])
 
   it('that has a sku on two lines', async () => {

@@ -1,6 +1,6 @@
 import { MAX_LINES } from '#order'
 import { OrderItemDto, ShippingAddressDto } from '#order-http'
-import { ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, Vpa } from '#platform'
+import { IsMoney, ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, Vpa, type MoneyDto } from '#platform'
 
 export class WalletPaymentDto {
   @OneOf(['wallet'])
@@ -46,7 +46,23 @@ export class CodPaymentDto {
   readonly method!: 'cod'
 }
 
-export type PaymentDto = WalletPaymentDto | UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto | CodPaymentDto
+const THROUGH_PROVIDER = { upi: UpiPaymentDto, card: CardPaymentDto, netbanking: NetbankingPaymentDto } as const
+
+export class SplitPaymentDto {
+  @OneOf(['split'])
+  readonly method!: 'split'
+
+  @Uuid()
+  readonly walletId!: string
+
+  @IsMoney({ positive: true, description: 'What the wallet pays: less than the grand total.' })
+  readonly amount!: MoneyDto
+
+  @Variant('method', THROUGH_PROVIDER, { description: 'What the rest is paid by.' })
+  readonly other!: UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto
+}
+
+export type PaymentDto = WalletPaymentDto | UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto | CodPaymentDto | SplitPaymentDto
 
 class DeviceDto {
   @VisibleAscii(128, { example: 'device-7f3a' })
@@ -60,11 +76,7 @@ export class PlaceOrderDto {
   @Nested(() => ShippingAddressDto)
   readonly shippingAddress!: ShippingAddressDto
 
-  @Variant(
-    'method',
-    { wallet: WalletPaymentDto, upi: UpiPaymentDto, card: CardPaymentDto, netbanking: NetbankingPaymentDto, cod: CodPaymentDto },
-    { description: '`split` is not offered yet: 400.' },
-  )
+  @Variant('method', { wallet: WalletPaymentDto, ...THROUGH_PROVIDER, cod: CodPaymentDto, split: SplitPaymentDto })
   readonly payment!: PaymentDto
 
   @Nested(() => DeviceDto, { optional: true })

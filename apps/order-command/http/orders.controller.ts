@@ -151,6 +151,6 @@ const refuseRepeatedSkus = ({ items }: { readonly items: readonly OrderItemDto[]
 const orderRequest = ({ items, shippingAddress, payment, device }: PlaceOrderDto): OrderRequest => ({
   items: items.map(({ sku, quantity }) => ({ sku, quantity })),
   shippingAddress: { ...shippingAddress, state: currentStateLetters(shippingAddress.state) },
-  payment: { ...payment },
+  payment: payment.method === 'split' ? { ...payment, amount: payment.amount.amount } : { ...payment },
   ...(device === undefined ? {} : { device: { id: device.id } }),
 })

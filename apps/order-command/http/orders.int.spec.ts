@@ -111,6 +111,12 @@ describe('placing an order', () => {
       { method: 'card', token: 'tok_success' },
       { method: 'netbanking', bankCode: 'SBOX_SUCCESS' },
       { method: 'cod' },
+      {
+        method: 'split',
+        walletId: '0190a000-0000-7000-8000-0000000000aa',
+        amount: { amount: '100', currency: 'INR' },
+        other: { method: 'upi', vpa: 'success@upi' },
+      },
     ]
     for (const payment of methods) expect(await call('POST', '/v1/orders', placing(basket({ payment })))).toMatchObject({ status: 201 })
   })
