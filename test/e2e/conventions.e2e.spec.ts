@@ -236,15 +236,18 @@ describe('read your writes', () => {
     const token = tokenOf(await placeOrder(customer, sku, { method: 'cod' }))['consistency-token']
     const [incarnation, stream, version] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [string, string, number]
     const made = (...content: unknown[]) => ({ 'consistency-token': Buffer.from(JSON.stringify(content)).toString('base64url') })
-    const late = [made(incarnation, stream, version + 1_000), made('ffffffff-ffff-7fff-bfff-ffffffffffff', stream, version)]
+    // The last is of a store that was restored since: whether what it speaks of was lost then, nobody knows.
+    const late = [
+      made(incarnation, stream, version + 1_000),
+      made('ffffffff-ffff-7fff-bfff-ffffffffffff', stream, version),
+      made('00000000-0000-7000-8000-000000000001', stream, version),
+    ]
     const answers = await Promise.all(late.map((headers) => call('GET', '/v1/orders', { token: customer.token, headers })))
     expect(answers.map((answer) => [answer.status, slug(answer), answer.headers.get('retry-after')])).toEqual([
       [503, 'not-yet-consistent', '1'],
       [503, 'not-yet-consistent', '1'],
+      [503, 'not-yet-consistent', '1'],
     ])
-    // Incarnations are ordered: a store that was restored since is past the tokens of the one before.
-    const before = made('00000000-0000-7000-8000-000000000001', stream, version)
-    expect((await call('GET', '/v1/orders', { token: customer.token, headers: before })).status).toBe(200)
     for (const headers of [{ 'consistency-token': 'rubbish' }, made(1), made(incarnation, stream), made(incarnation, stream, -1)]) {
       const answer = await call('GET', '/v1/orders', { token: customer.token, headers })
       expect([answer.status, slug(answer)]).toEqual([400, 'invalid-consistency-token'])
