@@ -123,3 +123,8 @@ export const int8Array = (values: Iterable<number>): Buffer => {
   for (const value of values) array.push(value)
   return array.toBuffer()
 }
+export const int4Array = (values: Iterable<number>): Buffer => {
+  const array = new IntegerArray()
+  for (const value of values) array.push(value)
+  return array.toBuffer()
+}

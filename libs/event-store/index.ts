@@ -7,7 +7,7 @@ export { pgSubjectKeys, rewrapSubjectKeys } from './pg-subject-keys.js'
 export { PublishFailed } from './publish.js'
 export { releaseRelay } from './release-relay.js'
 export * from './store.js'
-export { streamName, type AnyStreamType } from './stream.js'
+export { streamName, typesByCategory, type AnyStreamType, type StreamTypes } from './stream.js'
 export { SUBJECT_KEYS_SCHEMA, subjectKeyGrants, subjectKeyMigrations } from './subject-key-migration.js'
 export {
   masterKeysOf,
@@ -21,3 +21,7 @@ export {
   type SubjectKey,
   type SubjectKeys,
 } from './subject-keys.js'
+export { CheckpointRefused, readCheckpoint, writeCheckpoint, type CheckpointSeal } from './checkpoint.js'
+export { differences, listStreams, replayStream, stateAt, type Difference, type ListedStream, type Replayed } from './inspect.js'
+export { exportEvents, ImportRefused, importEvents } from './transfer.js'
+export { MOST_FAULTS, verifyAll, type Fault, type StreamHead, type Verified } from './verify-all.js'

@@ -13,7 +13,17 @@ import { toRecorded } from './recorded.js'
 import { retrying } from './retry.js'
 import { Snapshotter } from './snapshots.js'
 import { StateCache } from './state-cache.js'
-import { CommandIdReused, type Answered, type Command, type EventStore, type Publisher, type StreamRef, type StreamState } from './store.js'
+import {
+  CommandIdReused,
+  type Answered,
+  type Command,
+  type EventStore,
+  type Publisher,
+  type ReadAll,
+  type ReadStream,
+  type StreamRef,
+  type StreamState,
+} from './store.js'
 import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
 export interface EventStoreOptions {
@@ -138,12 +148,12 @@ class PgEventStore implements EventStore {
     return loadAt(this.options.pool, registeredRef(this.#types, ref), at)
   }
 
-  async *readStream(stream: string, options?: { readonly from?: number; readonly limit?: number }) {
+  async *readStream(stream: string, options?: ReadStream) {
     for await (const row of readStream(this.options.pool, stream, options)) yield toRecorded(this.#types, row)
   }
 
-  readAll(options?: { readonly after?: bigint; readonly category?: string; readonly limit?: number }) {
-    return readAll(this.options.pool, this.#types, options)
+  readAll(options?: ReadAll) {
+    return readAll(this.options.pool, this.#types, this.options.clock, options)
   }
 
   verify(stream: string) {

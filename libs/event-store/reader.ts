@@ -1,30 +1,35 @@
+import type { Clock } from '#kernel'
 import type pg from 'pg'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { knownShapeOf } from './loader.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
-import type { Events, RecordedEvent, StreamRef, StreamState } from './store.js'
+import type { Events, ReadAll, ReadStream, RecordedEvent, StreamRef, StreamState } from './store.js'
 import { streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
 
 const PAGE = 1_000
 
-const STREAM_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE stream_id = $1 AND version >= $2 ORDER BY version LIMIT $3`
-const ALL_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2`
+const STREAM_PAGE = `
+SELECT ${EVENT_COLUMNS} FROM events WHERE stream_id = $1 AND version BETWEEN $2 AND $4 AND recorded_at <= $5 ORDER BY version LIMIT $3`
+const ALL_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
 const CATEGORY_PAGE = `
 SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')} FROM events e JOIN streams s ON s.stream_id = e.stream_id
-WHERE e.position > $1 AND s.category = $3 ORDER BY e.position LIMIT $2`
+WHERE e.position > $1 AND e.recorded_at <= $3 AND s.category = $4 ORDER BY e.position LIMIT $2`
+
+/** How long a follower waits at the end before it looks again. */
+const FOLLOW_EVERY_MS = 200
 
 /** Pages as they are asked for: a slow reader holds one page and no transaction. */
 export const readStream = async function* (
   pool: pg.Pool,
   stream: string,
-  { from = 1, limit = Infinity }: { readonly from?: number; readonly limit?: number } = {},
+  { from = 1, to = Number.MAX_SAFE_INTEGER, until = Number.MAX_SAFE_INTEGER, limit = Infinity }: ReadStream = {},
 ): AsyncGenerator<EventRow> {
   let next = from
   for (let left = limit; left > 0;) {
     const size = Math.min(PAGE, left)
-    const { rows } = await pool.query<EventRow>({ name: 'read_stream', text: STREAM_PAGE, values: [stream, next, size] })
+    const { rows } = await pool.query<EventRow>({ name: 'read_stream', text: STREAM_PAGE, values: [stream, next, size, to, until] })
     yield* rows
     const last = rows.at(-1)
     if (!last || rows.length < size) return
@@ -36,23 +41,31 @@ export const readStream = async function* (
 export const readAll = async function* (
   pool: pg.Pool,
   types: StreamTypes,
-  { after = 0n, category, limit = Infinity }: { readonly after?: bigint; readonly category?: string; readonly limit?: number } = {},
+  clock: Pick<Clock, 'sleep'>,
+  { after = 0n, until = Number.MAX_SAFE_INTEGER, category, limit = Infinity, follow }: ReadAll = {},
 ): AsyncGenerator<RecordedEvent> {
   let position = after
   for (let left = limit; left > 0;) {
     const size = Math.min(PAGE, left)
     const { rows } = await pool.query<EventRow>(
       category === undefined
-        ? { name: 'read_all', text: ALL_PAGE, values: [position, size] }
-        : { name: 'read_category', text: CATEGORY_PAGE, values: [position, size, category] },
+        ? { name: 'read_all', text: ALL_PAGE, values: [position, size, until] }
+        : { name: 'read_category', text: CATEGORY_PAGE, values: [position, size, until, category] },
     )
     for (const row of rows) yield toRecorded(types, row)
-    const last = rows.at(-1)
-    if (!last || rows.length < size) return
-    position = last.position
+    position = rows.at(-1)?.position ?? position
     left -= rows.length
+    if (rows.length === size) continue
+    if (!follow || !(await waited(clock, follow))) return
   }
 }
+
+/** False when it was aborted. */
+const waited = (clock: Pick<Clock, 'sleep'>, signal: AbortSignal): Promise<boolean> =>
+  clock.sleep(FOLLOW_EVERY_MS, signal).then(
+    () => true,
+    () => false,
+  )
 
 /** The chain over these rows, as it should be, and where it first is not. */
 export const verifyChain = async (

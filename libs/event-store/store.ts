@@ -130,12 +130,31 @@ export interface Commands {
 export class StoreUnavailable extends Error {}
 export class StoreOverloaded extends Error {}
 
+/** Which events of a stream: from and to these versions, recorded not after `until` (milliseconds since the epoch). */
+export interface ReadStream {
+  readonly from?: StreamVersion
+  readonly to?: StreamVersion
+  readonly until?: number
+  readonly limit?: number
+}
+
+export interface ReadAll {
+  readonly after?: bigint
+  readonly category?: string
+  /** Recorded not after this, milliseconds since the epoch. */
+  readonly until?: number
+  readonly limit?: number
+  /** Goes on, at the end, with what is appended, until this is aborted. */
+  readonly follow?: AbortSignal
+}
+
 /** The read side. */
 export interface Events {
   load<State>(stream: StreamRef<State>): Promise<StreamState<State>>
   loadAt<State>(stream: StreamRef<State>, at: { readonly version: StreamVersion } | { readonly time: number }): Promise<StreamState<State>>
-  readStream(stream: string, options?: { readonly from?: StreamVersion; readonly limit?: number }): AsyncIterable<RecordedEvent>
-  readAll(options?: { readonly after?: bigint; readonly category?: string; readonly limit?: number }): AsyncIterable<RecordedEvent>
+  readStream(stream: string, options?: ReadStream): AsyncIterable<RecordedEvent>
+  /** In commit order, without gaps. Read as fast as it is taken: nothing is fetched far ahead, and a reader that pauses holds no transaction. */
+  readAll(options?: ReadAll): AsyncIterable<RecordedEvent>
   /** Recomputes the hash chain of a stream. */
   verify(stream: string): Promise<{ ok: boolean; version: StreamVersion; checkedEvents: number; head: string; brokenAt?: StreamVersion }>
 }

@@ -206,6 +206,52 @@ export const eventStoreConformance = (name: string, make: () => Promise<Conforma
       expect(rest.map(({ position }) => position)).toEqual(positions.slice(3, 5))
     })
 
+    it('reads a stream up to a version and up to a time', async () => {
+      for (let at = 1; at <= 6; at++) await store.execute(change(`upto-${at}`, 'upto', at))
+      const all = await events('upto')
+      const versions = async (options: Parameters<EventStore['readStream']>[1]) =>
+        (await collect(store.readStream('tally-upto', options))).map(({ version }) => version)
+      expect(await versions({ from: 2, to: 4 })).toEqual([2, 3, 4])
+      expect(await versions({ to: 99, limit: 1 })).toEqual([1])
+      const middle = all[2]?.recordedAt ?? 0
+      const seen = all.filter(({ recordedAt }) => recordedAt <= middle)
+      expect(await versions({ until: middle })).toEqual(seen.map(({ version }) => version))
+      const until = await collect(store.readAll({ until: middle, after: (all[0]?.position ?? 0n) - 1n }))
+      expect(until.map(({ position }) => position)).toEqual(seen.map(({ position }) => position))
+    })
+
+    it('follows what is appended, in commit order, until it is told to stop', async () => {
+      await store.execute(change('follow-1', 'follow', 1))
+      const begun = (await events('follow'))[0]?.position ?? 0n
+      const stop = new AbortController()
+      const seen: number[] = []
+      const following = (async () => {
+        for await (const { data, stream } of other.readAll({ after: begun - 1n, category: 'tally', follow: stop.signal }))
+          if (stream === 'tally-follow') seen.push(Number(data['by']))
+      })()
+      for (let by = 2; by <= 5; by++) await store.execute(change(`follow-${by}`, 'follow', by))
+      await until(
+        async () => seen.length,
+        (count) => count >= 5,
+      )
+      await store.execute(change('follow-6', 'follow', 6))
+      await until(
+        async () => seen.length,
+        (count) => count >= 6,
+      )
+      stop.abort()
+      await following
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6])
+    })
+
+    it('fetches no further ahead than a page of what a slow reader takes', async () => {
+      for (let at = 0; at < 3; at++) await store.execute(change(`slow-${at}`, 'slow', 1))
+      const reader = store.readStream('tally-slow')[Symbol.asyncIterator]()
+      expect((await reader.next()).value).toMatchObject({ version: 1 })
+      await reader.return?.()
+      expect(await total('slow')).toBe(3)
+    })
+
     it('verifies an intact chain', async () => {
       await store.execute(change('chain-1', 'chain', 1))
       await store.execute(change('chain-2', 'chain', 1))

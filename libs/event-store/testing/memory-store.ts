@@ -13,6 +13,8 @@ import {
   type Command,
   type EventStore,
   type Publisher,
+  type ReadAll,
+  type ReadStream,
   type StreamRef,
   type StreamState,
 } from '../store.js'
@@ -121,19 +123,40 @@ export class MemoryEventStore implements EventStore {
     return { version, state: state as State }
   }
 
-  async *readStream(stream: string, { from = 1, limit = Infinity }: { readonly from?: number; readonly limit?: number } = {}) {
+  async *readStream(stream: string, { from = 1, to = Infinity, until = Infinity, limit = Infinity }: ReadStream = {}) {
     const rows = this.data.streams.get(stream) ?? []
-    for (const row of rows.slice(from - 1, from - 1 + limit)) yield toRecorded(this.#types, row)
+    const wanted = rows.slice(from - 1, to).filter(({ recorded_at }) => recorded_at <= until)
+    for (const row of wanted.slice(0, limit)) yield toRecorded(this.#types, row)
   }
 
-  async *readAll({ after = 0n, category, limit = Infinity }: { after?: bigint; category?: string; limit?: number } = {}) {
+  async *readAll({ after = 0n, until = Infinity, category, limit = Infinity, follow }: ReadAll = {}) {
     let left = limit
-    for (const row of this.data.events) {
-      if (left <= 0) return
-      if (row.position <= after || (category !== undefined && typeOfStream(this.#types, row.stream_id)?.category !== category)) continue
+    for (let at = 0; left > 0; at++) {
+      while (at >= this.data.events.length) if (!follow || !(await this.#appended(follow))) return
+      const row = this.data.events[at]
+      if (!row) return
+      if (
+        row.position <= after ||
+        row.recorded_at > until ||
+        (category !== undefined && typeOfStream(this.#types, row.stream_id)?.category !== category)
+      )
+        continue
       left--
       yield toRecorded(this.#types, row)
     }
+  }
+
+  /** False when it was aborted first. */
+  #appended(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false)
+      const end = (appended: boolean) => {
+        off()
+        resolve(appended)
+      }
+      const off = this.data.onRing(() => end(true))
+      signal.addEventListener('abort', () => end(false), { once: true })
+    })
   }
 
   async verify(stream: string) {

@@ -1,0 +1,60 @@
+import type pg from 'pg'
+import { EVENT_COLUMNS, type EventRow } from './recorded.js'
+
+/** Rows of one trip. */
+const PAGE = 2_000
+
+export interface StreamRow {
+  readonly stream_id: string
+  readonly category: string
+  readonly version: bigint
+  readonly head: Buffer
+  readonly recorded_at: bigint
+}
+
+const EVENTS = `SELECT ${EVENT_COLUMNS} FROM events WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
+const STREAMS = `SELECT stream_id, category, version, head, recorded_at FROM streams WHERE stream_id > $1 ORDER BY stream_id LIMIT ${PAGE}`
+
+/** Everything that `work` reads is of one moment, however long it takes. */
+export const inSnapshot = async <T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    return await work(client)
+  } finally {
+    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure))
+    client.release(broken)
+  }
+}
+
+/** Streams by name, in the order of their bytes; a page at a time. */
+export const streamRows = async function* (db: pg.Pool | pg.PoolClient, after = ''): AsyncGenerator<StreamRow> {
+  for (let from = after; ;) {
+    const { rows } = await db.query<StreamRow>({ name: 'inspect_streams', text: STREAMS, values: [from] })
+    yield* rows
+    const last = rows.at(-1)
+    if (!last || rows.length < PAGE) return
+    from = last.stream_id
+  }
+}
+
+/** Every event of every stream, in the order of streams and versions; the next page is fetched while one is worked on. */
+export const eventRowsByStream = async function* (client: pg.PoolClient): AsyncGenerator<EventRow> {
+  const page = (stream: string, version: bigint) =>
+    client.query<EventRow>({ name: 'inspect_events', text: EVENTS, values: [stream, version] })
+  let coming = page('', 0n)
+  for (;;) {
+    const { rows } = await coming
+    const last = rows.at(-1)
+    if (!last) return
+    const isLast = rows.length < PAGE
+    if (!isLast) {
+      coming = page(last.stream_id, last.version)
+      // Told when it is awaited.
+      coming.catch(() => undefined)
+    }
+    yield* rows
+    if (isLast) return
+  }
+}

@@ -1,0 +1,119 @@
+import type pg from 'pg'
+import { byteaArray, int8Array, textArray } from './binary-array.js'
+import { eventHash, NO_HASH } from './hash-chain.js'
+import { eventRowsByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
+
+/** How far a stream had come, and the hash of its last event. */
+export interface StreamHead {
+  readonly stream: string
+  readonly version: number
+  readonly head: Uint8Array
+}
+
+/** What is wrong with one stream. */
+export interface Fault {
+  readonly stream: string
+  readonly fault:
+    /** The chain does not go on at `version`: that event is not as it was hashed, not there, or not in its place. */
+    | 'broken'
+    /** The stream's own row says another end than its events come to, at `version`, or there is no such row. */
+    | 'other-head'
+    /** Sound in itself, but at `version` a checkpoint knows it as another, or as longer than it is, or it is gone. */
+    | 'rewritten'
+  readonly version: number
+}
+
+export interface Verified {
+  readonly streams: number
+  readonly events: number
+  /** One for each faulty stream, the first `MOST_FAULTS` of them. */
+  readonly faults: readonly Fault[]
+}
+
+export const MOST_FAULTS = 1_000
+const HEADS_PER_TRIP = 2_000
+
+const OTHER_THAN_KNOWN = `
+SELECT u.stream, u.version FROM unnest($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS u (stream, version, head, i)
+LEFT JOIN events e ON e.stream_id = u.stream AND e.version = u.version
+WHERE e.hash IS DISTINCT FROM u.head ORDER BY u.i`
+
+/**
+ * Recomputes every chain of the store as it is at one moment, and holds it against the heads that a checkpoint knows, where they are given. It
+ * reads in pages: a store of any size takes the same memory.
+ */
+export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Iterable<StreamHead>): Promise<Verified> =>
+  inSnapshot(pool, async (client) => {
+    const faults = new Map<string, Fault>()
+    const tell = (stream: string, fault: Fault['fault'], version: number) => {
+      if (faults.size < MOST_FAULTS && !faults.has(stream)) faults.set(stream, { stream, fault, version })
+    }
+    let streams = 0
+    let events = 0
+    for await (const chain of chains(client)) {
+      streams++
+      events += chain.events
+      if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
+      else if (!chain.row || Number(chain.row.version) !== chain.events || !chain.hash.equals(chain.row.head))
+        tell(chain.stream, 'other-head', chain.events)
+    }
+    if (known) for await (const { stream, version } of otherThan(client, known)) tell(stream, 'rewritten', version)
+    return { streams, events, faults: [...faults.values()] }
+  })
+
+interface Chain {
+  readonly stream: string
+  readonly row: StreamRow | undefined
+  events: number
+  hash: Buffer
+  brokenAt?: number
+}
+
+/** Every stream that has events or a row, with what its events come to. */
+const chains = async function* (client: pg.PoolClient): AsyncGenerator<Chain> {
+  const rows = streamRows(client)
+  let row = await rows.next()
+  let chain: Chain | undefined
+  const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: NO_HASH })
+  for await (const event of eventRowsByStream(client)) {
+    if (chain?.stream !== event.stream_id) {
+      if (chain) yield chain
+      for (; row.done !== true && compare(row.value.stream_id, event.stream_id) < 0; row = await rows.next())
+        yield begin(row.value.stream_id, row.value)
+      const own: StreamRow | undefined = row.done !== true && row.value.stream_id === event.stream_id ? row.value : undefined
+      if (own) row = await rows.next()
+      chain = begin(event.stream_id, own)
+    }
+    const version = ++chain.events
+    if (chain.brokenAt !== undefined) continue
+    const { type, schema_version: schemaVersion, payload, metadata } = event
+    const time = Number(event.recorded_at)
+    chain.hash = eventHash({ stream: chain.stream, version, type, schemaVersion, time, payload, metadata }, chain.hash)
+    if (Number(event.version) !== version || !chain.hash.equals(event.hash)) chain.brokenAt = version
+  }
+  if (chain) yield chain
+  for (; row.done !== true; row = await rows.next()) yield begin(row.value.stream_id, row.value)
+}
+
+/** Those of the heads that no event of the store has. */
+const otherThan = async function* (client: pg.PoolClient, known: AsyncIterable<StreamHead> | Iterable<StreamHead>) {
+  let page: StreamHead[] = []
+  const look = async () => {
+    const values = [
+      textArray(page.map(({ stream }) => stream)),
+      int8Array(page.map(({ version }) => version)),
+      byteaArray(page.map(({ head }) => Buffer.from(head))),
+    ]
+    const { rows } = await client.query<{ stream: string; version: bigint }>({ name: 'other_than_known', text: OTHER_THAN_KNOWN, values })
+    page = []
+    return rows.map(({ stream, version }) => ({ stream, version: Number(version) }))
+  }
+  for await (const head of known) {
+    page.push(head)
+    if (page.length === HEADS_PER_TRIP) yield* await look()
+  }
+  if (page.length > 0) yield* await look()
+}
+
+/** As PostgreSQL's collation "C" compares UTF-8. */
+const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
