@@ -33,13 +33,18 @@ interface Change {
 /** An input thought through within somebody else's command on the saga's stream, such as an HTTP request's. */
 export interface Thought {
   readonly stream: StreamRef<SagaState>
-  /** Pure; may be called more than once, and the last call counts. */
-  react(states: StatesOf): Reaction | ReactionRefused
-  /** Saves the rows that belong to the last reaction, in the transaction in which its events were appended. */
+  /**
+   * The other command's decision, which may look at the saga and let it `react`. Pure; it may be made again after a conflict, and the last one
+   * counts: one that does not react takes back what an earlier one did.
+   */
+  decide<T>(states: StatesOf, by: (saga: SagaState, version: number, react: () => Reaction | ReactionRefused) => T): T
+  /** Saves the rows that belong to the last decision, in the transaction in which its events were appended. */
   save(tx: Transaction): Promise<void>
 }
 
-interface Thinking extends Pick<Thought, 'stream' | 'react'> {
+interface Thinking extends Pick<Thought, 'stream'> {
+  react(states: StatesOf): Reaction | ReactionRefused
+  forget(): void
   readonly input: SagaInput
   latest(): (Change & { readonly reaction: Reaction }) | undefined
 }
@@ -60,12 +65,17 @@ export class SagaEngine {
 
   /** For inputs that are part of another command: it appends and sends what `react` says, then calls `save`. */
   think(input: SagaInput): Thought {
-    const { stream, react, latest } = this.#think(input)
+    const { stream, react, latest, forget } = this.#think(input)
+    const decide: Thought['decide'] = (states, by) => {
+      forget()
+      const { state, version } = states.of(stream)
+      return by(state, version, () => react(states))
+    }
     const save = async (tx: Transaction): Promise<void> => {
       const change = latest()
       if (change) await this.#finish(new Map([[input.sagaId, change]]), toldInputs(change.reaction, input), tx)
     }
-    return { stream, react, save }
+    return { stream, decide, save }
   }
 
   /** Throws when a definition that instances still hold is not there any more, naming them. Call it at the start. */
@@ -144,6 +154,7 @@ export class SagaEngine {
       input,
       stream,
       latest: () => latest,
+      forget: () => (latest = undefined),
       react: (states) => {
         const { state, version } = states.of(stream)
         const definition = this.#definition(state, input)
@@ -170,15 +181,22 @@ const toldInputs = ({ tells, children, reports, state }: Reaction, from: SagaInp
   return [
     ...tells.map((tell): SagaInput => {
       const about = { id: `${own} tells ${tell.id}`, sagaId: tell.to, context }
-      return 'starts' in tell ? { ...about, kind: 'start', ...tell.starts } : { ...about, kind: 'message', name: tell.name, body: tell.body }
+      return 'starts' in tell
+        ? { ...about, kind: 'start', ...tell.starts }
+        : { ...about, kind: 'message', name: tell.name, body: tell.body }
     }),
     ...children.map(({ type, key, data }): SagaInput => {
       const parent = { sagaId: own, key }
       return { kind: 'start', id: `${own} starts ${key}`, sagaId: sagaIdFor(type, key), context, type, correlationKey: key, data, parent }
     }),
-    ...reports.map(
-      ({ sagaId, key, outcome }): SagaInput => ({ kind: 'outcome', id: `${own} ends by ${from.id}`, sagaId, context, key, outcome }),
-    ),
+    ...reports.map(({ sagaId, key, outcome }): SagaInput => ({
+      kind: 'outcome',
+      id: `${own} ends by ${from.id}`,
+      sagaId,
+      context,
+      key,
+      outcome,
+    })),
   ]
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
+import type { StatesOf } from '#event-store'
 import type { JsonObject, OutgoingMessage } from '#kernel'
+import { memoryTransactions } from '#kernel/testing'
 import {
   actionKey,
   activity,
@@ -360,6 +362,22 @@ describe('a saga whose process is killed', () => {
         expect(commands.size).toBe(new Set(whole.sent.map((message) => message.id)).size)
       }
     }
+  })
+})
+
+describe('a reaction within another command', () => {
+  it('is taken back when the command, decided again, does not react', async () => {
+    const run = bench()
+    await run.apply(start('Hampi'))
+    await run.run(500)
+    const thought = run.engine.think(told('guide-found', { name: 'Ravi' }))
+    const states = { of: () => ({ state: seen, version: 5 }) } as unknown as StatesOf
+    const seen = await run.state(id)
+    expect(thought.decide(states, (_, __, react) => react().disposition)).toBe('applied')
+    expect(thought.decide(states, () => 'refused')).toBe('refused')
+    const before = await run.store.instance(id)
+    await memoryTransactions().run((tx) => thought.save(tx))
+    expect(await run.store.instance(id)).toEqual(before)
   })
 })
 

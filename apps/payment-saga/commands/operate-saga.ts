@@ -33,18 +33,18 @@ export class OperateSagaHandler implements ICommandHandler<OperateSaga> {
       target: stream,
       status: 200,
       reason,
-      decide: (states) => {
-        const { state, version } = states.of(stream)
-        if (state.phase === 'new') throw notFound('saga')
-        const reaction = thought.react(states)
-        if (reaction.disposition === 'refused') {
-          const { slug, detail, lacks } = reaction
-          if (lacks) throw invalidInput(lacks.map((name) => ({ pointer: `/${name}`, detail: `must be given: ${detail}` })))
-          return refuse(slug, detail, 'conflict')
-        }
-        const { events, messages } = reaction
-        return { appends: [{ stream, events }], messages, body: sagaView(reaction.state, version + events.length) }
-      },
+      decide: (states) =>
+        thought.decide(states, (saga, version, react) => {
+          if (saga.phase === 'new') throw notFound('saga')
+          const reaction = react()
+          if (reaction.disposition === 'refused') {
+            const { slug, detail, lacks } = reaction
+            if (lacks) throw invalidInput(lacks.map((name) => ({ pointer: `/${name}`, detail: `must be given: ${detail}` })))
+            return refuse(slug, detail, 'conflict')
+          }
+          const { events, messages } = reaction
+          return { appends: [{ stream, events }], messages, body: sagaView(reaction.state, version + events.length) }
+        }),
       alongside: (tx) => thought.save(tx),
     })
   }
