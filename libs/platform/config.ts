@@ -44,6 +44,13 @@ export const baseConfig = {
     default: 1_000,
     description: 'Requests of one caller that are allowed at once.',
   }),
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      pattern: '^[0-9A-Za-z.:/]{1,64}(,[0-9A-Za-z.:/]{1,64}){0,31}$',
+      description:
+        'Proxies that are believed when they say a caller’s address (`X-Forwarded-For`): addresses, networks, or `loopback`, `linklocal`, `uniquelocal`. None without it.',
+    }),
+  ),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'The least level of log lines that are written.',

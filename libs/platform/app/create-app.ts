@@ -39,7 +39,7 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
     routerOptions: { maxParamLength: 16_384 },
     // Without it Fastify answers 503 in a format of its own while it drains; with it off, what still arrives is answered.
     return503OnClosing: false,
-    trustProxy: options.trustProxy ?? false,
+    trustProxy: config.TRUST_PROXY ?? false,
     frameworkErrors: answerRouterErrors,
     clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => answerHttpErrors(error, socket),
   }

@@ -4,7 +4,7 @@ import type { BaseConfig } from '../config.js'
 
 export type PlatformConfig = Pick<
   BaseConfig,
-  'NODE_ENV' | 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'RATE_LIMIT_PER_SECOND' | 'RATE_LIMIT_BURST' | 'LOG_LEVEL' | 'REDIS_URL'
+  'NODE_ENV' | 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'RATE_LIMIT_PER_SECOND' | 'RATE_LIMIT_BURST' | 'LOG_LEVEL' | 'REDIS_URL' | 'TRUST_PROXY'
 >
 
 export interface AppOptions {
@@ -16,8 +16,6 @@ export interface AppOptions {
   readonly clock?: Clock
   /** Instead of the keys behind `JWKS_URL`: for tests, and for an app that has them at hand. */
   readonly keys?: JWTVerifyGetKey
-  /** Which proxies are believed about the client's address (Fastify's `trustProxy`): none unless given. */
-  readonly trustProxy?: boolean | string | string[]
   /** Where log lines go; standard output unless given. */
   readonly logTo?: { write(line: string): void }
 }

@@ -271,6 +271,23 @@ describe('the rate limit', () => {
   })
 })
 
+it('believes what a proxy says of an address only where it is told to', async () => {
+  const limits = { RATE_LIMIT_PER_SECOND: 1, RATE_LIMIT_BURST: 1 }
+  const second = async (config: object, remoteAddress: string) => {
+    const limited = await demoApp({ ...limits, ...config }, new FakeClock(Date.now()))
+    const from = async (address: string) =>
+      (await limited.app.inject({ url: '/v1/odd/open', remoteAddress, headers: { 'x-forwarded-for': address } })).statusCode
+    expect(await from('203.0.113.1')).toBe(200)
+    const status = await from('203.0.113.2')
+    await limited.app.close()
+    return status
+  }
+  expect(await second({}, '10.0.0.1')).toBe(429)
+  expect(await second({ TRUST_PROXY: 'uniquelocal' }, '10.0.0.1')).toBe(200)
+  expect(await second({ TRUST_PROXY: '10.0.0.0/24' }, '10.0.0.1')).toBe(200)
+  expect(await second({ TRUST_PROXY: 'uniquelocal' }, '198.51.100.7')).toBe(429)
+})
+
 it('keeps the bytes of a body where a route asks for them', async () => {
   const answer = await app.inject({ method: 'POST', url: '/v1/odd/webhook', headers: json, payload: '{ "a":  1 }' })
   expect(answer.json()).toEqual({ bytes: '{ "a":  1 }' })
