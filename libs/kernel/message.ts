@@ -47,6 +47,8 @@ export interface IncomingMessage {
   readonly origin: { readonly incarnation: string; readonly position: bigint; readonly ordinal: number }
   /** When its event was recorded, milliseconds since the epoch. */
   readonly time: number
+  /** Where an answer is waited for, `<topic>/<key>`: of a request only. */
+  readonly replyTo?: string
   readonly data: JsonObject
   readonly context: MessageContext
 }

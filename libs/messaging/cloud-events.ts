@@ -49,6 +49,7 @@ export const decodeMessage = (record: StoredRecord): IncomingMessage => {
   const { headers } = record
   const incarnation = headers['originincarnation'] ?? ''
   const traceparent = headers['traceparent']
+  const replyTo = headers['replyto']
   return {
     topic: record.topic,
     partition: record.partition,
@@ -67,6 +68,7 @@ export const decodeMessage = (record: StoredRecord): IncomingMessage => {
             ordinal: digits(headers['originordinal'] ?? '0', 'originordinal'),
           },
     time: time(headers['ce_time'], record.timestamp_ms),
+    ...(replyTo === undefined || replyTo.length > MOST_HEADER ? {} : { replyTo }),
     data: data(record.value),
     context: {
       correlationId: headers['correlationid'] ?? required(headers, 'ce_id'),

@@ -1,4 +1,5 @@
 import { classifyFailure } from '#postgres'
+import { PartlyFailed } from './log.js'
 
 /** A handler throws it when something it needs is away: the batch is tried again, whole, and nothing is parked. */
 export class DependencyUnavailable extends Error {
@@ -21,6 +22,8 @@ const MOST_CAUSES = 8
 export const isTransient = (error: unknown): boolean => {
   let each = error
   for (let depth = 0; depth < MOST_CAUSES && each !== undefined && each !== null; depth++) {
+    // What failed alone is judged alone.
+    if (each instanceof PartlyFailed) return false
     if (classifyFailure(each) !== 'bug') return true
     if (each instanceof Error && (TRANSIENT.has(each.name) || TRANSIENT.has(each.constructor.name))) return true
     each = each instanceof Error ? each.cause : undefined

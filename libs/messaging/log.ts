@@ -121,6 +121,17 @@ export type Effect = (tx: Transaction) => Promise<void>
  */
 export type BatchHandler = (messages: readonly IncomingMessage[]) => Promise<Effect>
 
+/**
+ * A handler of single messages throws it for a batch of which some failed: the rest of the batch is handled, and is not handled again. What
+ * follows a failed message in its key must not have been handled.
+ */
+export class PartlyFailed extends Error {
+  override readonly name = 'PartlyFailed'
+  constructor(readonly failures: readonly { readonly message: IncomingMessage; readonly error: unknown }[]) {
+    super(`${failures.length} messages of a batch failed`, { cause: failures[0]?.error })
+  }
+}
+
 /** For a batch that needs nothing written. */
 export const noEffect: Effect = () => Promise.resolve()
 

@@ -2,7 +2,7 @@ import { DEAD_LETTERS } from '#contracts'
 import type { Clock, IncomingMessage } from '#kernel'
 import { backoff_ms } from '../backoff.js'
 import { decodeMessage } from '../cloud-events.js'
-import type { BatchHandler, LogProducer, TopicPartition } from '../log.js'
+import { PartlyFailed, type BatchHandler, type LogProducer, type TopicPartition } from '../log.js'
 import { Wakeup } from '../wakeup.js'
 import { changeRecord } from './dead-letters.js'
 import { reportOf } from './failure-report.js'
@@ -104,8 +104,9 @@ export class DeferredWorker {
         return store.waits(tx, group, partition.place, record.key)
       })
       if (!waits) partition.release(record.key, version)
-    } catch (error) {
-      if (error instanceof Gone) return
+    } catch (thrown) {
+      if (thrown instanceof Gone) return
+      const error = thrown instanceof PartlyFailed ? thrown.failures[0]?.error : thrown
       if (this.options.isTransient(error)) return await this.#postpone(deferred, deferred.attempts)
       await this.#failed(deferred, partition, version, error)
     }

@@ -2,7 +2,7 @@ import type { Clock, IncomingMessage, Random, Transaction, Transactions } from '
 import { backoff_ms } from '../backoff.js'
 import { decodeMessage, Undecodable } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
-import { noEffect, type BatchHandler, type PartitionOffsets, type StoredRecord, type TopicPartition } from '../log.js'
+import { noEffect, PartlyFailed, type BatchHandler, type PartitionOffsets, type StoredRecord, type TopicPartition } from '../log.js'
 import { reportOf } from './failure-report.js'
 import { letterId } from './letter-id.js'
 import type { ConsumerListener } from './listener.js'
@@ -147,6 +147,7 @@ export class PartitionConsumer {
     try {
       await this.#commit(todo, signal)
     } catch (error) {
+      if (error instanceof PartlyFailed) return await this.#deferFailed(todo, error, signal)
       if (signal.aborted || this.options.isTransient(error)) {
         this.options.listener?.onRetry?.({ partition: this.place, error })
         throw error
@@ -197,6 +198,26 @@ export class PartitionConsumer {
       lag_ms: now - (records.at(-1)?.timestamp_ms ?? now),
       next: this.#next,
     })
+  }
+
+  /** Those that failed go aside, each with what comes later of its key; the others are handled. */
+  async #deferFailed(records: readonly StoredRecord[], { failures }: PartlyFailed, signal: AbortSignal): Promise<void> {
+    const { clock, random, firstRetry_ms, mostRetry_ms } = this.options
+    const sorted = this.#sort(records)
+    const failed = new Map(failures.map(({ message, error }) => [message.offset, error]))
+    const firstOf = new Map(failures.map(({ message }) => [message.key, message.offset]))
+    const now = clock.now()
+    const behind = sorted.fresh.flatMap(({ key, offset }): DeferredMessage[] => {
+      const record = records.find((each) => each.offset === offset)
+      if (!record || offset < (firstOf.get(key) ?? offset + 1n)) return []
+      if (!failed.has(offset)) return [{ record, attempts: 0, due_ms: now }]
+      return [
+        { record, attempts: 1, failure: reportOf(failed.get(offset)), due_ms: now + backoff_ms(1, random, firstRetry_ms, mostRetry_ms) },
+      ]
+    })
+    for (const { record } of behind) this.#putBehind(record.key)
+    await this.#write(records, { ...sorted, behind: inOrder([...sorted.behind, ...behind]) }, signal, noEffect)
+    for (const { error } of failures) this.options.listener?.onDeferred?.({ partition: this.place, messages: 1, error })
   }
 
   /** The message at fault goes aside, and with it what comes later of its key. */
@@ -273,3 +294,6 @@ export class PartitionConsumer {
     this.#deferredKeys.set(key, ++this.#puts)
   }
 }
+
+const inOrder = (messages: readonly DeferredMessage[]): readonly DeferredMessage[] =>
+  [...messages].sort((a, b) => (a.record.offset < b.record.offset ? -1 : 1))

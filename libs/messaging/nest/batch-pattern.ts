@@ -6,9 +6,12 @@ import { throwError, type Observable } from 'rxjs'
 /** Marks a handler in the pattern's extras. */
 export const BATCH = 'bahi:batch'
 
-/** Nest's default filter replaces an error by "Internal server error"; the consumer must see the error itself to judge it. */
+/**
+ * Nest's default filter replaces an error by "Internal server error"; the consumer must see the error itself to judge whether it passes.
+ * `@BatchPattern` has it; for other handlers `@UseFilters(new KeepError())`, or `microservice.useGlobalFilters(new KeepError())`.
+ */
 @Catch()
-class KeepError implements RpcExceptionFilter {
+export class KeepError implements RpcExceptionFilter {
   catch(error: unknown): Observable<never> {
     return throwError(() => error)
   }

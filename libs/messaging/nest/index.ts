@@ -1,2 +1,3 @@
-export { BatchPattern } from './batch-pattern.js'
+export { BatchPattern, KeepError } from './batch-pattern.js'
+export * from './log-client.js'
 export * from './log-server.js'

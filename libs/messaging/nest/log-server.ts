@@ -1,20 +1,27 @@
-import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices'
+import { BaseRpcContext, Server, type CustomTransportStrategy, type MessageHandler, type WritePacket } from '@nestjs/microservices'
 import { lastValueFrom, isObservable } from 'rxjs'
-import type { IncomingMessage } from '#kernel'
+import { systemClock, type IncomingMessage } from '#kernel'
 import { Consumer, type ConsumerOptions } from '../consumer/consumer.js'
-import { noEffect, type BatchHandler, type Effect, type Standing, type TopicPartition } from '../log.js'
+import { isTransient } from '../failure.js'
+import type { BatchHandler, Effect, LogProducer, Standing, TopicPartition } from '../log.js'
 import { BATCH } from './batch-pattern.js'
+import { perMessage } from './per-message.js'
+import { replyRecord, toJson } from './requests.js'
 
 export interface LogServerOptions extends ConsumerOptions {
   /** How long `close` waits for the batches under way; 10 s. */
   readonly closeTimeout_ms?: number
+  /** Keys of a batch that `@EventPattern` and `@MessagePattern` handlers work on at once; 64. */
+  readonly concurrency?: number
 }
 
 const TELL_MS = 5_000
 
-/** What an `@EventPattern` handler may inject with `@Ctx()`. */
-export class LogContext {
-  constructor(readonly message: IncomingMessage) {}
+/** What `@EventPattern` and `@MessagePattern` handlers may inject with `@Ctx()`. */
+export class LogContext extends BaseRpcContext<[message: IncomingMessage]> {
+  constructor(readonly message: IncomingMessage) {
+    super([message])
+  }
 }
 
 /** Nest's type for it is any: without a handler that returns a stream, `lastValueFrom` rejects on an empty one. */
@@ -24,13 +31,16 @@ const settled = async (result: unknown): Promise<unknown> => {
 }
 
 /**
- * A Nest microservice transport over a log: `@BatchPattern(topic)` handlers get batches and return their effect; `@EventPattern(topic)`
- * handlers get one message's data at a time, in order, and are at-least-once: what they wrote is not in the offset's transaction.
+ * A Nest microservice transport over a log: `@BatchPattern(topic)` handlers get batches and return their effect. `@EventPattern(topic)` and
+ * `@MessagePattern(topic)` handlers get one message's data at a time, in order within its key, different keys at once, and are at-least-once:
+ * what they wrote is not in the offset's transaction. What a `@MessagePattern` handler answers, or fails with, goes to the `LogClient` that
+ * asked.
  */
 export class LogServer extends Server implements CustomTransportStrategy {
   /** A failed handler's error is this transport's to judge; Nest need not log it as unhandled. */
   override readonly propagatesEventHandlerErrors = true
   #consumer: Consumer | undefined
+  #replies: Promise<LogProducer> | undefined
 
   constructor(private readonly options: LogServerOptions) {
     super()
@@ -66,6 +76,9 @@ export class LogServer extends Server implements CustomTransportStrategy {
     const consumer = this.#consumer
     this.#consumer = undefined
     await consumer?.close(this.options.closeTimeout_ms)
+    const replies = this.#replies
+    this.#replies = undefined
+    await (await replies)?.close()
   }
 
   /** The strategy has no events of its own to subscribe to. */
@@ -81,9 +94,8 @@ export class LogServer extends Server implements CustomTransportStrategy {
     const handlers = new Map<string, BatchHandler>()
     for (const [topic, handler] of this.messageHandlers) {
       const batch = Boolean(handler.extras?.[BATCH])
-      if (!handler.isEventHandler) throw new Error(`${topic}: the log carries events; @MessagePattern has nobody to answer to`)
       if (batch && handler.next) throw new Error(`${topic}: one handler per topic and group, so that its effect is one`)
-      handlers.set(topic, batch ? this.#batch(handler) : this.#single(handler))
+      handlers.set(topic, batch ? this.#batch(handler) : this.#perMessage(handler))
     }
     if (handlers.size === 0) return
     const consumer = new Consumer({ tell_ms: TELL_MS, ...this.options }, handlers)
@@ -99,10 +111,40 @@ export class LogServer extends Server implements CustomTransportStrategy {
     }
   }
 
-  #single(handler: MessageHandler): BatchHandler {
-    return async (messages) => {
-      for (const message of messages) await settled(handler(message.data, new LogContext(message)))
-      return noEffect
+  #perMessage(handler: MessageHandler): BatchHandler {
+    const { concurrency = 64, isTransient: isPassing = isTransient } = this.options
+    const handle = handler.isEventHandler
+      ? async (message: IncomingMessage): Promise<void> => void (await settled(handler(message.data, new LogContext(message))))
+      : (message: IncomingMessage): Promise<void> => this.#answer(handler, message)
+    return perMessage(handle, { concurrency, isTransient: isPassing })
+  }
+
+  /** A failure is an answer too, unless it passes: then the request comes again. */
+  async #answer(handler: MessageHandler, message: IncomingMessage): Promise<void> {
+    const { isTransient: isPassing = isTransient } = this.options
+    const values = this.transformToObservable(await handler(message.data, new LogContext(message)))
+    let failure: { readonly error: unknown } | undefined
+    await new Promise<void>((resolve) => {
+      this.send(values, async (packet: WritePacket) => {
+        const { err, isDisposed } = packet
+        if (err !== undefined && isPassing(err)) failure ??= { error: err }
+        if (!failure) await this.#reply(message, packet).catch((error: unknown) => (failure ??= { error }))
+        if (isDisposed) resolve()
+      })
+    })
+    if (failure) throw failure.error
+  }
+
+  async #reply(message: IncomingMessage, { err, response, isDisposed }: WritePacket): Promise<void> {
+    const data = {
+      requestId: message.id,
+      ...(err !== undefined && { err: toJson(err) }),
+      ...(response !== undefined && { response: toJson(response) }),
+      ...(isDisposed !== undefined && { isDisposed }),
     }
+    const record = replyRecord(message, this.options.group, data, (this.options.clock ?? systemClock).now())
+    if (!record) return
+    this.#replies ??= this.options.driver.producer()
+    await (await this.#replies).send([record])
   }
 }

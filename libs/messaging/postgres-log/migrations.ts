@@ -160,6 +160,8 @@ BEGIN
   UPDATE lease SET member = NULL WHERE "group" = p_group AND member = p_member AND (p_leave OR partition_id = ANY (p_partitions));
   IF p_leave THEN
     DELETE FROM member WHERE "group" = p_group AND member = p_member;
+    -- A group that never told where it stands keeps no place: a client that waited for answers leaves nothing behind.
+    DELETE FROM lease WHERE "group" = p_group AND told_at IS NULL AND NOT EXISTS (SELECT FROM member m WHERE m."group" = p_group);
   END IF;
 END $$;
 `
