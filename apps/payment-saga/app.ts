@@ -20,7 +20,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       types: [sagaStream],
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],
-      module: async ({ pool, postgres, transactions, store, clock, life, report }) => {
+      module: async ({ pool, postgres, transactions, store, clock, ids, life, report }) => {
         const sagas = pgSagaStore(pool, postgres)
         const provider = providerOf(config, clock)
         const sealed = openSubjectKeys('payment-saga', config, { clock, life })
@@ -28,7 +28,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         const { engine, inbox, worker, webhooks } = paymentSagaHandlers(ports, config)
         await engine.checkDefinitions()
         life.works(worker, webhooks)
-        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, breaker: provider.breaker })
+        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker: provider.breaker })
       },
     },
     parts,

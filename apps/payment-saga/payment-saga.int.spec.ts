@@ -1,6 +1,6 @@
 import { eventually } from '#messaging/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { AlertDecided, OrderCancelled } from '#contracts'
+import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#contracts'
 import { ConsistencyToken } from '#platform'
 import { sagaIdFor } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
@@ -111,6 +111,97 @@ describe('payments', () => {
       'the payment says so',
       () => payments.changes.findLast(({ orderId }) => orderId === order.orderId)?.refunded === AMOUNT,
     )
+  })
+})
+
+describe('refunds', () => {
+  const give = (
+    paymentId: string,
+    body: object,
+    key = randomUUID(),
+    as: readonly [string, 'merchant' | 'customer'] = ['m-1', 'merchant'],
+  ) => payments.call('POST', `/v1/payments/${paymentId}/refunds`, { as, body, headers: { 'idempotency-key': key } })
+  const reason = 'a test'
+  const atProvider = ({ orderId }: Order) => payments.provider.payment(paymentKey(sagaIdFor('order-payment', orderId)))?.look()
+
+  it('are partial and many, never more than was captured however many race, and once per key', async () => {
+    const order = await payments.place({ method: 'card', instrument: 'tok_success' })
+    await until(order, paid)
+    const paymentId = sagaIdFor('order-payment', order.orderId)
+    const key = randomUUID()
+    const first = await give(paymentId, { amount: money('100000'), reason }, key)
+    expect(first).toMatchObject({ status: 201, body: { paymentId, orderId: order.orderId, amount: money('100000'), status: 'PENDING' } })
+    expect(await give(paymentId, { amount: money('100000'), reason }, key)).toMatchObject({ status: 201, body: first.body })
+    expect(await give(paymentId, { amount: money('299800'), reason })).toMatchObject({
+      status: 422,
+      body: { type: '/problems/refund-too-large' },
+    })
+    // Ten at once for what is enough for six.
+    const answers = await Promise.all(Array.from({ length: 10 }, () => give(paymentId, { amount: money('30000'), reason })))
+    expect(answers.filter(({ status }) => status === 201).length).toBe(6)
+    await until(order, { refunded: money('280000') })
+    expect(await give(paymentId, { reason })).toMatchObject({ status: 201, body: { amount: money('19800') } })
+    await until(order, { status: 'COMPLETED', captured: money(AMOUNT), refunded: money(AMOUNT) })
+    expect(await give(paymentId, { reason })).toMatchObject({ status: 422, body: { type: '/problems/nothing-to-refund' } })
+    expect(atProvider(order)).toMatchObject({ captured: 299800n, refunded: 299800n })
+    const listed = await payments.call('GET', `/v1/payments/${paymentId}/refunds`)
+    expect((listed.body as { items: object[] }).items).toHaveLength(8)
+    await eventually('the world knows', () => payments.changes.findLast(({ orderId }) => orderId === order.orderId)?.refunded === AMOUNT)
+  })
+
+  it('of a split go back to where the money came from, and race a cancellation', async () => {
+    const order = await payments.place({ method: 'split', instrument: 'success@upi' })
+    await until(order, paid)
+    const paymentId = sagaIdFor('order-payment', order.orderId)
+    const cancelled = { ...OrderCancelled.example, orderId: order.orderId, wasConfirmed: true }
+    const [refund] = await Promise.all([
+      give(paymentId, { amount: money('250000'), reason }),
+      payments.publish(OrderCancelled.message(order.orderId, cancelled, context(order))),
+    ])
+    expect([201, 422]).toContain(refund.status)
+    await until(order, { captured: money(AMOUNT), refunded: money(AMOUNT) })
+    expect(atProvider(order)).toMatchObject({ captured: 199800n, refunded: 199800n })
+    await eventually('the wallet has its part back', () => order.books.walletRefunds === 100000n)
+    expect(await give(paymentId, { reason })).toMatchObject({ status: 422 })
+  })
+
+  it('are for merchants and support, of a payment that is complete', async () => {
+    const order = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    await until(order, { status: 'WAITING' })
+    const paymentId = sagaIdFor('order-payment', order.orderId)
+    expect((await give(paymentId, { reason })).status).toBe(409)
+    expect((await give(paymentId, { reason }, randomUUID(), ['c-1', 'customer'])).status).toBe(403)
+    expect((await give(paymentId, {})).status).toBe(400)
+    expect((await give(paymentId, { amount: money('0'), reason })).status).toBe(400)
+    expect((await give(randomUUID(), { reason })).status).toBe(404)
+    const unkeyed = await payments.call('POST', `/v1/payments/${paymentId}/refunds`, { as: ['m-1', 'merchant'], body: { reason } })
+    expect(unkeyed.status).toBe(400)
+  })
+
+  it('of a return are what came back; cash is paid out by a person', async () => {
+    const order = await payments.place({ method: 'cod' })
+    await until(order, { status: 'COMPLETED', captured: money('0') })
+    const { orderId } = order
+    const delivered = { ...OrderDelivered.example, orderId, method: 'cod' as const, collected: AMOUNT }
+    for (let times = 0; times < 2; times++) await payments.publish(OrderDelivered.message(orderId, delivered, context(order)))
+    await until(order, { captured: money(AMOUNT), refunded: money('0') })
+    const returned = { ...OrderReturned.example, orderId, method: 'cod' as const, refund: '149900' }
+    for (let times = 0; times < 2; times++) await payments.publish(OrderReturned.message(orderId, returned, context(order)))
+    const paymentId = sagaIdFor('order-payment', orderId)
+    let refundId = ''
+    await eventually('it is decided', async () => {
+      const { body } = await payments.call('GET', `/v1/payments/${paymentId}/refunds`)
+      refundId = (body as { items: { refundId: string }[] }).items[0]?.refundId ?? ''
+      return refundId !== ''
+    })
+    const sagaId = sagaIdFor('payment-refund', refundId)
+    await eventually('it waits for a person', async () => {
+      const { body } = await payments.call('GET', `/v1/sagas/${sagaId}`)
+      return (body as { status: string }).status === 'NEEDS_ATTENTION'
+    })
+    const word = { step: 'pay-out-cash', outcome: 'succeeded', evidence: 'UTR 123' }
+    expect((await payments.call('POST', `/v1/sagas/${sagaId}/resume`, { as: ['s-1', 'support'], body: word })).status).toBe(200)
+    await until(order, { captured: money(AMOUNT), refunded: money('149900') })
   })
 })
 

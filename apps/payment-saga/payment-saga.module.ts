@@ -1,16 +1,18 @@
 import type { EventStore } from '#event-store'
-import type { Clock, Transactions } from '#kernel'
+import type { Clock, Ids, Transactions } from '#kernel'
 import { HttpCommands, Metrics } from '#platform'
 import { SagaEngine, SagaInbox, type SagaStore } from '#saga'
 import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import { OperateSagaHandler } from './commands/operate-saga.js'
+import { RefundPaymentHandler } from './commands/refund-payment.js'
 import { PaymentsController } from './http/payments.controller.js'
+import { AnyPayment, RefundsController } from './http/refunds.controller.js'
 import { AnySaga, SagasController } from './http/sagas.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
-import { CLOCK, SAGAS, STORE } from './tokens.js'
+import { CLOCK, IDS, SAGAS, STORE } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
 /** Measured when it is scraped. */
@@ -51,27 +53,31 @@ export interface PaymentSagaParts {
   readonly webhooks: WebhookInbox
   readonly transactions: Transactions
   readonly clock: Clock
+  readonly ids: Ids
   readonly breaker: CircuitBreaker
 }
 
 @Module({})
 export class PaymentSagaModule {
-  static with({ store, sagas, engine, inbox, webhooks, transactions, clock, breaker }: PaymentSagaParts): DynamicModule {
+  static with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker }: PaymentSagaParts): DynamicModule {
     return {
       module: PaymentSagaModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [PaymentsController, SagasController, WebhooksController, SagasConsumer],
+      controllers: [PaymentsController, RefundsController, SagasController, WebhooksController, SagasConsumer],
       providers: [
         { provide: STORE, useValue: store },
         { provide: SAGAS, useValue: sagas },
         { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: CLOCK, useValue: clock },
+        { provide: IDS, useValue: ids },
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },
         { provide: WebhookInbox, useValue: webhooks },
         { provide: CircuitBreaker, useValue: breaker },
         PaymentSagaMetrics,
         AnySaga,
+        AnyPayment,
+        RefundPaymentHandler,
         OperateSagaHandler,
       ],
     }

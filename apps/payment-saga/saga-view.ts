@@ -1,6 +1,7 @@
 import { toMoneyJson, type JsonObject } from '#kernel'
+import { sumOf } from '#payment'
 import { attentionsOf, hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
-import { amountsOf, type OrderPayment } from './sagas/payment-data.js'
+import { amountsOf, partsOf, type OrderPayment } from './sagas/payment-data.js'
 
 const time = (at_ms: number): string => new Date(at_ms).toISOString()
 
@@ -78,10 +79,8 @@ export const instanceView = (row: SagaInstance): JsonObject => ({
 })
 
 /** An order's payment, of the saga that makes it. */
-export const paymentView = (state: SagaState): JsonObject => {
+export const paymentView = (state: SagaState, data: OrderPayment): JsonObject => {
   const { id } = state
-  // The stream's data is only ever written by the definition of this type.
-  const data = state.data as unknown as OrderPayment
   const { amount, authorised, captured, refunded } = amountsOf(data)
   return {
     paymentId: id,
@@ -97,3 +96,15 @@ export const paymentView = (state: SagaState): JsonObject => {
     steps: stepsView(state),
   }
 }
+
+/** What of a payment went back, or is on its way: in the order in which it was decided. */
+export const refundsView = (paymentId: string, { orderId, refunds = {} }: OrderPayment): readonly JsonObject[] =>
+  Object.entries(refunds).map(([refundId, { done, at, for: why, ...parts }]) => ({
+    refundId,
+    paymentId,
+    orderId,
+    amount: { ...toMoneyJson(sumOf(partsOf(parts))) },
+    status: done ? 'COMPLETED' : 'PENDING',
+    for: why,
+    ...(at === '' ? {} : { at }),
+  }))

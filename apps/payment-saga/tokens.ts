@@ -2,3 +2,4 @@
 export const STORE = Symbol('event store')
 export const SAGAS = Symbol('saga store')
 export const CLOCK = Symbol('clock')
+export const IDS = Symbol('ids')

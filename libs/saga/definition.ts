@@ -198,10 +198,11 @@ export const waitFor = <Data>(
   ...options,
 })
 
-export const subSaga = <Data>(
-  type: string,
-  options: NoInfer<Pick<SagaAction<Data>, 'data' | 'learns' | 'byHand'>>,
-): SagaAction<Data> => ({ kind: 'saga', type, ...options })
+export const subSaga = <Data>(type: string, options: NoInfer<Pick<SagaAction<Data>, 'data' | 'learns' | 'byHand'>>): SagaAction<Data> => ({
+  kind: 'saga',
+  type,
+  ...options,
+})
 
 /** The definitions an app runs: the newest of a type starts new instances, older ones finish what they began. */
 export class SagaDefinitions {

@@ -162,7 +162,16 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
   switch (event.type) {
     case 'SagaStarted': {
       const { sagaId, saga, definition, correlationKey, correlationId, data, registered, onlyForward, parent, at } = event.data
-      const start = { id: sagaId, type: saga, definition, correlationKey, correlationId, registered, startedAt: at, ...(parent && { parent }) }
+      const start = {
+        id: sagaId,
+        type: saga,
+        definition,
+        correlationKey,
+        correlationId,
+        registered,
+        startedAt: at,
+        ...(parent && { parent }),
+      }
       return { ...state, ...start, phase: 'forward', pastPivot: onlyForward === true, data: { ...data, ...state.data } }
     }
     case 'StepStarted': {

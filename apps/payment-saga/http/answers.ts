@@ -191,6 +191,34 @@ export class SagaAnswer extends SagaRowAnswer {
   readonly timeline?: readonly TimelineAnswer[]
 }
 
+export class RefundAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly refundId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly paymentId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly orderId!: string
+
+  @ApiProperty({ type: MoneyDto })
+  readonly amount!: MoneyDto
+
+  @ApiProperty({ enum: ['PENDING', 'COMPLETED'] })
+  readonly status!: string
+
+  @ApiPropertyOptional({ enum: ['request', 'return', 'cancellation'] })
+  readonly for?: string
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  readonly at?: string
+}
+
+export class RefundsAnswer {
+  @ApiProperty({ type: [RefundAnswer] })
+  readonly items!: readonly RefundAnswer[]
+}
+
 export class WebhookAnswer {
   @ApiProperty()
   readonly received!: boolean

@@ -1,11 +1,11 @@
 import type { Events } from '#event-store'
 import type { Clock, JsonObject } from '#kernel'
 import { Caller, ConsistencyTokenHeader, notFound, Roles, waitUntilConsistent, type CallerIdentity, type ConsistencyToken } from '#platform'
-import { sagaIdFor, sagaRef, type SagaState } from '#saga'
+import { sagaIdFor, sagaRef } from '#saga'
 import { Controller, Get, Inject, Param } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { paymentView } from '../saga-view.js'
-import { ORDER_PAYMENT } from '../sagas/payment-data.js'
+import { ORDER_PAYMENT, orderPaymentOf, type OrderPayment } from '../sagas/payment-data.js'
 import { CLOCK, STORE } from '../tokens.js'
 import { PaymentAnswer } from './answers.js'
 
@@ -35,10 +35,10 @@ export class PaymentsController {
         return state.phase !== 'new'
       }, this.clock)
     }
-    if (!mayRead(state, caller)) throw notFound('payment')
-    return paymentView(state)
+    const data = orderPaymentOf(state)
+    if (!data || !mayRead(data, caller)) throw notFound('payment')
+    return paymentView(state, data)
   }
 }
 
-const mayRead = ({ phase, data }: SagaState, { sub, isStaff }: CallerIdentity): boolean =>
-  phase !== 'new' && (isStaff || data['customerId'] === sub)
+const mayRead = ({ customerId }: OrderPayment, { sub, isStaff }: CallerIdentity): boolean => isStaff || customerId === sub

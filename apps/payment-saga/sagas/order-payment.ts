@@ -91,7 +91,11 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
         expiredBecause: 'payment-expired',
       },
       { name: 'confirm-order', pivot: true, does: command(confirmOrder), refusedBecause: 'customer' },
-      { name: 'capture-hold', when: byWallet, does: command(captureHold, { learns: (_, { walletPart }) => ({ walletTaken: walletPart }) }) },
+      {
+        name: 'capture-hold',
+        when: byWallet,
+        does: command(captureHold, { learns: (_, { walletPart }) => ({ walletTaken: walletPart }) }),
+      },
       {
         name: 'capture-payment',
         beside: true,

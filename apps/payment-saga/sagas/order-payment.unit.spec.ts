@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { PaymentChanged } from '#contracts'
+import type { StatesOf } from '#event-store'
 import type { SagaState } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { CASES } from '../testing/payment-cases.js'
@@ -30,7 +31,7 @@ describe('an order payment', () => {
           reason: 'test',
           operator: { action: 'resume', step, outcome, evidence: 'line 17', told },
         })
-        .react({ of: () => ({ state: play.last, version: 9 }) } as unknown as Parameters<ReturnType<Play['engine']['think']>['react']>[0])
+        .decide({ of: () => ({ state: play.last, version: 9 }) } as unknown as StatesOf, (_, __, react) => react())
 
     const stuck = async (world: World, step: string, data: object = {}) => {
       const play = await new Play(world).play()
@@ -79,9 +80,18 @@ describe('an order payment', () => {
     [{}, ['method', 'captured']],
     [{ method: 'card', captured: '5' }, ['providerPaymentId']],
     [{ method: 'wallet', captured: '5' }, ['walletId']],
-    [{ method: 'cod', captured: '0' }, { wallet: '0', provider: '0', cash: '0' }],
-    [{ method: 'wallet', captured: '5', walletId: 'w-1' }, { wallet: '5', provider: '0', cash: '0', walletId: 'w-1' }],
-    [{ method: 'card', captured: '5', providerPaymentId: 'p-1' }, { wallet: '0', provider: '5', cash: '0', providerPaymentId: 'p-1' }],
+    [
+      { method: 'cod', captured: '0' },
+      { wallet: '0', provider: '0', cash: '0' },
+    ],
+    [
+      { method: 'wallet', captured: '5', walletId: 'w-1' },
+      { wallet: '5', provider: '0', cash: '0', walletId: 'w-1' },
+    ],
+    [
+      { method: 'card', captured: '5', providerPaymentId: 'p-1' },
+      { wallet: '0', provider: '5', cash: '0', providerPaymentId: 'p-1' },
+    ],
   ])('what a cancellation must be told of the capture, of %j: %j', (told, answer) => {
     const step = orderCancellation.steps.find(({ name }) => name === 'await-capture')
     const made = step?.does?.byHand?.(told, { data: {} } as Parameters<NonNullable<NonNullable<typeof step.does>['byHand']>>[1])

@@ -1,4 +1,4 @@
-import { paise, ZERO } from '#kernel'
+import { isRefusal, paise, refuse, ZERO, type Paise, type Refusal } from '#kernel'
 import {
   addParts,
   giveBack,
@@ -11,8 +11,7 @@ import {
   type PaymentMethod,
   type ProviderMethod,
 } from '#payment'
-import { isRefusal, refuse, type Paise, type Refusal } from '#kernel'
-import { actionKey } from '#saga'
+import { actionKey, type SagaState } from '#saga'
 
 export const ORDER_PAYMENT = 'order-payment'
 export const ORDER_CANCELLATION = 'order-cancellation'
@@ -61,12 +60,6 @@ export type OrderPayment = {
   readonly cancelled?: 'before-confirmation' | 'after-confirmation'
 }
 
-type Amounts = Pick<
-  OrderPayment,
-  'amount' | 'walletPart' | 'providerPart' | 'method' | 'walletHeld' | 'walletTaken' | 'authorised' | 'captured' | 'refunded' | 'collected'
-> &
-  Pick<OrderPayment, 'refunds'>
-
 /** The most refunds of one payment: each is kept with it. */
 const MOST_REFUNDS = 100
 
@@ -78,17 +71,17 @@ export const partsData = ({ wallet, provider, cash }: Parts): PartsData => ({
   cash: cash.toString(),
 })
 
-const takenOf = (data: Amounts): Parts => ({ wallet: of(data.walletTaken), provider: of(data.captured), cash: of(data.collected) })
+const takenOf = (data: OrderPayment): Parts => ({ wallet: of(data.walletTaken), provider: of(data.captured), cash: of(data.collected) })
 
 /** What has gone back or is decided to: refunds, and what undoing gave back. */
-const committedOf = (data: Amounts): Parts =>
+const committedOf = (data: OrderPayment): Parts =>
   addParts({ ...NO_PARTS, provider: of(data.refunded) }, ...Object.values(data.refunds ?? {}).map(partsOf))
 
 /** What of the taken money nobody has decided to give back. */
-export const unrefunded = (data: Amounts): Parts => leftOf(takenOf(data), committedOf(data))
+export const unrefunded = (data: OrderPayment): Parts => leftOf(takenOf(data), committedOf(data))
 
 /** The payment as the world sees it: money that moved, not what is decided. */
-export const amountsOf = (data: Amounts): PaymentAmounts => {
+export const amountsOf = (data: OrderPayment): PaymentAmounts => {
   const done = Object.values(data.refunds ?? {}).filter(({ done }) => done)
   return {
     amount: of(data.amount),
@@ -99,8 +92,9 @@ export const amountsOf = (data: Amounts): PaymentAmounts => {
 }
 
 /** A refund of so much, or of all that is left; refused where that is more than was taken and nobody gives back yet. */
-export const requestRefund = (data: Amounts, amount: Paise | undefined): Parts | Refusal => {
-  if (Object.keys(data.refunds ?? {}).length >= MOST_REFUNDS) return refuse('too-many-refunds', `a payment has at most ${MOST_REFUNDS} refunds`)
+export const requestRefund = (data: OrderPayment, amount: Paise | undefined): Parts | Refusal => {
+  if (Object.keys(data.refunds ?? {}).length >= MOST_REFUNDS)
+    return refuse('too-many-refunds', `a payment has at most ${MOST_REFUNDS} refunds`)
   const left = unrefunded(data)
   const refunded = refund({ ...amountsOf(data), refunded: paise(amountsOf(data).captured - sumOf(left)) }, amount)
   return isRefusal(refunded) ? refunded : giveBack(left, amount ?? sumOf(left))
@@ -110,10 +104,14 @@ export const requestRefund = (data: Amounts, amount: Paise | undefined): Parts |
  * What a return gives back. Its money is owed whatever state the capture is in, so it is decided against what will be taken; it goes out when
  * the payment is complete.
  */
-export const returnRefund = (data: Amounts, owed: Paise): Parts => {
+export const returnRefund = (data: OrderPayment, owed: Paise): Parts => {
   const whole = data.method === 'cod' ? takenOf(data) : { wallet: of(data.walletPart), provider: of(data.providerPart), cash: ZERO }
   return giveBack(leftOf(whole, committedOf(data)), owed)
 }
+
+/** The data of an order's payment; undefined of any other saga. A stream's data is only ever written by the definition of its type. */
+export const orderPaymentOf = ({ type, phase, data }: Pick<SagaState, 'type' | 'phase' | 'data'>): OrderPayment | undefined =>
+  phase !== 'new' && type === ORDER_PAYMENT ? (data as unknown as OrderPayment) : undefined
 
 /** The idempotency key under which the provider knows the payment. */
 export const paymentKey = (sagaId: string): string => actionKey({ sagaId, step: AUTHORISE, side: 'do', round: 1 })

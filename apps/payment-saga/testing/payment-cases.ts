@@ -59,7 +59,6 @@ export const CASES: readonly (readonly [World, object])[] = [
   [{ method: 'upi', luck: 'slow', cancel: 1_000 }, cancelled('customer', AMOUNT)],
 ]
 
-
 const LUCKS: readonly Luck[] = ['success', 'slow', 'lost', 'decline', 'timeout', 'late']
 const WAYS: readonly World[] = [
   { method: 'wallet' },

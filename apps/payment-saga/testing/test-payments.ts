@@ -139,14 +139,15 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
       const orderId = systemIds.next()
       const books = new Books(world)
       orders.set(orderId, books)
+      const sealed = instrument === undefined ? {} : { instrument: seal(await keys.forSubject('c-1'), instrument) }
       const data = OrderPlaced.parse({
         ...OrderPlaced.example,
         orderId,
         customerId: 'c-1',
         payment: {
           method,
-          ...(method === 'wallet' ? { walletId: systemIds.next() } : {}),
-          ...(instrument === undefined ? {} : { instrument: seal(await keys.forSubject('c-1'), instrument) }),
+          ...(method === 'wallet' || method === 'split' ? { walletId: systemIds.next() } : {}),
+          ...(method === 'split' ? { walletAmount: '100000', other: { method: 'upi' as const, ...sealed } } : sealed),
         },
       })
       await publish(OrderPlaced.message(orderId, data, { correlationId: orderId, causationId: 'test' }))

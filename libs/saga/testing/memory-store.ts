@@ -42,8 +42,7 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
       workers.set(own, until)
       const dead = new Set([...workers].flatMap(([id, alive_until]) => (alive_until < now && id !== worker ? [id] : [])))
       for (const id of dead) workers.delete(id)
-      for (const [key, task] of tasks)
-        if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
+      for (const [key, task] of tasks) if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
       if (dead.size > 0) for (const ring of bells) ring()
       return own
     },
