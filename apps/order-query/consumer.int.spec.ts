@@ -1,4 +1,5 @@
 import { OrderConfirmed } from '#contracts'
+import { eventually } from '#messaging/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { INCARNATION, incoming, messages, orderId } from './testing/messages.js'
 import { openWorld, type GetOptions, type World } from './testing/world.js'
@@ -14,14 +15,6 @@ describe('order-query on the log', () => {
   }, 60_000)
   afterAll(() => world.close())
 
-  const until = async (done: () => Promise<boolean>) => {
-    for (let tries = 0; tries < 1_000; tries++) {
-      if (await done()) return
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    throw new Error('it did not come to that')
-  }
-
   it('lets a reader with a token see what was just published', async () => {
     const number = 1
     await world.publish(
@@ -32,7 +25,7 @@ describe('order-query on the log', () => {
     )
     const token = { incarnation: INCARNATION, streams: { [`order-${orderId(number)}`]: 1, 'product-LOGGED': 1, 'stock-LOGGED': 1 } }
     // On a busy machine the consumers may need more than one wait to begin: 503 says to ask again.
-    await until(async () => {
+    await eventually('the reader sees it', async () => {
       const { status, body } = await world.get(`/v1/orders/${orderId(number)}`, { ...own, token })
       if (status === 503) return false
       expect([status, body['status']]).toEqual([200, 'PLACED'])
@@ -52,7 +45,7 @@ describe('order-query on the log', () => {
       messages.placed({ orderId: good }),
       messages.confirmed({ orderId: good, version: 2 }),
     )
-    await until(async () => (await world.get(`/v1/orders/${good}`, own)).body['status'] === 'CONFIRMED')
+    await eventually('the other key goes on', async () => (await world.get(`/v1/orders/${good}`, own)).body['status'] === 'CONFIRMED')
     expect((await world.get(`/v1/orders/${bad}`, own)).body['status']).toBe('PLACED')
     const waiting: { type: string }[] = await world.source.query('SELECT key FROM deferred WHERE key = $1', [bad])
     expect(waiting.length).toBeGreaterThan(0)
@@ -66,7 +59,7 @@ describe('order-query on the log', () => {
     ])
     await world.publish(...batch)
     await world.publish(...batch.slice(0, 100))
-    await until(async () => {
+    await eventually('all are read', async () => {
       const counted: { count: bigint }[] = await world.source.query(
         `SELECT count(*) FROM orders WHERE customer_id = 'c-bulk' AND status = 'CONFIRMED'`,
       )

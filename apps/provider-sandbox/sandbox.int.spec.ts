@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { createServer, type Server } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { eventually } from '#messaging/testing'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { createProviderSandboxApp } from './app.js'
 import { migrations } from './migrations.js'
@@ -93,14 +94,6 @@ describe('provider sandbox', () => {
     call('POST', '/v1/payments', { idempotencyKey, orderId: 'o-1', amount, method, instrument })
   const query = (idempotencyKey: string) => call('GET', `/v1/payments?idempotencyKey=${idempotencyKey}`)
 
-  const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let tries = 0; tries < 1_000; tries++) {
-      if (await condition()) return
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    throw new Error('it did not come about in 10 s')
-  }
-
   it.each([
     ['upi', 'success@upi', 'captured', '10000'],
     ['netbanking', 'SBOX_SUCCESS', 'captured', '10000'],
@@ -184,12 +177,12 @@ describe('provider sandbox', () => {
     await start()
     expect((await query('late-1')).body['status']).toBe('pending')
     const told = (key: string, type: string) => heard.some((each) => each.idempotencyKey === key && each.type === type)
-    await until(() => told('slow-1', 'payment.captured') && told('late-1', 'payment.captured'))
+    await eventually('both are told of', () => told('slow-1', 'payment.captured') && told('late-1', 'payment.captured'))
     expect((await query('late-1')).body['status']).toBe('captured')
   }, 20_000)
 
   it('signs each webhook, repeats some, and tells nothing of a lost one', async () => {
-    await until(() => new Set(heard.map(({ eventId }) => eventId)).size < heard.length)
+    await eventually('one comes twice', () => new Set(heard.map(({ eventId }) => eventId)).size < heard.length)
     expect(wrongSignatures).toBe(0)
     expect(heard.filter(({ idempotencyKey }) => idempotencyKey.startsWith('lost-'))).toEqual([])
   }, 20_000)

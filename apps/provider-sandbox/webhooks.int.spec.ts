@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { paise } from '#kernel'
 import { countingIds, FakeClock, seededRandom } from '#kernel/testing'
+import { eventually } from '#messaging/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
@@ -99,7 +100,7 @@ describe('webhooks of the sandbox', () => {
     await pay(books(), 'success@upi')
     const dying = new AbortController()
     const lost = webhooks().deliverDue(dying.signal)
-    for (let tries = 0; heard.length === 0 && tries < 1_000; tries++) await new Promise((resolve) => setTimeout(resolve, 5))
+    await eventually('the first is under way', () => heard.length > 0)
     answer = (response) => void response.writeHead(204).end()
     expect(await webhooks().deliverDue()).toBe(0)
     clock.advance(MINUTE_MS)

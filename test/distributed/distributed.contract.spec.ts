@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventually } from '#messaging/testing'
 import { request } from 'node:http'
 import { failWithout, kafkaMissing, skippedWithout } from '../support/kafka.mjs'
 import {
@@ -31,15 +32,15 @@ const skipped = skippedWithout({ describe, it }, 'the platform as processes over
 let platform: Platform
 
 /** Until the group's members, and none that died, share its partitions. */
-const shared = async (group: AppName, members: number): Promise<void> => {
-  const until = Date.now() + 40_000
-  for (;;) {
-    const found = await membersOf(platform.brokers, group)
-    if (found?.length === members && found.every((partitions) => partitions > 0)) return
-    if (Date.now() > until) throw new Error(`${group} has not come to ${members} members with partitions: ${JSON.stringify(found)}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
+const shared = (group: AppName, members: number): Promise<void> =>
+  eventually(
+    `${group} has ${members} members with partitions`,
+    async () => {
+      const found = await membersOf(platform.brokers, group)
+      return found?.length === members && found.every((partitions) => partitions > 0)
+    },
+    40_000,
+  )
 
 /** As many buyers, each paying in a way that succeeds, every second one by wallet; all orders end well and the books add up. */
 const buy = async (count: number, whileUnderWay: () => Promise<void> = () => Promise.resolve()): Promise<void> => {
@@ -176,15 +177,10 @@ const creditWhileEnding = async (replica: AppProcess, walletId: string): Promise
 }
 
 /** Until the replica takes no new connections. */
-const refused = async ({ url }: AppProcess): Promise<void> => {
-  const until = Date.now() + 20_000
-  for (;;) {
-    const up = await fetch(`${url}/health/live`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2_000) }).then(
-      async (answer) => (await answer.text(), true),
-      () => false,
-    )
-    if (!up) return
-    if (Date.now() > until) throw new Error(`${url} still takes connections`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-}
+const refused = ({ url }: AppProcess): Promise<void> =>
+  eventually(`${url} takes no connections`, () =>
+    fetch(`${url}/health/live`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2_000) }).then(
+      async (answer) => (await answer.text(), false),
+      () => true,
+    ),
+  )
