@@ -14,7 +14,10 @@ import {
   type SubjectKeys,
 } from './subject-keys.js'
 
-const CREATE = 'INSERT INTO subject_keys (subject, wrapped_key, master_key_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING'
+const CREATE = `
+INSERT INTO subject_keys (subject, wrapped_key, master_key_id)
+SELECT subject, wrapped_key, $3 FROM unnest($1::text[], $2::bytea[]) AS made (subject, wrapped_key) ORDER BY subject
+ON CONFLICT DO NOTHING`
 const FIND = 'SELECT subject, wrapped_key, master_key_id FROM subject_keys WHERE subject = ANY ($1)'
 const ERASE = `
 INSERT INTO subject_keys AS k (subject, destroyed_at) VALUES ($1, now())
@@ -29,6 +32,8 @@ const REWRAP = 'UPDATE subject_keys SET wrapped_key = $2, master_key_id = $3 WHE
 const REMEMBERED_MS = 5_000
 const MOST_REMEMBERED = 10_000
 const PAGE = 500
+/** Subjects a trip; a sale brings many callers at once, who are not to wait for a connection each. */
+const MOST_TOGETHER = 500
 
 interface KeyRow {
   readonly subject: string
@@ -41,6 +46,19 @@ export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick
   const remembered = new LRUCache<string, { readonly key: SubjectKey; readonly until_ms: number }>({ max: MOST_REMEMBERED })
   const find = async (subjects: readonly string[]): Promise<readonly KeyRow[]> =>
     (await pool.query<KeyRow>({ name: 'subject_keys_find', text: FIND, values: [subjects] })).rows
+
+  const findOrCreate = async (subjects: readonly string[]): Promise<readonly KeyRow[]> => {
+    const found = await find(subjects)
+    if (found.length === subjects.length) return found
+    const there = new Set(found.map(({ subject }) => subject))
+    const missing = subjects.filter((subject) => !there.has(subject))
+    const [master] = masterKeys
+    const wrapped = missing.map((subject) => wrapSubjectKey(master, createSubjectKey(subject)))
+    await pool.query({ name: 'subject_keys_create', text: CREATE, values: [missing, wrapped, master.id] })
+    // Read again: where another was quicker, its key is the one.
+    return [...found, ...(await find(missing))]
+  }
+  const rowOf = inTurns(findOrCreate)
 
   const remember = (subject: string, wrapped: Buffer, masterKeyId: string | null, asked_ms: number): SubjectKey => {
     const key = unwrapRow(masterKeys, subject, wrapped, masterKeyId)
@@ -71,13 +89,7 @@ export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick
     async forSubject(subject) {
       checkSubject(subject)
       const asked_ms = clock.now()
-      let [row] = await find([subject])
-      if (!row) {
-        const [master] = masterKeys
-        const wrapped = wrapSubjectKey(master, createSubjectKey(subject))
-        await pool.query({ name: 'subject_key_create', text: CREATE, values: [subject, wrapped, master.id] })
-        ;[row] = await find([subject])
-      }
+      const row = await rowOf(subject)
       if (!row?.wrapped_key) throw new SubjectErased(subject)
       return remember(row.subject, row.wrapped_key, row.master_key_id, asked_ms)
     },
@@ -96,6 +108,38 @@ export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick
       remembered.delete(subject)
       return rowCount === 1
     },
+  }
+}
+
+/**
+ * One trip at a time, for all that asked while the last was under way: whoever asks gets what was read after that.
+ */
+const inTurns = (read: (subjects: readonly string[]) => Promise<readonly KeyRow[]>): ((subject: string) => Promise<KeyRow | undefined>) => {
+  const waiting = new Map<string, PromiseWithResolvers<KeyRow | undefined>>()
+  let running = false
+  const run = async (): Promise<void> => {
+    running = true
+    while (waiting.size > 0) {
+      const taken = [...waiting].slice(0, MOST_TOGETHER)
+      for (const [subject] of taken) waiting.delete(subject)
+      try {
+        const rows = new Map((await read(taken.map(([subject]) => subject))).map((row) => [row.subject, row]))
+        for (const [subject, { resolve }] of taken) resolve(rows.get(subject))
+      } catch (error) {
+        for (const [, { reject }] of taken) reject(error)
+      }
+    }
+    running = false
+  }
+  return (subject) => {
+    const asked = waiting.get(subject) ?? Promise.withResolvers<KeyRow | undefined>()
+    waiting.set(subject, asked)
+    // The next turn of the loop: those of the same moment go together.
+    if (!running) {
+      running = true
+      setImmediate(() => void run())
+    }
+    return asked.promise
   }
 }
 

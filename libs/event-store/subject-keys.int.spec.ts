@@ -24,12 +24,18 @@ subjectKeysConformance('PostgreSQL', async () => {
 describe('subject keys on PostgreSQL', () => {
   let database: TestDatabase
   let pool: pg.Pool
+  const pools: pg.Pool[] = []
+  const createPoolOf = (maxConnections: number): pg.Pool => {
+    const made = createPool({ ...database, maxConnections })
+    pools.push(made)
+    return made
+  }
   beforeAll(async () => {
     database = await createTestDatabase(subjectKeyMigrations, 'keys')
     pool = createPool(database)
   })
   afterAll(async () => {
-    await pool.end()
+    await Promise.all([pool, ...pools].map((each) => each.end()))
     await database.drop()
   })
 
@@ -50,6 +56,23 @@ describe('subject keys on PostgreSQL', () => {
     expect(await wrappedBy()).toEqual(new Set([masterKeysOf(young)[0].id, null]))
     expect(await pgSubjectKeys(pool, masterKeysOf(young), systemClock).openAll(sealed)).toEqual(['text 1', undefined, 'text 3'])
     await expect(pgSubjectKeys(pool, masterKeysOf(old), systemClock).openAll(sealed)).rejects.toThrow('not configured')
+  })
+
+  it('of thousands who come at once need no more than the connections there are', async () => {
+    const crowd = Array.from({ length: 2_000 }, (_, at) => `crowd-${at % 1_500}`)
+    const keys = pgSubjectKeys(createPoolOf(1), masterKeysOf(young), systemClock)
+    const sealed = await Promise.all(crowd.map(async (subject) => seal(await keys.forSubject(subject), subject)))
+    expect(await pgSubjectKeys(pool, masterKeysOf(young), systemClock).openAll(sealed)).toEqual(crowd)
+  })
+
+  it('that cannot be read fail for who asks, and are there for who asks later', async () => {
+    const broken = createPoolOf(1)
+    const keys = pgSubjectKeys(broken, masterKeysOf(young), systemClock)
+    await pool.query('ALTER TABLE subject_keys RENAME TO away')
+    const asked = await Promise.allSettled(['a', 'b', 'a'].map((subject) => keys.forSubject(subject)))
+    await pool.query('ALTER TABLE away RENAME TO subject_keys')
+    expect(asked.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(await keys.forSubject('a')).toMatchObject({ subject: 'a' })
   })
 
   it('are remembered for seconds only after another process destroyed them', async () => {
