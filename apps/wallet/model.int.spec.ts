@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { openEventStore, type Command, type EventStore, type RecordedEvent } from '#event-store'
+import { isRefusal, systemClock, systemIds, type Refusal } from '#kernel'
+import { createPool } from '#postgres'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import { balanceOf, decideTransfer, noWallet, type WalletEvent, type WalletState } from '#wallet'
+import {
+  aimed,
+  commandOf,
+  free,
+  LOW_LIMITS,
+  NAMES,
+  OPENED_AS,
+  plainWallets,
+  take,
+  transferOf,
+  WALKS_BEGIN_MS,
+  waves,
+  type Name,
+  type PlainWallet,
+  type PlainWallets,
+  type Step,
+} from '#wallet/testing'
+import fc from 'fast-check'
+import type pg from 'pg'
+import { pgFoldedBooks } from './books/pg-folded-books.js'
+import { TrialBalances } from './books/trial-balances.js'
+import { migrations } from './migrations.js'
+import { publishWallet } from './publish.js'
+import { WalletReads } from './reads.js'
+import { Rules } from './rules.js'
+import { streamTypes, walletRef } from './streams.js'
+
+/** What a command was answered: whether it was taken, and the version of each wallet that it was decided on. */
+interface Told {
+  readonly took: boolean
+  readonly on: Partial<Record<Name, number>>
+}
+
+const rules = new Rules(LOW_LIMITS, systemClock, systemIds)
+
+let database: TestDatabase
+let pool: pg.Pool
+let instances: readonly [EventStore, EventStore]
+let conflicts = 0
+const open = () =>
+  openEventStore({
+    pool,
+    postgres: database,
+    types: streamTypes,
+    publish: publishWallet,
+    clock: systemClock,
+    app: 'wallet',
+    onBatch: (report) => (conflicts += report.refused),
+  })
+
+beforeAll(async () => {
+  database = await createTestDatabase(migrations)
+  pool = createPool(database)
+  instances = [await open(), await open()]
+}, 60_000)
+afterAll(async () => {
+  await Promise.all(instances?.map((instance) => instance.close()) ?? [])
+  await pool?.end()
+  await database?.drop()
+})
+
+/** Three wallets of one walk. */
+class Walk {
+  static #walks = 0
+  readonly #number = ++Walk.#walks
+  #commands = 0
+
+  idOf = (name: Name): string => `walk-${this.#number}-${name}`
+
+  async begin(): Promise<this> {
+    const at_ms = WALKS_BEGIN_MS
+    const open = (name: Name) =>
+      this.#execute(instances[0], [name], ([state = noWallet]) => {
+        const decided = rules.wallet.decide({ type: 'open', at_ms, ownerId: name, kyc: OPENED_AS[name] }, state)
+        return isRefusal(decided) ? decided : [decided]
+      })
+    await Promise.all(NAMES.map(open))
+    return this
+  }
+
+  /** As the app's handlers do it, with the versions decided on in the answer. `again` sends it through the other instance too. */
+  async send(step: Step, via: 0 | 1, again: boolean): Promise<{ readonly id: string; readonly told: Told }> {
+    const names = step.do === 'transfer' && step.to !== step.on ? [step.on, step.to] : [step.on]
+    const decide = (states: readonly WalletState[], id: string) => decideStep(step, states, id, this.idOf)
+    const first = this.#execute(instances[via], names, decide)
+    if (!again) return first
+    const { id, command } = first
+    const [one, other] = await Promise.all([first, instances[1 - via]?.execute(command)])
+    expect(other?.answer).toBe(JSON.stringify(one.told))
+    return { id, told: one.told }
+  }
+
+  #execute(
+    store: EventStore,
+    names: readonly Name[],
+    decide: (states: readonly WalletState[], id: string) => Refusal | readonly (readonly WalletEvent[])[],
+  ): Promise<{ readonly id: string; readonly told: Told }> & { readonly id: string; readonly command: Command } {
+    const id = `walk-${this.#number}-${++this.#commands}`
+    const refs = names.map((name) => walletRef(this.idOf(name)))
+    const command: Command = {
+      id,
+      fingerprint: id,
+      streams: refs,
+      metadata: { actor: 'walker', correlationId: id, causationId: id },
+      decide: (states) => {
+        const loaded = refs.map((ref) => states.of(ref))
+        const decided = decide(
+          loaded.map(({ state }) => state),
+          id,
+        )
+        const on = Object.fromEntries(names.map((name, at) => [name, loaded[at]?.version ?? 0]))
+        const appends = isRefusal(decided) ? [] : refs.map((stream, at) => ({ stream, events: decided[at] ?? [] }))
+        return { appends, answer: JSON.stringify({ took: !isRefusal(decided), on } satisfies Told) }
+      },
+    }
+    const told = store.execute(command).then(({ answer }) => ({ id, told: JSON.parse(answer) as Told }))
+    return Object.assign(told, { id, command })
+  }
+
+  async events(): Promise<readonly RecordedEvent[]> {
+    const streams = await Promise.all(NAMES.map((name) => Array.fromAsync(instances[0].readStream(`wallet-${this.idOf(name)}`))))
+    return streams.flat().sort((one, other) => (one.position < other.position ? -1 : 1))
+  }
+}
+
+const decideStep = (step: Step, states: readonly WalletState[], id: string, idOf: (name: Name) => string) => {
+  const [from, to = from] = states
+  if (!from || !to) throw new Error('a step reads a wallet')
+  if (step.do !== 'transfer') {
+    const decided = rules.wallet.decide(commandOf(step, id, idOf), from)
+    return isRefusal(decided) ? decided : [decided]
+  }
+  const decided = decideTransfer(transferOf(step, id, idOf), from, to, rules.limitsAt)
+  return isRefusal(decided) ? decided : [decided.out, decided.in]
+}
+
+/** The stored wallets are the plain ones, to the paisa, read by a process that has seen nothing of it. */
+const expectSame = async (walk: Walk, plain: PlainWallets): Promise<void> => {
+  const reads = new WalletReads(fresh)
+  for (const name of NAMES) {
+    const { state } = await reads.now(walk.idOf(name))
+    const { balance, kyc, closed, frozen } = plain[name]
+    const status = closed ? 'CLOSED' : frozen ? 'FROZEN' : 'OPEN'
+    expect([name, Number(state.balance), Number(state.balance - state.held), state.kyc, state.status]).toEqual([
+      name,
+      balance,
+      free(plain[name]),
+      kyc,
+      status,
+    ])
+    expect(await reads.verify(walk.idOf(name))).toMatchObject({ ok: true, faults: [] })
+  }
+}
+let fresh: EventStore
+
+const expectBooks = async (): Promise<void> => {
+  const { books } = await new TrialBalances(instances[1], pgFoldedBooks(pool), systemClock).now()
+  expect(Object.values(books).reduce((sum, each) => sum + balanceOf(each), 0n)).toBe(0n)
+  expect(balanceOf(books.transfers)).toBe(0n)
+  const { rows } = await pool.query<{ sum: string }>(
+    `SELECT sum((data ->> 'balance')::numeric)::text AS sum
+     FROM (SELECT DISTINCT ON (stream_id) data FROM readable_events ORDER BY stream_id, version DESC) AS last`,
+  )
+  expect(balanceOf(books.wallets).toString()).toBe(rows[0]?.sum)
+}
+
+describe('wallets on PostgreSQL, against a plain model', () => {
+  beforeAll(async () => {
+    fresh = await open()
+  })
+  afterAll(() => fresh?.close())
+
+  it('one step after another: every answer is the model’s, over a thousand walks side by side', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(waves({ minWaves: 1, maxWaves: 16, maxSteps: 1 }), { minLength: 50, maxLength: 50 }), async (walks) => {
+        await Promise.all(
+          walks.map(async (steps, number) => {
+            const walk = await new Walk().begin()
+            const plain = plainWallets(WALKS_BEGIN_MS)
+            for (const [at, drawn] of steps.flat().entries()) {
+              const step = aimed(plain, drawn)
+              const expected = take(plain, step, LOW_LIMITS)
+              const { told } = await walk.send(step, ((at + number) % 2) as 0 | 1, at % 5 === 0)
+              expect([at, step, told.took]).toEqual([at, step, expected])
+            }
+            await expectSame(walk, plain)
+          }),
+        )
+      }),
+      { numRuns: 20, endOnFailure: true },
+    )
+    await expectBooks()
+  }, 120_000)
+
+  it('many at once through two instances: the history explains every answer', async () => {
+    await fc.assert(
+      fc.asyncProperty(waves({ minWaves: 3, maxWaves: 8, maxSteps: 24 }), async (all) => {
+        const walk = await new Walk().begin()
+        const asked = new Map<string, Step>()
+        const answers = new Map<string, Told>()
+        for (const wave of all) {
+          await Promise.all(
+            wave.map(async (step, at) => {
+              const { id, told } = await walk.send(step, (at % 2) as 0 | 1, at % 7 === 0)
+              asked.set(id, step)
+              answers.set(id, told)
+            }),
+          )
+        }
+        await explain(walk, asked, answers)
+      }),
+      { numRuns: 40, endOnFailure: true },
+    )
+    // Without conflicts between the two this would show little.
+    expect(conflicts).toBeGreaterThan(0)
+    await expectBooks()
+  }, 120_000)
+})
+
+/**
+ * Goes through the events in the order of their commits and does each command to the model, which must take it; then asks the model about
+ * every command that changed nothing, on the versions that it says it was decided on.
+ */
+const explain = async (walk: Walk, asked: ReadonlyMap<string, Step>, answers: ReadonlyMap<string, Told>): Promise<void> => {
+  const plain = plainWallets(WALKS_BEGIN_MS)
+  const past: Record<Name, PlainWallet[]> = { a: [], b: [], c: [] }
+  /** The model's wallets by version; an event that ends a pair (a close and its pay-out) stands for both. */
+  const note = (name: Name, version: number) => (past[name][version] = structuredClone(plain[name]))
+  const done = new Set<string>()
+  for (const { stream, version, metadata } of await walk.events()) {
+    const name = NAMES.find((each) => stream === `wallet-${walk.idOf(each)}`)
+    if (!name) throw new Error(`whose is ${stream}?`)
+    const step = asked.get(metadata.commandId)
+    if (step && !done.has(metadata.commandId)) {
+      expect([metadata.commandId, step, take(plain, step, LOW_LIMITS)]).toEqual([metadata.commandId, step, true])
+      done.add(metadata.commandId)
+    }
+    note(name, version)
+  }
+  for (const [id, step] of asked) {
+    const told = answers.get(id)
+    if (done.has(id)) {
+      expect([id, told?.took]).toEqual([id, true])
+      continue
+    }
+    const then = plainWallets(WALKS_BEGIN_MS)
+    for (const name of NAMES) {
+      const version = told?.on[name]
+      if (version !== undefined) then[name] = structuredClone(past[name][version] ?? then[name])
+    }
+    expect([id, step, take(then, step, LOW_LIMITS)]).toEqual([id, step, told?.took])
+  }
+  await expectSame(walk, plain)
+}

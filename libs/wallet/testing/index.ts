@@ -1,0 +1,2 @@
+export * from './plain-wallets.js'
+export * from './random-steps.js'

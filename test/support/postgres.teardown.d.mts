@@ -1,0 +1,2 @@
+/** Ends the PostgreSQL that `setup` started. */
+export default function teardown(): Promise<void>
