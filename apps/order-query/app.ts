@@ -1,3 +1,4 @@
+import { CONTRACTS } from '#contracts'
 import { systemClock } from '#kernel'
 import { pgConsumerStore, type LogDriver } from '#messaging'
 import { LogServer } from '#messaging/nest'
@@ -52,6 +53,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
       listener: watchConsumer(app, reporter(app)),
+      contracts: CONTRACTS,
     })
     watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })

@@ -23,6 +23,7 @@ import { STOCK_EVENTS, StockChanged } from './stock-events.js'
 import { WALLET_EVENTS, WalletChanged } from './wallet-events.js'
 
 export * from './catalogue-events.js'
+export * from './compatibility.js'
 export * from './commands.js'
 export * from './dead-letters.js'
 export * from './define.js'

@@ -14,6 +14,14 @@ export class FenceLost extends Error {
   }
 }
 
+/** A message in a version that this process has no contract of: it is older than who sent it. */
+export class UnknownVersion extends Error {
+  override readonly name = 'UnknownVersion'
+  constructor(type: string, version: number) {
+    super(`${type}: version ${version} is not known here`)
+  }
+}
+
 /** The event store's own, known by name: neither lib imports the other. */
 const TRANSIENT = new Set(['DependencyUnavailable', 'StoreUnavailable', 'StoreOverloaded', 'FenceLost', 'AbortError'])
 const MOST_CAUSES = 8

@@ -1,3 +1,4 @@
+import { CONTRACTS } from '#contracts'
 import { openEventStore, type EventStore, type EventStoreOptions } from '#event-store'
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
@@ -103,6 +104,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       consumerStore: pgConsumerStore(pool),
       clock,
       listener: watchConsumer(app, report),
+      contracts: CONTRACTS,
     })
     watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })

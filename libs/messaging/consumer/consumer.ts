@@ -1,6 +1,6 @@
 import { REDRIVES } from '#contracts'
-import { systemClock, systemRandom, type Clock, type Random, type Transactions } from '#kernel'
-import { isTransient } from '../failure.js'
+import { systemClock, systemRandom, type Clock, type IncomingMessage, type Random, type Transactions } from '#kernel'
+import { isTransient, UnknownVersion } from '../failure.js'
 import {
   partitionName,
   type BatchHandler,
@@ -42,6 +42,8 @@ export interface ConsumerOptions {
   readonly isTransient?: (error: unknown) => boolean
   /** How often to look for what other processes redrove; 5 s. */
   readonly deferredPoll_ms?: number
+  /** What this process can read. A message of one of these types in another version is put aside, until a process comes that knows it. */
+  readonly contracts?: readonly { readonly topic: string; readonly type: string; readonly version: number }[]
   /** How often to tell the log where this member stands; never unless given. */
   readonly tell_ms?: number
 }
@@ -57,6 +59,7 @@ export class Consumer {
   #producer: Promise<LogProducer> | undefined
   readonly #gaps = new Map<string, LogGap>()
   readonly #standings: Standings
+  readonly #versions = new Map<string, Set<number>>()
   /** Seeks of a topic's partitions that come together ask the log once. */
   readonly #asked = new Map<string, Promise<readonly PartitionOffsets[]>>()
   readonly #closing = new AbortController()
@@ -66,6 +69,10 @@ export class Consumer {
     private readonly handlers: ReadonlyMap<string, BatchHandler>,
   ) {
     this.#clock = options.clock ?? systemClock
+    for (const { topic, type, version } of options.contracts ?? []) {
+      const name = `${topic} ${type}`
+      this.#versions.set(name, (this.#versions.get(name) ?? new Set()).add(version))
+    }
     this.#standings = new Standings({ ...this.#shared(), driver: options.driver })
     this.#worker = new DeferredWorker({
       ...this.#shared(),
@@ -197,7 +204,17 @@ export class Consumer {
   }
 
   #handlerOf(topic: string): BatchHandler | undefined {
-    return topic === REDRIVES ? this.#redrives : this.handlers.get(topic)
+    if (topic === REDRIVES) return this.#redrives
+    const handler = this.handlers.get(topic)
+    return handler && ((messages) => (this.#expectKnownVersions(messages), handler(messages)))
+  }
+
+  /** A newer minor version only has fields that are passed over, and the same number; another number is another shape. */
+  #expectKnownVersions(messages: readonly IncomingMessage[]): void {
+    for (const { topic, type, schemaVersion } of messages) {
+      const known = this.#versions.get(`${topic} ${type}`)
+      if (known && !known.has(schemaVersion)) throw new UnknownVersion(type, schemaVersion)
+    }
   }
 
   /** Every group reads every request and acts on its own. */

@@ -210,6 +210,26 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     )
 
     it(
+      'reads a newer minor version, and sets another major version aside until somebody knows it',
+      async () => {
+        const contracts = (version: number) => [{ topic, type: 'Said', version }]
+        const consumer = await consume(writer(), { contracts: contracts(1) })
+        const minor = message('k', 'a', { aFieldOfLater: true })
+        const major = message('other', 'b')
+        await send(minor, { ...major, headers: { ...major.headers, schemaversion: '2' } }, message('k', 'c'))
+        const [letter] = await letters(1)
+        expect(letter?.data).toMatchObject({ errorClass: 'UnknownVersion', key: 'other', type: 'Said' })
+        await eventually('the others', async () => (await runtime.written()).length === 2)
+        await consumer.close()
+        const newer = await consume(writer(), { contracts: [...contracts(1), ...contracts(2)] })
+        await newer.redrive(String(letter?.data['id']), 'asha')
+        await eventually('it is read', async () => (await runtime.written()).includes('b'))
+        expect(await runtime.written()).toEqual(['a', 'c', 'b'])
+      },
+      timeout_ms,
+    )
+
+    it(
       'redrives a dead letter with one effect, however often it is asked',
       async () => {
         let healed = false
