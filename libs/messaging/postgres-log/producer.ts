@@ -34,7 +34,7 @@ export class PostgresProducer implements LogProducer {
     if (this.#waiting.length >= MOST_WAITING) return Promise.reject(new DependencyUnavailable('too many sends wait for the log'))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, resolve, reject })
-      this.#running ??= this.#run().finally(() => (this.#running = undefined))
+      this.#running ??= this.#run()
     })
   }
 
@@ -55,6 +55,8 @@ export class PostgresProducer implements LogProducer {
       } while (count + (this.#waiting[0]?.records.length ?? 0) <= MOST_RECORDS)
       await this.#together(sends)
     }
+    // In the same breath as the look that found nothing waiting: a send in between would wait for good.
+    this.#running = undefined
   }
 
   async #together(sends: readonly Waiting[]): Promise<void> {
