@@ -8,8 +8,7 @@ import { executeInTransaction } from './in-transaction.js'
 import { CoalescingLoader, loadStreams, type WantedStream } from './loader.js'
 import { sweepRegularly } from './maintenance.js'
 import { pgOutbox } from './pg-outbox.js'
-import { loadAt, readAll, readStream, verify } from './reader.js'
-import { toRecorded } from './recorded.js'
+import { pgEvents } from './reader.js'
 import { retrying } from './retry.js'
 import { Snapshotter } from './snapshots.js'
 import { StateCache } from './state-cache.js'
@@ -63,6 +62,7 @@ export const openEventStore = async (options: EventStoreOptions): Promise<EventS
 class PgEventStore implements EventStore {
   readonly outbox
   readonly #types
+  readonly #events
   readonly #cache
   readonly #batchPool
   readonly #queue
@@ -77,6 +77,7 @@ class PgEventStore implements EventStore {
     const { pool, postgres, clock, app, publish, random = systemRandom } = options
     const onError = options.onBackgroundError ?? (() => undefined)
     this.#types = typesByCategory(options.types)
+    this.#events = pgEvents(pool, this.#types, clock)
     this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024)
     this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 2 })
     this.#snapshots = new Snapshotter(pool, (stream, version) => this.#cache.snapshotTaken(stream, version), onError)
@@ -144,20 +145,20 @@ class PgEventStore implements EventStore {
     return { version: entry?.version ?? 0, state: (entry ? entry.state : ref.type.initialState) as State }
   }
 
-  async loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
-    return loadAt(this.options.pool, registeredRef(this.#types, ref), at)
+  loadAt<State>(ref: StreamRef<State>, at: { readonly version: number } | { readonly time: number }): Promise<StreamState<State>> {
+    return this.#events.loadAt(ref, at)
   }
 
-  async *readStream(stream: string, options?: ReadStream) {
-    for await (const row of readStream(this.options.pool, stream, options)) yield toRecorded(this.#types, row)
+  readStream(stream: string, options?: ReadStream) {
+    return this.#events.readStream(stream, options)
   }
 
   readAll(options?: ReadAll) {
-    return readAll(this.options.pool, this.#types, this.options.clock, options)
+    return this.#events.readAll(options)
   }
 
   verify(stream: string) {
-    return verify(this.options.pool, stream)
+    return this.#events.verify(stream)
   }
 
   async close(): Promise<void> {

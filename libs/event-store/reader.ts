@@ -6,7 +6,7 @@ import { knownShapeOf } from './loader.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
 import type { Events, ReadAll, ReadStream, RecordedEvent, StreamRef, StreamState } from './store.js'
-import { streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
+import { registeredRef, streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
 
 const PAGE = 1_000
 
@@ -38,7 +38,7 @@ export const readStream = async function* (
   }
 }
 
-export const readAll = async function* (
+const readAll = async function* (
   pool: pg.Pool,
   types: StreamTypes,
   clock: Pick<Clock, 'sleep'>,
@@ -98,7 +98,7 @@ export const verifyChain = async (
   return whole ? { ok: true, ...result } : { ok: false, ...result, brokenAt: version + 1 }
 }
 
-export const verify = async (pool: pg.Pool, stream: string): ReturnType<Events['verify']> => {
+const verify = async (pool: pg.Pool, stream: string): ReturnType<Events['verify']> => {
   // The head first: what is appended meanwhile lies beyond it and is not looked at.
   const { rows } = await pool.query<{ version: bigint; head: Buffer }>('SELECT version, head FROM streams WHERE stream_id = $1', [stream])
   const head = { version: Number(rows[0]?.version ?? 0), hash: rows[0]?.head ?? NO_HASH }
@@ -144,3 +144,15 @@ const snapshotBefore = async (
   const state: unknown = ref.type.snapshot ? ref.type.snapshot.read(json) : json
   return { version: Number(row.version), state, head: row.hash, time: Number(row.recorded_at) }
 }
+
+/** The read side alone, for who writes nothing: it takes no connections of its own and starts nothing. */
+export const pgEvents = (pool: pg.Pool, types: StreamTypes, clock: Pick<Clock, 'sleep'>): Omit<Events, 'load'> => ({
+  async loadAt(ref, at) {
+    return loadAt(pool, registeredRef(types, ref), at)
+  },
+  async *readStream(stream, options) {
+    for await (const row of readStream(pool, stream, options)) yield toRecorded(types, row)
+  },
+  readAll: (options) => readAll(pool, types, clock, options),
+  verify: (stream) => verify(pool, stream),
+})

@@ -1,0 +1,101 @@
+import { masterKeysOf, SUBJECT_KEYS_SCHEMA, typesByCategory, type AnyStreamType, type MasterKeys, type StreamTypes } from '#event-store'
+import { createPool } from '#postgres'
+import { sagaStream } from '#saga'
+import { Option, type Command } from 'commander'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type pg from 'pg'
+import { alertType } from '../../fraud/alerts/alert-stream.js'
+import { streamTypes as orderTypes } from '../../order-command/streams.js'
+import { streamTypes as walletTypes } from '../../wallet/streams.js'
+import { appUrl } from '../databases.js'
+import type { Secrets } from '../home.js'
+import { placePostgres } from '../postgres/placement.js'
+import { Refused, type Io } from './io.js'
+
+/** The apps that have an event store. */
+const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
+  'order-command': { schema: 'order_command', types: orderTypes },
+  wallet: { schema: 'wallet', types: walletTypes },
+  'payment-saga': { schema: 'payment_saga', types: [sagaStream] },
+  fraud: { schema: 'fraud', types: [alertType] },
+}
+
+export interface PlaceOptions {
+  readonly app: string
+  readonly home: string
+  readonly url?: string
+  readonly schema?: string
+}
+
+/** Of every verb that looks into a store. */
+export const withPlace = (command: Command, io: Io): Command =>
+  command
+    .addOption(new Option('--app <name>', 'whose store').choices(Object.keys(STORES)).default('wallet'))
+    .addOption(homeOption(io))
+    .addOption(urlOption(io, 'DATABASE_URL', 'the database of an app alone; without it, that of `npm start`'))
+    .option('--schema <name>', "the app's schema, where it is not its own")
+
+const homeOption = ({ env }: Io): Option => new Option('--home <folder>', 'of `npm start`').default(env['BAHI_HOME'] ?? '.bahi')
+
+const urlOption = ({ env }: Io, variable: string, text: string): Option => {
+  const option = new Option('--url <url>', `${text} (or ${variable})`)
+  const given = env[variable]
+  // Not shown by --help: it holds a password.
+  return given === undefined ? option : option.default(given, `$${variable}`)
+}
+
+export interface Place {
+  readonly pool: pg.Pool
+  readonly types: StreamTypes
+}
+
+/** Connects to an app's store for as long as `work` takes. */
+export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => Promise<T>): Promise<T> => {
+  const store = STORES[options.app]
+  if (!store) throw new Refused(`${options.app} has no event store`)
+  const schema = options.schema ?? store.schema
+  const url = options.url ?? (await homeUrl(options.home, schema))
+  return withPool(url, schema, (pool) => work({ pool, types: typesByCategory(store.types as readonly AnyStreamType[]) }))
+}
+
+/** Of every verb that works on the keys of persons. */
+export const withKeysPlace = (command: Command, io: Io): Command =>
+  command.addOption(homeOption(io)).addOption(urlOption(io, 'KEYS_DATABASE_URL', 'where the keys are; without it, those of `npm start`'))
+
+export const atKeys = async <T>(
+  { home, url }: Pick<PlaceOptions, 'home' | 'url'>,
+  env: Io['env'],
+  work: (pool: pg.Pool, masterKeys: MasterKeys) => Promise<T>,
+): Promise<T> => {
+  const secret = url === undefined ? secretsOf(home).masterKey : env['MASTER_KEY']
+  if (!secret) throw new Refused('MASTER_KEY must be set, as the apps have it')
+  const before = env['MASTER_KEYS_BEFORE']?.split(',').filter((each) => each !== '') ?? []
+  const masterKeys = masterKeysOf(secret, ...before)
+  return withPool(url ?? (await homeUrl(home, SUBJECT_KEYS_SCHEMA)), SUBJECT_KEYS_SCHEMA, (pool) => work(pool, masterKeys))
+}
+
+const withPool = async <T>(url: string, schema: string, work: (pool: pg.Pool) => Promise<T>): Promise<T> => {
+  const pool = createPool({ url, schema, applicationName: 'bahi-cli', maxConnections: 2, statementTimeout_ms: 30_000 })
+  try {
+    return await work(pool)
+  } finally {
+    await pool.end()
+  }
+}
+
+const secretsOf = (home: string): Secrets => {
+  const file = join(resolve(home), 'secrets.json')
+  if (!existsSync(file)) throw new Refused(`nothing was started from ${resolve(home)}: start it by \`npm start\`, or say --home or --url`)
+  return JSON.parse(readFileSync(file, 'utf8')) as Secrets
+}
+
+/** With the role that owns the schema. PostgreSQL writes its port into the third line after its pid. */
+const homeUrl = async (home: string, schema: string): Promise<string> => {
+  const { databasePassword } = secretsOf(home)
+  const { folder } = await placePostgres(resolve(home))
+  const pidFile = join(folder, 'data/postmaster.pid')
+  const port = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8').split('\n')[3]) : 0
+  if (!port) throw new Refused(`PostgreSQL of ${resolve(home)} does not run: start it by \`npm start\`, or say --url`)
+  return appUrl(`postgres://127.0.0.1:${port}/`, schema, databasePassword)
+}
