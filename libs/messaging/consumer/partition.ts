@@ -84,6 +84,8 @@ export class PartitionConsumer {
     this.#handling++
     try {
       await this.#storing
+      // Late, of a lane that was revoked: where it stood says nothing about the log.
+      signal.throwIfAborted()
       await this.#expectNoGap(records)
       this.#underWaySince_ms = records[0]?.timestamp_ms
       await this.#handle(records, signal)
