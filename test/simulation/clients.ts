@@ -2,7 +2,7 @@ import { paise, type JsonObject } from '#kernel'
 import { callerIdentity, commandIdOf, fingerprint, Problem, type CommandRequest, type RecordedAnswer, type Role } from '#platform'
 import type { MemoryStoreData } from '#event-store/testing'
 import { DecideAlert } from '../../apps/fraud/commands/decide-alert.js'
-import { ChangeOrder } from '../../apps/order-command/commands/change-order.js'
+import { ChangeOrder, type OrderChange } from '../../apps/order-command/commands/change-order.js'
 import { MoveStock } from '../../apps/order-command/commands/move-stock.js'
 import { PlaceOrder, type OrderRequest, type PaymentRequest } from '../../apps/order-command/commands/place-order.js'
 import { PutProduct } from '../../apps/order-command/commands/put-product.js'
@@ -186,18 +186,52 @@ export class Clients {
     if (scheduler.chance(0.3)) {
       await this.#pause(45_000)
       const merchant = scheduler.chance(0.2)
-      await this.#send(
-        platform.orderCommand,
-        merchant ? 'merchant' : sub,
-        [merchant ? 'merchant' : 'customer'],
-        'POST',
-        `/v1/orders/${orderId}/cancellation`,
-        `cancel-${key}`,
-        null,
-        (app, request) => app.changeOrder.execute(new ChangeOrder(request, orderId, { type: 'cancel' })),
-      )
-    }
+      await this.#change(merchant ? 'merchant' : sub, merchant ? 'merchant' : 'customer', orderId, { type: 'cancel' }, `cancel-${key}`)
+    } else if (scheduler.chance(0.5)) await this.#takeOn(sub, orderId, wanted.items)
     if (scheduler.chance(0.1)) await place(false)
+  }
+
+  /** The merchant packs, ships and delivers what was confirmed; now and then the customer thinks better of it meanwhile, or gives some back. */
+  async #takeOn(sub: string, orderId: string, items: OrderRequest['items']): Promise<void> {
+    const { scheduler } = this
+    const merchant = (change: OrderChange, key: string) => this.#change('merchant', 'merchant', orderId, change, key)
+    let packed = false
+    for (let attempt = 0; attempt < 5 && !packed; attempt++) {
+      await this.#pause(20_000)
+      packed = (await merchant({ type: 'pack' }, `pack-${attempt}`)) === 200
+    }
+    if (!packed) return
+    if (scheduler.chance(0.2)) this.#run(async () => void (await this.#change(sub, 'customer', orderId, { type: 'cancel' }, 'late-cancel')))
+    const steps: readonly OrderChange[] = [
+      { type: 'ship', carrier: 'Delhivery', trackingNumber: 'DL1' },
+      { type: 'sendOut' },
+      { type: 'deliver' },
+    ]
+    for (const [at, change] of steps.entries()) {
+      await this.#pause(5_000)
+      if ((await merchant(change, `step-${at}`)) !== 200) return
+    }
+    const [first] = items
+    if (!first || scheduler.chance(0.5)) return
+    const back = [{ sku: first.sku, quantity: 1 + scheduler.below(first.quantity) }]
+    await this.#change(sub, 'customer', orderId, { type: 'requestReturn', items: back, reason: 'too large' }, 'return')
+    await this.#pause(5_000)
+    await merchant({ type: 'acceptReturn' }, 'accept')
+  }
+
+  /** The status that it was answered with. */
+  async #change(
+    sub: string,
+    role: 'merchant' | 'customer',
+    orderId: string,
+    change: OrderChange,
+    key: string,
+  ): Promise<number | undefined> {
+    const path = `/v1/orders/${orderId}/${change.type}`
+    const answer = await this.#send(this.platform.orderCommand, sub, [role], 'POST', path, key, change, (app, request) =>
+      app.changeOrder.execute(new ChangeOrder(request, orderId, change)),
+    )
+    return answer?.status
   }
 
   /** A read with the token of an answer shows at least what was answered, or says that it does not yet. */

@@ -169,7 +169,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     bug: 'an idempotency key that counts once per connection: a repeat is another order',
-    shows: /one key placed another order|one key had two answers/,
+    shows: /one key placed another order|one key had two answers|wallet-exists/,
     commandId: (commandId, attempt) => (attempt === 0 ? commandId : `${commandId}-${attempt}`),
   },
   {

@@ -1,13 +1,28 @@
 import type { JsonObject } from '#kernel'
 import { sagaIdFor } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, paymentKey } from '../../../apps/payment-saga/sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, paymentKey } from '../../../apps/payment-saga/sagas/payment-data.js'
 import type { SimulatedProvider } from '../provider.js'
 import { Violation } from '../violation.js'
 import { linesOf, type StockCount } from './stock-count.js'
 import type { SeenEvent } from './tail.js'
 import type { WalletLedger } from './wallet-ledger.js'
 
-type Status = 'PLACED' | 'UNDER_REVIEW' | 'CONFIRMED' | 'CANCELLED'
+type Status = (typeof STATUS_AFTER)[keyof typeof STATUS_AFTER] | 'PLACED'
+
+const STATUS_AFTER = {
+  OrderReviewStarted: 'UNDER_REVIEW',
+  OrderConfirmed: 'CONFIRMED',
+  OrderPacked: 'PACKED',
+  OrderShipped: 'SHIPPED',
+  OrderOutForDelivery: 'OUT_FOR_DELIVERY',
+  OrderDelivered: 'DELIVERED',
+  OrderReturnRequested: 'RETURN_REQUESTED',
+  OrderReturned: 'RETURNED',
+  OrderCancelled: 'CANCELLED',
+} as const
+
+/** Its goods have left the warehouse. */
+const GONE: ReadonlySet<Status> = new Set(['SHIPPED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURN_REQUESTED', 'RETURNED'])
 
 interface OrderSeen {
   status: Status
@@ -15,6 +30,9 @@ interface OrderSeen {
   readonly method: string
   readonly amount: bigint
   readonly lines: ReadonlyMap<string, number>
+  /** What came back, and what is owed for it. */
+  back: ReadonlyMap<string, number>
+  refund: bigint
 }
 
 type SagaStatus = 'running' | 'completed' | 'compensated'
@@ -39,16 +57,14 @@ export class OrderBooks {
     const order = this.#orders.get(orderId)
     if (!order) throw new Violation(2, `${type} of order ${orderId}, which was never placed`)
     if (order.status === 'CANCELLED') throw new Violation(4, `${type} of order ${orderId}, which is cancelled`)
-    switch (type) {
-      case 'OrderReviewStarted':
-        order.status = 'UNDER_REVIEW'
-        return
-      case 'OrderConfirmed':
-        order.status = 'CONFIRMED'
-        order.confirmed = true
-        return
-      case 'OrderCancelled':
-        order.status = 'CANCELLED'
+    if (type === 'OrderCancelled' && GONE.has(order.status)) throw new Violation(4, `order ${orderId} was cancelled when ${order.status}`)
+    if (!isKnown(type)) throw new Violation(2, `${type} of order ${orderId}, which no order has`)
+    order.status = STATUS_AFTER[type]
+    if (type === 'OrderConfirmed') order.confirmed = true
+    if (type === 'OrderReturned') {
+      order.back = linesOf(data)
+      order.refund = BigInt(String(data['refund']))
+      if (order.refund > order.amount) throw new Violation(4, `order ${orderId}: ${order.refund} owed of ${order.amount}`)
     }
   }
 
@@ -84,9 +100,14 @@ export class OrderBooks {
   /** Sagas that have not ended, and why; none at the end of a run. */
   unended(): readonly string[] {
     const all: string[] = []
-    for (const [orderId, { status, confirmed }] of this.#orders) {
+    for (const [orderId, { status, confirmed, method }] of this.#orders) {
       const payment = sagaIdFor(ORDER_PAYMENT, orderId)
       if ((this.#sagas.get(payment) ?? 'running') === 'running') all.push(this.#describe(payment, `payment of order ${orderId}`))
+      // Cash goes back by hand.
+      if (status === 'RETURNED' && method !== 'cod') {
+        const refund = sagaIdFor(PAYMENT_REFUND, returnRefundId(orderId))
+        if (this.#sagas.get(refund) !== 'completed') all.push(this.#describe(refund, `refund of order ${orderId}`))
+      }
       if (status !== 'CANCELLED' || !confirmed) continue
       const cancellation = sagaIdFor(ORDER_CANCELLATION, orderId)
       if (this.#sagas.get(cancellation) !== 'completed') all.push(this.#describe(cancellation, `cancellation of order ${orderId}`))
@@ -99,14 +120,18 @@ export class OrderBooks {
     const [unended] = this.unended()
     if (unended !== undefined) throw new Violation(4, `the ${unended}`)
     for (const [orderId, order] of this.#orders) {
-      const { status, method, amount, confirmed } = order
+      const { status, method, amount, confirmed, refund } = order
       const taken = this.#captured(orderId)
       const back = this.#refunded(orderId)
-      if (status !== 'CONFIRMED' && status !== 'CANCELLED') throw new Violation(4, `order ${orderId} ended ${status}`)
-      if (status === 'CONFIRMED') {
-        if (taken - back !== (method === 'cod' ? 0n : amount))
-          throw new Violation(4, `order ${orderId} is confirmed for ${amount} by ${method}: ${taken} captured, ${back} refunded`)
-        this.#checkStock(orderId, order.lines)
+      if (status === 'PLACED' || status === 'UNDER_REVIEW') throw new Violation(4, `order ${orderId} ended ${status}`)
+      if (status !== 'CANCELLED') {
+        if (taken - back !== (method === 'cod' ? 0n : amount - refund))
+          throw new Violation(
+            4,
+            `order ${orderId} is ${status} for ${amount} by ${method}, ${refund} owed: ${taken} captured, ${back} refunded`,
+          )
+        this.#checkStock(orderId, GONE.has(status) ? new Map() : order.lines)
+        this.#checkGoods(orderId, order)
         continue
       }
       if (taken !== back) throw new Violation(4, `order ${orderId} is cancelled: ${taken} captured, ${back} refunded`)
@@ -136,6 +161,8 @@ export class OrderBooks {
       method: payment.method,
       amount: BigInt(totals.grandTotal),
       lines: linesOf(data),
+      back: new Map(),
+      refund: 0n,
     })
     this.#orderOfSaga.set(sagaIdFor(ORDER_PAYMENT, orderId), orderId)
   }
@@ -173,6 +200,15 @@ export class OrderBooks {
     if (!same) throw new Violation(4, `order ${orderId} holds ${JSON.stringify([...held])} of ${JSON.stringify([...lines])}`)
   }
 
+  /** The customer has what was shipped and did not come back. */
+  #checkGoods(orderId: string, { status, lines, back }: OrderSeen): void {
+    const has = this.stock.withCustomerOf(orderId)
+    for (const [sku, quantity] of lines) {
+      const due = GONE.has(status) ? quantity - (back.get(sku) ?? 0) : 0
+      if ((has.get(sku) ?? 0) !== due) throw new Violation(3, `order ${orderId}, ${status}: ${has.get(sku) ?? 0} of ${sku} out, not ${due}`)
+    }
+  }
+
   #checkNothingHeld(orderId: string): void {
     const sagaId = sagaIdFor(ORDER_PAYMENT, orderId)
     const hold = this.wallets.holds.get(sagaId)
@@ -197,3 +233,8 @@ export class OrderBooks {
     return `${what} has not ended${why === undefined ? '' : `; it needed attention at ${why}`}`
   }
 }
+
+const isKnown = (type: string): type is keyof typeof STATUS_AFTER => Object.hasOwn(STATUS_AFTER, type)
+
+/** As payment-saga names it: an order is returned at most once. */
+const returnRefundId = (orderId: string): string => sagaIdFor(`${PAYMENT_REFUND} of a return`, orderId)

@@ -5,12 +5,14 @@ import type { SeenEvent } from './tail.js'
 interface Count {
   received: number
   readonly orders: Map<string, number>
+  /** What is with customers. */
+  readonly shipped: Map<string, number>
 }
 
 /** The warehouse counted by hand: invariant 3. */
 export class StockCount {
   readonly #skus = new Map<string, Count>()
-  readonly #reservations = new Map<string, 'reserved' | 'released'>()
+  readonly #reservations = new Map<string, 'reserved' | 'released' | 'shipped'>()
 
   takeStock({ stream, type, data }: SeenEvent): void {
     const count = this.#countOf(stream)
@@ -29,6 +31,19 @@ export class StockCount {
         if (count.orders.get(orderId) !== quantity) throw new Violation(3, `${stream}: order ${orderId} released what it had not reserved`)
         count.orders.delete(orderId)
         break
+      case 'StockShipped':
+        if (count.orders.get(orderId) !== quantity) throw new Violation(3, `${stream}: order ${orderId} shipped what it had not reserved`)
+        count.orders.delete(orderId)
+        count.shipped.set(orderId, quantity)
+        count.received -= quantity
+        break
+      case 'StockReturned': {
+        const shipped = count.shipped.get(orderId) ?? 0
+        if (quantity > shipped) throw new Violation(3, `${stream}: order ${orderId} gave back ${quantity} of ${shipped} shipped`)
+        count.shipped.set(orderId, shipped - quantity)
+        count.received += quantity
+        break
+      }
     }
     const reserved = [...count.orders.values()].reduce((sum, each) => sum + each, 0)
     if (data['onHand'] !== count.received || data['reserved'] !== reserved)
@@ -43,24 +58,42 @@ export class StockCount {
     const orderId = stream.slice('reservation-'.length)
     const before = this.#reservations.get(orderId)
     if (type === 'ReservationMade' && before !== undefined) throw new Violation(5, `order ${orderId} reserved again after ${before}`)
-    this.#reservations.set(orderId, type === 'ReservationMade' ? 'reserved' : 'released')
+    if (type === 'ReservationShipped' && before !== 'reserved')
+      throw new Violation(3, `order ${orderId} shipped after ${before ?? 'nothing'}`)
+    if (type === 'ReservationReleased' && before === 'shipped') throw new Violation(3, `order ${orderId} released after it was shipped`)
+    this.#reservations.set(orderId, statusAfter[type] ?? 'released')
   }
 
   /** What the order holds, by sku. */
   heldBy(orderId: string): ReadonlyMap<string, number> {
-    const held = new Map<string, number>()
-    for (const [stream, { orders }] of this.#skus) {
-      const quantity = orders.get(orderId)
-      if (quantity !== undefined) held.set(stream.slice('stock-'.length), quantity)
+    return this.#unitsOf(orderId, ({ orders }) => orders)
+  }
+
+  /** What its customer has of it, by sku. */
+  withCustomerOf(orderId: string): ReadonlyMap<string, number> {
+    return this.#unitsOf(orderId, ({ shipped }) => shipped)
+  }
+
+  #unitsOf(orderId: string, pick: (count: Count) => ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    const units = new Map<string, number>()
+    for (const [stream, count] of this.#skus) {
+      const quantity = pick(count).get(orderId) ?? 0
+      if (quantity > 0) units.set(stream.slice('stock-'.length), quantity)
     }
-    return held
+    return units
   }
 
   #countOf(stream: string): Count {
     let count = this.#skus.get(stream)
-    if (!count) this.#skus.set(stream, (count = { received: 0, orders: new Map() }))
+    if (!count) this.#skus.set(stream, (count = { received: 0, orders: new Map(), shipped: new Map() }))
     return count
   }
+}
+
+const statusAfter: Readonly<Record<string, 'reserved' | 'released' | 'shipped'>> = {
+  ReservationMade: 'reserved',
+  ReservationReleased: 'released',
+  ReservationShipped: 'shipped',
 }
 
 export const linesOf = (data: JsonObject): ReadonlyMap<string, number> => {
