@@ -20,6 +20,39 @@ const record = (offset: number): StoredRecord => ({
   timestamp_ms: 0,
 })
 
+const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerStore) =>
+  new PartitionConsumer(place, {
+    group: 'readers',
+    handler: () => Promise.resolve(noEffect),
+    transactions,
+    consumerStore,
+    clock: new FakeClock(),
+    random: seededRandom(1),
+    isTransient: () => true,
+    firstRetry_ms: 1,
+    mostRetry_ms: 1,
+    listener: undefined,
+    logOf: () => Promise.resolve({ first: 0n, next: 3n }),
+    onAside: () => undefined,
+  })
+
+describe('a batch that comes late, after its lane was lost', () => {
+  it('is not taken for a log that went back: the next lane goes on', async () => {
+    const partition = partitionOf(memoryTransactions(), new MemoryConsumerStore())
+    const log = { first: 0n, next: 3n }
+    const lost = new AbortController()
+    await partition.seek(log)
+    await partition.handle([record(0), record(1)], lost.signal)
+    await partition.store()
+    await partition.seek(log)
+    lost.abort()
+    await expect(partition.handle([record(1)], lost.signal)).rejects.toMatchObject({ name: 'AbortError' })
+    expect(await partition.seek(log)).toBe(2n)
+    await partition.handle([record(2)], new AbortController().signal)
+    expect(partition.next).toBe(3n)
+  })
+})
+
 describe('a partition of messages without effect', () => {
   it('goes on storing how far it came after a commit whose answer was lost', async () => {
     const database = memoryTransactions()
@@ -32,20 +65,7 @@ describe('a partition of messages without effect', () => {
       },
     }
     const consumerStore = new MemoryConsumerStore()
-    const partition = new PartitionConsumer(place, {
-      group: 'readers',
-      handler: () => Promise.resolve(noEffect),
-      transactions,
-      consumerStore,
-      clock: new FakeClock(),
-      random: seededRandom(1),
-      isTransient: () => true,
-      firstRetry_ms: 1,
-      mostRetry_ms: 1,
-      listener: undefined,
-      logOf: () => Promise.resolve({ first: 0n, next: 3n }),
-      onAside: () => undefined,
-    })
+    const partition = partitionOf(transactions, consumerStore)
     const { signal } = new AbortController()
     const stored = async () => (await consumerStore.progress('readers', place, 0n)).next
     await partition.seek({ first: 0n, next: 3n })
