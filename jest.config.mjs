@@ -41,6 +41,7 @@ export default {
     suite('e2e', ['test/**/*.e2e.spec.ts'], platform),
     suite('simulation', ['test/**/*.simulation.spec.ts']),
     suite('chaos', ['test/**/*.chaos.spec.ts']),
+    suite('manifests', ['test/**/*.manifests.spec.ts']),
     suite('compose', ['test/**/*.compose.spec.ts']),
   ],
 }

@@ -1,5 +1,6 @@
 import { baseConfig } from '#platform'
 import { fraudConfig } from '../../apps/fraud/fraud.config.js'
+import { frontConfig } from '../../apps/front/front.config.js'
 import { orderCommandConfig } from '../../apps/order-command/order-command.config.js'
 import { orderQueryConfig } from '../../apps/order-query/order-query.config.js'
 import { paymentSagaConfig } from '../../apps/payment-saga/payment-saga.config.js'
@@ -29,6 +30,7 @@ const APPS: Readonly<Record<string, object>> = {
   wallet: walletConfig,
   'payment-saga': paymentSagaConfig,
   fraud: fraudConfig,
+  front: frontConfig,
   'provider-sandbox': providerSandboxConfig,
 }
 const plain = (schema: object): Schema => JSON.parse(JSON.stringify(schema)) as Schema

@@ -1,0 +1,264 @@
+import { TOPICS } from '#contracts'
+import { InvalidConfig, parseConfig } from '#platform'
+import { topicSpecs } from '#service'
+import type { TObject } from 'typebox'
+import { fraudConfig } from '../../apps/fraud/fraud.config.js'
+import { frontConfig } from '../../apps/front/front.config.js'
+import { orderCommandConfig } from '../../apps/order-command/order-command.config.js'
+import { orderQueryConfig } from '../../apps/order-query/order-query.config.js'
+import { paymentSagaConfig } from '../../apps/payment-saga/payment-saga.config.js'
+import { providerSandboxConfig } from '../../apps/provider-sandbox/sandbox.config.js'
+import { walletConfig } from '../../apps/wallet/wallet.config.js'
+import { named, selects, workloadsOf, type Container, type KubeObject, type Workload } from './objects.js'
+
+type Check = (objects: readonly KubeObject[]) => readonly string[]
+
+export const CONFIGS: Readonly<Record<string, TObject>> = {
+  'order-command': orderCommandConfig,
+  'order-query': orderQueryConfig,
+  wallet: walletConfig,
+  'payment-saga': paymentSagaConfig,
+  fraud: fraudConfig,
+  front: frontConfig,
+  'provider-sandbox': providerSandboxConfig,
+}
+/** `ENV PORT` of the Dockerfile. */
+const APP_PORT = 3_000
+/** What the image's health check and the apps' command line read beside the configuration. */
+const BESIDE = new Set(['START_TIMEOUT_SECONDS', 'HEALTH_PATH', 'PORT'])
+/** The apps' own limit of a drain, in seconds. */
+const DRAIN_S = 25
+
+const appOf = ({ image }: Container): string | undefined => /(?:^|\/)bahi\/([\w-]+)(?::|$)/.exec(image)?.[1]
+const containersOf = (objects: readonly KubeObject[]): readonly { workload: Workload; container: Container }[] =>
+  workloadsOf(objects).flatMap((workload) => (workload.pod?.containers ?? []).map((container) => ({ workload, container })))
+
+export const selectorsMatchPods: Check = (objects) => {
+  const workloads = workloadsOf(objects)
+  const nobody = (kind: string, name: string): string => `${kind} ${name} selects no pod`
+  return [
+    ...named(objects, 'Service')
+      .filter(({ spec }) => !workloads.some(({ labels }) => selects({ matchLabels: spec?.selector ?? {} }, labels)))
+      .map(({ metadata }) => nobody('Service', metadata.name)),
+    ...named(objects, 'PodDisruptionBudget')
+      .filter(({ spec }) => workloads.filter(({ labels }) => selects(spec?.selector, labels)).length !== 1)
+      .map(({ metadata }) => `PodDisruptionBudget ${metadata.name} is not of one workload`),
+    ...named(objects, 'NetworkPolicy').flatMap(({ metadata, spec }) => {
+      const selectors = [
+        spec?.podSelector,
+        ...[...(spec?.ingress ?? []), ...(spec?.egress ?? [])]
+          .flatMap(({ from = [], to = [] }) => [...from, ...to])
+          .filter(({ namespaceSelector, ipBlock }) => !namespaceSelector && !ipBlock)
+          .map(({ podSelector }) => podSelector),
+      ]
+      return selectors.some((selector) => !workloads.some(({ labels }) => selects(selector, labels)))
+        ? [nobody('NetworkPolicy', metadata.name)]
+        : []
+    }),
+    ...workloads
+      .filter(({ object, labels, kind }) => ['Deployment', 'StatefulSet'].includes(kind) && !selects(object.spec?.selector, labels))
+      .map(({ kind, name }) => `${kind} ${name} does not select its own pods`),
+    ...[...named(objects, 'HorizontalPodAutoscaler'), ...named(objects, 'ScaledObject')]
+      .filter(({ spec }) => !workloads.some(({ kind, name }) => kind === 'Deployment' && name === spec?.scaleTargetRef?.name))
+      .map(({ kind, metadata }) => `${kind} ${metadata.name} scales nothing`),
+  ]
+}
+
+export const portsMatchListeners: Check = (objects) => {
+  const workloads = workloadsOf(objects)
+  const services = named(objects, 'Service').flatMap(({ metadata, spec }) =>
+    (spec?.ports ?? []).flatMap(({ targetPort }) =>
+      workloads
+        .filter(({ labels, pod }) => pod && selects({ matchLabels: spec?.selector ?? {} }, labels))
+        .filter(({ pod }) => !pod?.containers.some(({ ports = [] }) => ports.some(({ name }) => name === targetPort)))
+        .map(({ name }) => `Service ${metadata.name} sends to ${targetPort} of ${name}, which has none`),
+    ),
+  )
+  const containers = containersOf(objects).flatMap(({ workload, container }) => {
+    const names = new Set((container.ports ?? []).map(({ name }) => name))
+    const probes = [container.livenessProbe, container.readinessProbe, container.startupProbe]
+    const wrong = probes.flatMap((probe) => probe?.httpGet?.port ?? probe?.tcpSocket?.port ?? []).filter((port) => !names.has(String(port)))
+    const listens = container.ports?.[0]?.containerPort
+    const served = appOf(container) !== undefined && workload.kind === 'Deployment'
+    return [
+      ...wrong.map((port) => `${workload.name} is probed at ${port}, which it has not`),
+      ...(served && listens !== APP_PORT ? [`${workload.name} listens on ${APP_PORT}, not on ${listens}`] : []),
+    ]
+  })
+  return [...services, ...containers]
+}
+
+/** What stands for a secret: of the form that any of them may have. */
+const SECRET = Buffer.alloc(32, 7).toString('base64url')
+
+/** A container's environment as it will be; `undefined` where a reference leads nowhere. */
+const environmentOf = (objects: readonly KubeObject[], container: Container): ReadonlyMap<string, string | undefined> => {
+  const maps = new Map(named(objects, 'ConfigMap').map(({ metadata, data = {} }) => [metadata.name, data]))
+  const secrets = secretsOf(objects)
+  const env = new Map<string, string | undefined>()
+  for (const { configMapRef } of container.envFrom ?? [])
+    for (const [key, value] of Object.entries(maps.get(configMapRef?.name ?? '') ?? { [`${configMapRef?.name}?`]: undefined }))
+      env.set(key, value)
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    const { secretKeyRef, configMapKeyRef, fieldRef } = valueFrom ?? {}
+    if (secretKeyRef) env.set(name, secrets.has(`${secretKeyRef.name}/${secretKeyRef.key}`) ? SECRET : undefined)
+    else if (configMapKeyRef) env.set(name, maps.get(configMapKeyRef.name)?.[configMapKeyRef.key])
+    else if (fieldRef) env.set(name, 'field')
+    else
+      env.set(
+        name,
+        value?.replace(/\$\((\w+)\)/g, (whole, other: string) => env.get(other) ?? whole),
+      )
+  }
+  return env
+}
+
+const secretsOf = (objects: readonly KubeObject[]): ReadonlySet<string> =>
+  new Set([
+    ...named(objects, 'Secret').flatMap(({ metadata, data, stringData }) =>
+      Object.keys({ ...data, ...stringData }).map((key) => `${metadata.name}/${key}`),
+    ),
+    ...named(objects, 'ExternalSecret').flatMap(({ metadata, spec }) =>
+      [...(spec?.data ?? []).map(({ secretKey }) => secretKey), ...Object.keys(spec?.target?.template?.data ?? {})].map(
+        (key) => `${metadata.name}/${key}`,
+      ),
+    ),
+  ])
+
+/** By the apps' own schemas: every variable is known, every required one is set, every value is taken. */
+export const environmentIsTheAppsOwn: Check = (objects) =>
+  containersOf(objects).flatMap(({ workload, container }) => {
+    const schema = CONFIGS[appOf(container) ?? '']
+    if (!schema) return []
+    const env = environmentOf(objects, container)
+    const referred = new Set((container.env ?? []).flatMap(({ value = '' }) => [...value.matchAll(/\$\((\w+)\)/g)].map(([, name]) => name)))
+    const unknown = [...env.keys()].filter((key) => !(key in schema.properties) && !referred.has(key) && !BESIDE.has(key))
+    const nowhere = [...env].filter(([, value]) => value === undefined || /\$\(/.test(value)).map(([key]) => key)
+    const found = [
+      ...unknown.map((key) => `${workload.name}: ${key} is no setting of the app`),
+      ...nowhere.map((key) => `${workload.name}: ${key} refers to what is not there`),
+    ]
+    if (container.args?.includes('migrate'))
+      return env.has('DATABASE_URL') ? found : [...found, `${workload.name}: DATABASE_URL: must be set`]
+    try {
+      parseConfig(schema, Object.fromEntries(env))
+      return found
+    } catch (error) {
+      return [...found, `${workload.name}: ${error instanceof InvalidConfig ? error.message : String(error)}`]
+    }
+  })
+
+/** A drain of a node moves pods one by one: a budget that never allows that would hold it up for ever. */
+export const budgetsLetNodesDrain: Check = (objects) => {
+  const budgets = named(objects, 'PodDisruptionBudget')
+  const least = (name: string): number => {
+    const scaler = [...named(objects, 'HorizontalPodAutoscaler'), ...named(objects, 'ScaledObject')].find(
+      ({ spec }) => spec?.scaleTargetRef?.name === name,
+    )
+    return (
+      scaler?.spec?.minReplicas ??
+      scaler?.spec?.minReplicaCount ??
+      named(objects, 'Deployment').find(({ metadata }) => metadata.name === name)?.spec?.replicas ??
+      1
+    )
+  }
+  return workloadsOf(objects)
+    .filter(({ kind }) => kind === 'Deployment')
+    .flatMap(({ name, labels }) => {
+      const budget = budgets.find(({ spec }) => selects(spec?.selector, labels))?.spec
+      if (!budget) return least(name) > 1 ? [`${name} has ${least(name)} pods and no budget`] : []
+      const free = budget.maxUnavailable ?? least(name) - (budget.minAvailable ?? 0)
+      return free >= 1 ? [] : [`the budget of ${name} never lets a pod go`]
+    })
+}
+
+export const scalersFitThePartitions: Check = (objects) => {
+  const partitions = Math.min(...topicSpecs({ LOG: 'kafka' }).map((topic) => topic.partitions))
+  const consumers = new Set(['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud'])
+  const scalers = [...named(objects, 'HorizontalPodAutoscaler'), ...named(objects, 'ScaledObject')].flatMap(({ kind, metadata, spec }) =>
+    spec
+      ? [
+          {
+            of: `${kind} ${metadata.name}`,
+            target: spec.scaleTargetRef?.name ?? '',
+            most: spec.maxReplicas ?? spec.maxReplicaCount ?? 1,
+            triggers: spec.triggers ?? [],
+          },
+        ]
+      : [],
+  )
+  const targets = scalers.map(({ target }) => target)
+  return [
+    ...scalers
+      .filter(({ target, most }) => consumers.has(target) && most > partitions)
+      .map(({ of, most }) => `${of} goes to ${most}, and a topic has ${partitions} partitions`),
+    ...targets.filter((target, index) => targets.indexOf(target) !== index).map((target) => `${target} has two scalers`),
+    ...named(objects, 'Deployment')
+      .filter(({ metadata, spec }) => targets.includes(metadata.name) && spec?.replicas !== undefined)
+      .map(({ metadata }) => `${metadata.name} is scaled, and says how many it is: each apply would undo the scaler's work`),
+    ...scalers.flatMap(({ of, target, triggers }) =>
+      triggers
+        .filter(({ type }) => type === 'kafka')
+        .flatMap(({ metadata }) => [
+          ...(TOPICS.some((topic) => topic === metadata['topic']) ? [] : [`${of} looks at ${metadata['topic']}, which is no topic`]),
+          ...(metadata['consumerGroup'] === target ? [] : [`${of} looks at the group ${metadata['consumerGroup']}`]),
+        ]),
+    ),
+  ]
+}
+
+/** Pod Security `restricted`, and what it does not ask for: no token, bounds, a root that cannot be written. */
+export const podsAreRestricted: Check = (objects) =>
+  containersOf(objects).flatMap(({ workload, container }) => {
+    const { pod, name } = workload
+    const { securityContext = {}, resources = {} } = container
+    return [
+      ...(pod?.automountServiceAccountToken === false ? [] : ['has a token of the cluster']),
+      ...(pod?.serviceAccountName ? [] : ['runs as the default account']),
+      ...(pod?.securityContext?.runAsNonRoot ? [] : ['may run as root']),
+      ...(pod?.securityContext?.seccompProfile?.type === 'RuntimeDefault' ? [] : ['has no seccomp profile']),
+      ...(securityContext.allowPrivilegeEscalation === false ? [] : ['may gain privileges']),
+      ...(securityContext.capabilities?.drop?.includes('ALL') ? [] : ['keeps capabilities']),
+      ...(securityContext.readOnlyRootFilesystem || workload.kind === 'StatefulSet' ? [] : ['can write its root']),
+      ...(resources.requests?.['cpu'] && resources.requests['memory'] && resources.limits?.['memory'] ? [] : ['has no bounds']),
+      ...(/:[\w.-]+$/.test(container.image) && !container.image.endsWith(':latest')
+        ? []
+        : [`has an image of no version: ${container.image}`]),
+    ].map((what) => `${name} ${what}`)
+  })
+
+/** A rollout and an eviction are seen by nobody: the old pod goes on until the new one is ready, and drains before it ends. */
+export const appsLeaveQuietly: Check = (objects) =>
+  containersOf(objects)
+    .filter(({ workload, container }) => workload.kind === 'Deployment' && (appOf(container) !== undefined || workload.name === 'gateway'))
+    .flatMap(({ workload, container }) => {
+      const { name, pod, object } = workload
+      const preStop = container.lifecycle?.preStop?.sleep?.seconds ?? 0
+      return [
+        ...(object.spec?.strategy?.rollingUpdate?.maxUnavailable === 0 ? [] : ['takes a pod away before its successor is ready']),
+        ...(preStop > 0 ? [] : ['ends while it is still sent requests']),
+        ...((pod?.terminationGracePeriodSeconds ?? 30) > preStop + DRAIN_S ? [] : ['is killed before it has drained']),
+        ...(container.startupProbe && container.readinessProbe && container.livenessProbe ? [] : ['lacks a probe']),
+        ...(container.livenessProbe?.httpGet?.path === '/health/ready' ? ['is restarted for what it depends on'] : []),
+      ].map((what) => `${name} ${what}`)
+    })
+
+/** Nothing that gives tokens to anybody or moves no money goes to production. */
+export const productionIsProduction: Check = (objects) => [
+  ...named(objects, 'ConfigMap').flatMap(({ metadata, data = {} }) => [
+    ...(data['DEV_ISSUER'] === 'true' ? [`${metadata.name} has the development issuer`] : []),
+    ...(metadata.name.startsWith('settings') && data['NODE_ENV'] !== 'production' ? [`${metadata.name} is not of production`] : []),
+  ]),
+  ...workloadsOf(objects).flatMap(({ name }) => (name.includes('sandbox') ? [`${name} moves no money`] : [])),
+  ...named(objects, 'Secret').map(({ metadata }) => `${metadata.name} is a secret in a manifest`),
+]
+
+export const CHECKS: Readonly<Record<string, Check>> = {
+  selectorsMatchPods,
+  portsMatchListeners,
+  environmentIsTheAppsOwn,
+  budgetsLetNodesDrain,
+  scalersFitThePartitions,
+  podsAreRestricted,
+  appsLeaveQuietly,
+}

@@ -1,0 +1,25 @@
+/** Who may talk to whom, and where: `from -> to:port`. The network policies are held to exactly this. */
+const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud'] as const
+
+const everyApp = APPS.flatMap((app) => [
+  `gateway -> ${app}:3000`,
+  `front -> ${app}:3000`,
+  `${app} -> postgres:5432`,
+  `${app} -> kafka:9092`,
+  `${app} -> redis:6379`,
+  `migrate-${app} -> postgres:5432`,
+])
+
+export const EDGES: Readonly<Record<'local' | 'production', readonly string[]>> = {
+  local: [
+    ...everyApp,
+    'gateway -> front:3000',
+    // The development issuer's keys.
+    ...APPS.map((app) => `${app} -> order-command:3000`),
+    'payment-saga -> provider-sandbox:3000',
+    'provider-sandbox -> gateway:8080',
+    'provider-sandbox -> postgres:5432',
+    'migrate-provider-sandbox -> postgres:5432',
+  ],
+  production: [...everyApp, 'gateway -> front:3000', 'postgres -> postgres:*', 'kafka -> kafka:*'],
+}

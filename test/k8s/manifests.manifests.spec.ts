@@ -1,0 +1,211 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import { failWithout, skippedWithout } from '../support/kafka.mjs'
+import { CHECKS, productionIsProduction } from './checks.js'
+import { EDGES } from './dependencies.js'
+import { openEdges } from './network.js'
+import type { KubeObject } from './objects.js'
+import { render, type Rendered } from './render.js'
+import { kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
+
+const root = join(import.meta.dirname, '../..')
+/** Of operators whose schemas are published in no form that a closed network has. */
+const UNCHECKED = 'Kafka,KafkaNodePool,ExternalSecret'
+
+const missing = kustomize() && kubeconform() && promtool() ? undefined : MISSING
+const skipped = skippedWithout({ describe, it }, 'the manifests', missing)
+
+/** A copy of the objects with one of them changed: `plant('Service', 'wallet', (service) => …)`. */
+const planted = (objects: readonly KubeObject[], kind: string, name: string, change: (object: never) => void): readonly KubeObject[] => {
+  const copy = structuredClone(objects)
+  const found = copy.find((each) => each.kind === kind && each.metadata.name.startsWith(name))
+  if (!found) throw new Error(`no ${kind} ${name} to plant in`)
+  change(found as never)
+  return copy
+}
+
+type Pod = { spec: { template: { metadata: { labels: Record<string, string> }; spec: { containers: [{ [name: string]: unknown }] } } } }
+const container = (workload: Pod) => workload.spec.template.spec.containers[0]
+
+if (!skipped) {
+  const rendered: Record<string, Rendered> = {}
+  const objectsOf = (overlay: string): readonly KubeObject[] => rendered[overlay]?.objects ?? []
+  beforeAll(() => {
+    failWithout(missing)
+    for (const overlay of ['local', 'production']) rendered[overlay] = render(overlay)
+  }, 120_000)
+
+  describe.each(['local', 'production'] as const)('k8s/overlays/%s', (overlay) => {
+    it("is valid by the API's own schemas, unknown fields included", () => {
+      const args = ['-strict', '-summary', '-skip', UNCHECKED, ...schemaLocations().flatMap((location) => ['-schema-location', location])]
+      const { status, stdout } = spawnSync(kubeconform()!, args, { input: rendered[overlay]!.yaml, encoding: 'utf8', timeout: 120_000 })
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/Valid: [1-9]\d+, Invalid: 0, Errors: 0/)])
+    }, 130_000)
+
+    it.each(Object.entries(CHECKS))('%s', (_, check) => {
+      expect(check(objectsOf(overlay))).toEqual([])
+    })
+
+    it('opens exactly the ways of the dependency table', () => {
+      expect([...openEdges(objectsOf(overlay))].sort()).toEqual([...EDGES[overlay]].sort())
+    })
+  })
+
+  it('production has no development issuer, no sandbox and no secret', () => {
+    expect(productionIsProduction(objectsOf('production'))).toEqual([])
+    expect(productionIsProduction(objectsOf('local'))).toEqual(expect.arrayContaining([expect.stringContaining('development issuer')]))
+  })
+
+  describe('each check finds what is planted', () => {
+    const finds = (check: keyof typeof CHECKS, plant: readonly KubeObject[], what: RegExp) =>
+      expect(CHECKS[check]?.(plant)).toEqual(expect.arrayContaining([expect.stringMatching(what)]))
+    const local = () => objectsOf('local')
+
+    it('a field that no schema has', () => {
+      const yaml = rendered['local']!.yaml.replace('minReadySeconds:', 'minReadySecond:')
+      const args = ['-strict', ...schemaLocations().flatMap((location) => ['-schema-location', location])]
+      expect(spawnSync(kubeconform()!, args, { input: yaml, encoding: 'utf8', timeout: 120_000 }).status).toBe(1)
+    }, 130_000)
+
+    it('a selector of nobody, a budget of nobody, a deployment that is not its own', () => {
+      const elsewhere = { 'app.kubernetes.io/name': 'elsewhere' }
+      const service = planted(local(), 'Service', 'wallet', ({ spec }: { spec: { selector: object } }) => (spec.selector = elsewhere))
+      finds('selectorsMatchPods', service, /^Service wallet selects no pod/)
+      const budget = planted(local(), 'PodDisruptionBudget', 'wallet', ({ spec }: { spec: object }) =>
+        Object.assign(spec, { selector: { matchLabels: elsewhere } }),
+      )
+      finds('selectorsMatchPods', budget, /^PodDisruptionBudget wallet/)
+      const policy = planted(local(), 'NetworkPolicy', 'wallet', ({ spec }: { spec: object }) =>
+        Object.assign(spec, { podSelector: { matchLabels: elsewhere } }),
+      )
+      finds('selectorsMatchPods', policy, /^NetworkPolicy wallet/)
+      const deployment = planted(local(), 'Deployment', 'wallet', (each: Pod) => (each.spec.template.metadata.labels = elsewhere))
+      finds('selectorsMatchPods', deployment, /^Deployment wallet does not select/)
+    })
+
+    it('a port that is not listened on, a probe of a port that is not there', () => {
+      const ports = planted(local(), 'Deployment', 'wallet', (each: Pod) =>
+        Object.assign(container(each), { ports: [{ name: 'web', containerPort: 3003 }] }),
+      )
+      finds('portsMatchListeners', ports, /^Service wallet sends to http/)
+      finds('portsMatchListeners', ports, /^wallet listens on 3000, not on 3003/)
+      finds('portsMatchListeners', ports, /^wallet is probed at http/)
+    })
+
+    it('a setting that the app does not know, one that it lacks, one that it refuses, a secret that nobody makes', () => {
+      const env = (change: (env: { name: string; value?: string }[]) => unknown) =>
+        planted(local(), 'Deployment', 'payment-saga', (each: Pod) => void change(container(each)['env'] as { name: string }[]))
+      finds(
+        'environmentIsTheAppsOwn',
+        env((list) => list.push({ name: 'DATABASE_ULR', value: 'x' })),
+        /DATABASE_ULR is no setting/,
+      )
+      finds(
+        'environmentIsTheAppsOwn',
+        env((list) =>
+          list.splice(
+            list.findIndex(({ name }) => name === 'PROVIDER_URL'),
+            1,
+          ),
+        ),
+        /PROVIDER_URL: must be set/,
+      )
+      finds(
+        'environmentIsTheAppsOwn',
+        env((list) => list.push({ name: 'UPI_WINDOW_SECONDS', value: 'soon' })),
+        /UPI_WINDOW_SECONDS: must be/,
+      )
+      const secretless = local().filter(({ kind, metadata }) => kind !== 'Secret' || metadata.name !== 'bahi-keys')
+      finds('environmentIsTheAppsOwn', secretless, /MASTER_KEY refers to what is not there/)
+      const settings = planted(
+        local(),
+        'ConfigMap',
+        'settings',
+        ({ data }: { data: Record<string, string> }) => (data['LOGLEVEL'] = 'info'),
+      )
+      finds('environmentIsTheAppsOwn', settings, /wallet: LOGLEVEL is no setting/)
+    })
+
+    it('a budget that never lets a pod go, pods without a budget', () => {
+      const strict = planted(
+        objectsOf('production'),
+        'PodDisruptionBudget',
+        'wallet',
+        ({ spec }: { spec: { maxUnavailable: number } }) => (spec.maxUnavailable = 0),
+      )
+      finds('budgetsLetNodesDrain', strict, /budget of wallet never/)
+      const none = objectsOf('production').filter(({ kind, metadata }) => kind !== 'PodDisruptionBudget' || metadata.name !== 'wallet')
+      finds('budgetsLetNodesDrain', none, /wallet has 2 pods and no budget/)
+    })
+
+    it('more replicas than partitions, two scalers, a fixed number beside a scaler, a topic that is none', () => {
+      const production = objectsOf('production')
+      const many = planted(
+        production,
+        'ScaledObject',
+        'wallet',
+        ({ spec }: { spec: { maxReplicaCount: number } }) => (spec.maxReplicaCount = 7),
+      )
+      finds('scalersFitThePartitions', many, /wallet goes to 7, and a topic has 6/)
+      const two = planted(
+        production,
+        'HorizontalPodAutoscaler',
+        'order-query',
+        ({ spec }: { spec: { scaleTargetRef: { name: string } } }) => (spec.scaleTargetRef.name = 'wallet'),
+      )
+      finds('scalersFitThePartitions', two, /wallet has two scalers/)
+      const fixed = planted(production, 'Deployment', 'wallet', ({ spec }: { spec: { replicas: number } }) => (spec.replicas = 2))
+      finds('scalersFitThePartitions', fixed, /wallet is scaled, and says/)
+      const topic = planted(
+        production,
+        'ScaledObject',
+        'wallet',
+        ({ spec }: { spec: { triggers: [{ metadata: { topic: string } }] } }) => (spec.triggers[0].metadata.topic = 'wallets'),
+      )
+      finds('scalersFitThePartitions', topic, /wallets, which is no topic/)
+    })
+
+    it('a pod that may do too much, and one that leaves too early', () => {
+      const loose = planted(local(), 'Deployment', 'fraud', (each: Pod) =>
+        Object.assign(container(each), { securityContext: {}, image: 'bahi/fraud' }),
+      )
+      for (const what of [/fraud may gain/, /fraud keeps cap/, /fraud can write/, /fraud has an image of no version/])
+        finds('podsAreRestricted', loose, what)
+      const hasty = planted(local(), 'Deployment', 'fraud', (each: Pod) => {
+        Object.assign(each.spec.template.spec, { terminationGracePeriodSeconds: 30 })
+        Object.assign(container(each), { livenessProbe: { httpGet: { path: '/health/ready', port: 'http' } } })
+      })
+      for (const what of [/fraud is killed before/, /fraud is restarted for what/]) finds('appsLeaveQuietly', hasty, what)
+    })
+
+    it('a way that is open and not in the table, and one that is in the table and closed', () => {
+      const edges = (plant: readonly KubeObject[]) => openEdges(plant)
+      const open = planted(local(), 'NetworkPolicy', 'redis', ({ spec }: { spec: object }) => Object.assign(spec, { ingress: [{}] }))
+      const out = planted(open, 'NetworkPolicy', 'front', ({ spec }: { spec: { egress: object[] } }) => spec.egress.push({}))
+      expect(edges(out)).toContain('front -> redis:6379')
+      const shut = planted(local(), 'NetworkPolicy', 'wallet', ({ spec }: { spec: object }) => Object.assign(spec, { egress: [] }))
+      expect(edges(shut)).not.toContain('wallet -> kafka:9092')
+      const gone = local().filter(({ kind }) => kind !== 'NetworkPolicy')
+      expect(edges(gone)).toContain('provider-sandbox -> redis:6379')
+    })
+  })
+
+  describe('the alerts', () => {
+    it('fire when they should and are silent on what is near', () => {
+      const tested = spawnSync(promtool()!, ['test', 'rules', 'rules.test.yml'], {
+        cwd: join(root, 'deploy/prometheus'),
+        encoding: 'utf8',
+        timeout: 60_000,
+      })
+      expect([tested.status, `${tested.stdout}${tested.stderr}`]).toEqual([0, expect.stringContaining('SUCCESS')])
+    }, 70_000)
+  })
+
+  it('the databases of Compose and of the overlay are made by the same script', () => {
+    const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+    expect(read('k8s/overlays/local/create-databases.sh')).toBe(read('deploy/postgres/create-databases.sh'))
+    expect(execFileSync('sh', ['-n', join(root, 'deploy/make-env.sh')], { encoding: 'utf8' })).toBe('')
+  })
+}

@@ -1,0 +1,114 @@
+/** The parts of Kubernetes' objects that the checks read. */
+export type Labels = Readonly<Record<string, string>>
+
+export interface EnvVar {
+  readonly name: string
+  readonly value?: string
+  readonly valueFrom?: {
+    readonly secretKeyRef?: { readonly name: string; readonly key: string }
+    readonly configMapKeyRef?: { readonly name: string; readonly key: string }
+    readonly fieldRef?: { readonly fieldPath: string }
+  }
+}
+export interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string | number }
+  readonly tcpSocket?: { readonly port: string | number }
+}
+export interface Container {
+  readonly name: string
+  readonly image: string
+  readonly args?: readonly string[]
+  readonly env?: readonly EnvVar[]
+  readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string } }[]
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[]
+  readonly livenessProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly startupProbe?: Probe
+  readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
+  readonly resources?: { readonly requests?: Labels; readonly limits?: Labels }
+  readonly securityContext?: {
+    readonly allowPrivilegeEscalation?: boolean
+    readonly readOnlyRootFilesystem?: boolean
+    readonly capabilities?: { readonly drop?: readonly string[] }
+  }
+}
+export interface PodSpec {
+  readonly automountServiceAccountToken?: boolean
+  readonly serviceAccountName?: string
+  readonly terminationGracePeriodSeconds?: number
+  readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly seccompProfile?: { readonly type: string } }
+  readonly containers: readonly Container[]
+}
+export interface Selector {
+  readonly matchLabels?: Labels
+  readonly matchExpressions?: readonly { readonly key: string; readonly operator: string; readonly values: readonly string[] }[]
+}
+export interface Peer {
+  readonly podSelector?: Selector
+  readonly namespaceSelector?: Selector
+  readonly ipBlock?: object
+}
+export interface PolicyRule {
+  readonly from?: readonly Peer[]
+  readonly to?: readonly Peer[]
+  readonly ports?: readonly { readonly port: number }[]
+}
+export interface KubeObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly labels?: Labels }
+  readonly data?: Labels
+  readonly stringData?: Labels
+  // Each kind has its own; a check reads what its kind has.
+  readonly spec?: {
+    readonly replicas?: number
+    readonly selector?: Selector & Labels
+    readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
+    readonly strategy?: { readonly rollingUpdate?: { readonly maxUnavailable: number | string } }
+    readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[]
+    readonly podSelector?: Selector
+    readonly policyTypes?: readonly string[]
+    readonly ingress?: readonly PolicyRule[]
+    readonly egress?: readonly PolicyRule[]
+    readonly minAvailable?: number
+    readonly maxUnavailable?: number
+    readonly scaleTargetRef?: { readonly name: string }
+    readonly minReplicas?: number
+    readonly maxReplicas?: number
+    readonly minReplicaCount?: number
+    readonly maxReplicaCount?: number
+    readonly triggers?: readonly { readonly type: string; readonly metadata: Labels }[]
+    readonly inheritedMetadata?: { readonly labels: Labels }
+    readonly data?: readonly { readonly secretKey: string }[]
+    readonly target?: { readonly template?: { readonly data: Labels } }
+    readonly groups?: unknown
+  }
+}
+
+export interface Workload {
+  readonly name: string
+  readonly kind: string
+  readonly labels: Labels
+  readonly object: KubeObject
+  /** None of what an operator makes of a resource of its own. */
+  readonly pod: PodSpec | undefined
+}
+
+const PODS = new Set(['Deployment', 'StatefulSet', 'Job'])
+
+export const workloadsOf = (objects: readonly KubeObject[]): readonly Workload[] =>
+  objects.flatMap((object): Workload[] => {
+    const { kind, metadata, spec } = object
+    const { name } = metadata
+    if (PODS.has(kind) && spec?.template) return [{ name, kind, labels: spec.template.metadata.labels, object, pod: spec.template.spec }]
+    // Pods that CloudNativePG and Strimzi make, by the labels that they give them.
+    if (kind === 'Cluster') return [{ name, kind, labels: spec?.inheritedMetadata?.labels ?? {}, object, pod: undefined }]
+    if (kind === 'Kafka') return [{ name, kind, labels: { 'app.kubernetes.io/name': 'kafka' }, object, pod: undefined }]
+    return []
+  })
+
+export const selects = (selector: Selector | undefined, labels: Labels): boolean =>
+  Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+  (selector?.matchExpressions ?? []).every(({ key, operator, values }) => operator === 'In' && values.includes(labels[key] ?? ''))
+
+export const named = (objects: readonly KubeObject[], kind: string): readonly KubeObject[] => objects.filter((each) => each.kind === kind)

@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from '@jest/globals'
+import { parse, stringify } from 'yaml'
+
+const root = join(import.meta.dirname, '../..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const sources = (folder: string): readonly string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map((name) => read(join(folder, name)))
+
+/** Metrics that the code makes, by name and kind; those of the runtime come from prom-client. */
+const OURS = new Map(
+  [...sources('libs'), ...sources('apps')].flatMap((text) =>
+    [...text.matchAll(/\.(counter|gauge|histogram)\(\s*'([a-z_]+)'/g)].map(([, kind = '', name = '']): [string, string] => [name, kind]),
+  ),
+)
+const RUNTIME = new Set([
+  'up',
+  'process_cpu_seconds_total',
+  'process_resident_memory_bytes',
+  'process_open_fds',
+  'process_max_fds',
+  'nodejs_eventloop_lag_p99_seconds',
+  'nodejs_heap_size_used_bytes',
+])
+
+interface Rule {
+  readonly record?: string
+  readonly alert?: string
+  readonly expr: string
+  readonly annotations?: { readonly runbook?: string }
+}
+const { groups } = parse(read('deploy/prometheus/rules.yml')) as { readonly groups: readonly { readonly rules: readonly Rule[] }[] }
+const rules = groups.flatMap((group) => group.rules)
+const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
+
+interface Panel {
+  readonly title: string
+  readonly targets?: readonly { readonly expr: string }[]
+}
+const dashboards = readdirSync(join(root, 'deploy/grafana/dashboards')).map((file) => ({
+  file,
+  panels: (JSON.parse(read(`deploy/grafana/dashboards/${file}`)) as { readonly panels: readonly Panel[] }).panels,
+}))
+
+/** Names of metrics in PromQL: words that are no function, no label and no keyword. */
+const namesIn = (expr: string): readonly string[] => {
+  const bare = expr
+    .replace(/"[^"]*"/g, '')
+    .replace(/\{[^}]*\}/g, '')
+    .replace(/\[[^\]]*\]/g, '')
+    .replace(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, '')
+  return [...bare.matchAll(/([a-zA-Z_:][\w:]*)(?!\s*\(|\w)/g)]
+    .map(([, name = '']) => name)
+    .filter((name) => !['and', 'or', 'unless', 'offset', 'by', 'on', 'bool', 'w', 'h', 'd'].includes(name))
+}
+
+const unknown = (expr: string): readonly string[] =>
+  namesIn(expr).filter((name) => {
+    const base = name.replace(/_(bucket|sum|count)$/, '')
+    return !(OURS.has(name) || OURS.get(base) === 'histogram' || RUNTIME.has(name) || recorded.has(name))
+  })
+
+describe('what is looked at is there', () => {
+  it('finds a metric that no code makes', () => {
+    expect(unknown('rate(nobody_counts_this_total{app="x"}[5m]) > 0 and on (app) up == 1')).toEqual(['nobody_counts_this_total'])
+    expect(unknown('sum by (le) (rate(sagas_bucket[5m]))')).toEqual(['sagas_bucket'])
+  })
+
+  it.each(rules.map((rule) => [rule.record ?? rule.alert ?? '', rule.expr]))('the rule %s reads metrics of the code', (_, expr) => {
+    expect(namesIn(expr).length).toBeGreaterThan(0)
+    expect(unknown(expr)).toEqual([])
+  })
+
+  it.each(
+    dashboards.flatMap(({ file, panels }) =>
+      panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [`${file}: ${title}`, expr] as const)),
+    ),
+  )('the panel %s reads metrics of the code', (_, expr) => {
+    expect(namesIn(expr).length).toBeGreaterThan(0)
+    expect(unknown(expr)).toEqual([])
+  })
+
+  it('every alert has a runbook and a test', () => {
+    const alerts = rules.filter(({ alert }) => alert !== undefined)
+    expect(alerts.length).toBeGreaterThan(10)
+    const tested = read('deploy/prometheus/rules.test.yml')
+    for (const { alert, annotations } of alerts) {
+      expect([alert, tested.includes(`alertname: ${alert}\n`)]).toEqual([alert, true])
+      expect([alert, read(annotations?.runbook ?? '').includes(`${alert}`)]).toEqual([alert, true])
+    }
+  })
+
+  it("the Prometheus operator's rules are those of Compose", () => {
+    const file = 'k8s/components/monitoring/rules.yaml'
+    const made = `# Made from deploy/prometheus/rules.yml by \`npm run docs\`; a test compares.\n${stringify(
+      { apiVersion: 'monitoring.coreos.com/v1', kind: 'PrometheusRule', metadata: { name: 'bahi' }, spec: { groups } },
+      { lineWidth: 140, singleQuote: true, aliasDuplicateObjects: false },
+    )}`
+    if (process.env['BAHI_UPDATE_DOCS'] === 'true') writeFileSync(join(root, file), made)
+    else expect(read(file)).toBe(made)
+  })
+})

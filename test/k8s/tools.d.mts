@@ -1,0 +1,5 @@
+export const kustomize: () => string[] | undefined
+export const kubeconform: () => string | undefined
+export const promtool: () => string | undefined
+export const schemaLocations: () => string[]
+export const MISSING: string
