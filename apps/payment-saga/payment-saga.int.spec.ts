@@ -331,6 +331,32 @@ describe("an operator's hand", () => {
     expect(JSON.stringify(shown.body)).toContain('"by":"s-1"')
   })
 
+  it('is laid on many by a filter, first dry, and once on each', async () => {
+    const orders = await Promise.all(Array.from({ length: 5 }, () => payments.place({ method: 'wallet' }, { fraud: 'review' })))
+    for (const order of orders) await until(order, { status: 'WAITING' })
+    const all = (body: object, headers: Record<string, string> = {}) =>
+      payments.call('POST', '/v1/sagas/compensate', { as: ['s-1', 'support'], body: { reason: 'an outage', ...body }, headers })
+    const filter = { type: 'order-payment', status: 'WAITING' }
+    expect((await all({ filter: {} })).status).toBe(400)
+    expect((await all({ filter: { status: 'STUCK' } })).status).toBe(400)
+    const shy = await payments.call('POST', '/v1/sagas/compensate', { as: ['c-1', 'customer'], body: { reason: 'mine', filter } })
+    expect(shy.status).toBe(403)
+    const dry = await all({ filter, dryRun: true })
+    expect(dry).toMatchObject({ status: 200, body: { dryRun: true, applied: 0 } })
+    for (const order of orders) expect(await read(order)).toMatchObject({ status: 'WAITING' })
+    const headers = { 'idempotency-key': randomUUID() }
+    const done = (await all({ filter, limit: 3 }, headers)).body as { matched: number; applied: number; nextCursor: string | null }
+    expect(done).toMatchObject({ matched: 3, applied: 3 })
+    expect(done.nextCursor).not.toBeNull()
+    expect((await all({ filter })).status).toBe(200)
+    for (const order of orders) await until(order, { status: 'COMPENSATED' })
+    const refused = await payments.call('POST', '/v1/sagas/retry', {
+      as: ['s-1', 'support'],
+      body: { reason: 'again', filter: { type: 'order-payment', status: 'COMPENSATED' }, limit: 1 },
+    })
+    expect(refused.body).toMatchObject({ matched: 1, applied: 0, items: [{ result: 'refused', reason: 'invalid-transition' }] })
+  })
+
   it("settles by a person's word what nobody answers for", async () => {
     const order = await payments.place({ method: 'upi', instrument: 'timeout@upi' })
     await until(order, { status: 'WAITING' })

@@ -5,14 +5,16 @@ import { SagaEngine, SagaInbox, type SagaStore } from '#saga'
 import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import { OperateSagaHandler } from './commands/operate-saga.js'
+import { OperateSagasHandler } from './commands/operate-sagas.js'
 import { RefundPaymentHandler } from './commands/refund-payment.js'
+import { SagaOperationsController } from './http/operations.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
 import { AnyPayment, RefundsController } from './http/refunds.controller.js'
 import { AnySaga, SagasController } from './http/sagas.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
-import { CLOCK, IDS, SAGAS, STORE } from './tokens.js'
+import { CLOCK, IDS, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
 /** Measured when it is scraped. */
@@ -63,13 +65,14 @@ export class PaymentSagaModule {
     return {
       module: PaymentSagaModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [PaymentsController, RefundsController, SagasController, WebhooksController, SagasConsumer],
+      controllers: [PaymentsController, RefundsController, SagaOperationsController, SagasController, WebhooksController, SagasConsumer],
       providers: [
         { provide: STORE, useValue: store },
         { provide: SAGAS, useValue: sagas },
         { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: ids },
+        { provide: TRANSACTIONS, useValue: transactions },
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },
         { provide: WebhookInbox, useValue: webhooks },
@@ -79,6 +82,7 @@ export class PaymentSagaModule {
         AnyPayment,
         RefundPaymentHandler,
         OperateSagaHandler,
+        OperateSagasHandler,
       ],
     }
   }

@@ -15,7 +15,7 @@ class ActionAnswer {
   @ApiProperty({ enum: ['running', 'succeeded', 'refused', 'expired', 'interrupted', 'registered'] })
   readonly status!: string
 
-  @ApiPropertyOptional({ enum: ['command', 'activity', 'wait', 'given'] })
+  @ApiPropertyOptional({ enum: ['command', 'activity', 'wait', 'saga', 'given'] })
   readonly kind?: string
 
   @ApiPropertyOptional({ type: 'integer', description: 'Sendings of a command; runs of an activity that did not settle it.' })
@@ -189,6 +189,46 @@ export class SagaAnswer extends SagaRowAnswer {
 
   @ApiPropertyOptional({ type: [TimelineAnswer], description: 'What happened, in order: the latest 200.' })
   readonly timeline?: readonly TimelineAnswer[]
+}
+
+class BulkItemAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly sagaId!: string
+
+  @ApiProperty({ enum: SAGA_TYPES })
+  readonly type!: string
+
+  @ApiProperty({ enum: SAGA_STATUSES, description: 'Before.' })
+  readonly status!: string
+
+  @ApiProperty()
+  readonly correlationKey!: string
+
+  @ApiProperty({ enum: ['matched', 'applied', 'refused', 'failed'] })
+  readonly result!: string
+
+  @ApiPropertyOptional({ description: 'Why it was refused: a slug.' })
+  readonly reason?: string
+
+  @ApiPropertyOptional()
+  readonly detail?: string
+}
+
+export class BulkAnswer {
+  @ApiProperty()
+  readonly dryRun!: boolean
+
+  @ApiProperty({ type: 'integer' })
+  readonly matched!: number
+
+  @ApiProperty({ type: 'integer' })
+  readonly applied!: number
+
+  @ApiProperty({ type: [BulkItemAnswer] })
+  readonly items!: readonly BulkItemAnswer[]
+
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly nextCursor!: string | null
 }
 
 export class RefundAnswer {

@@ -1,4 +1,4 @@
-import { IsMoney, OneOf, PageQuery, Text, VisibleAscii, type MoneyDto } from '#platform'
+import { Flag, IsMoney, MAX_CURSOR_LENGTH, Nested, OneOf, PageQuery, Text, VisibleAscii, Whole, type MoneyDto } from '#platform'
 import type { SagaStatus } from '#saga'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/payment-data.js'
 
@@ -14,6 +14,14 @@ export const durationOf_ms = (text: string): number => {
   return unit === undefined ? Number(text) * 1_000 : Number(text.slice(0, -1)) * unit
 }
 
+const STUCK_FOR = {
+  max: 9,
+  optional: true,
+  pattern: { source: DURATION, rule: 'must be a number of seconds, or a number with s, m, h or d behind it' },
+  description: 'Only those that have not ended and where nothing has happened for this long: `90`, `15m`, `2h`, `1d`.',
+  example: '15m',
+}
+
 export class SagasQuery extends PageQuery {
   @OneOf(SAGA_TYPES, { optional: true })
   readonly type?: (typeof SAGA_TYPES)[number]
@@ -21,13 +29,18 @@ export class SagasQuery extends PageQuery {
   @OneOf(SAGA_STATUSES, { optional: true })
   readonly status?: SagaStatus
 
-  @Text({
-    max: 9,
-    optional: true,
-    pattern: { source: DURATION, rule: 'must be a number of seconds, or a number with s, m, h or d behind it' },
-    description: 'Only those that have not ended and where nothing has happened for this long: `90`, `15m`, `2h`, `1d`.',
-    example: '15m',
-  })
+  @Text(STUCK_FOR)
+  readonly stuckFor?: string
+}
+
+export class SagaFilterDto {
+  @OneOf(SAGA_TYPES, { optional: true })
+  readonly type?: (typeof SAGA_TYPES)[number]
+
+  @OneOf(SAGA_STATUSES, { optional: true })
+  readonly status?: SagaStatus
+
+  @Text(STUCK_FOR)
   readonly stuckFor?: string
 }
 
@@ -49,6 +62,32 @@ const STEP = { max: 64, pattern: { source: '^[a-z][a-z0-9-]{0,63}$', rule: 'must
 export class RetryDto extends OperatorDto {
   @Text({ ...STEP, optional: true, description: 'Only this step; without it all that waits for an operator.' })
   readonly step?: string
+}
+
+/** One hand on many. */
+export class BulkDto extends OperatorDto {
+  @Nested(() => SagaFilterDto, { description: 'At least one of its names.' })
+  readonly filter!: SagaFilterDto
+
+  @Flag({ optional: true, description: 'Only says which they would be.' })
+  readonly dryRun?: boolean
+
+  @Whole({ min: 1, max: 100, optional: true, description: '100 unless set.' })
+  readonly limit?: number
+
+  @Text({ max: MAX_CURSOR_LENGTH, optional: true, description: 'Opaque: `nextCursor` of the answer before.' })
+  readonly cursor?: string
+}
+
+export class BulkResumeDto extends BulkDto {
+  @Text(STEP)
+  readonly step!: string
+
+  @OneOf(['succeeded', 'refused'])
+  readonly outcome!: 'succeeded' | 'refused'
+
+  @Text({ max: 1_000, description: 'How it is known. No personal data.', example: 'settlement file of 2026-11-02' })
+  readonly evidence!: string
 }
 
 export class ResumeDto {

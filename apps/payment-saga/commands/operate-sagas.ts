@@ -1,0 +1,91 @@
+import type { JsonObject, Transactions } from '#kernel'
+import { isTransient } from '#messaging'
+import type { CommandRequest } from '#platform'
+import {
+  SagaEngine,
+  type InputAnswer,
+  type OperatorAction,
+  type SagaFilter,
+  type SagaInput,
+  type SagaInstance,
+  type SagaStore,
+} from '#saga'
+import { Inject } from '@nestjs/common'
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
+import { SAGAS, TRANSACTIONS } from '../tokens.js'
+
+/** A person's hand on all sagas of a filter, the newest first, at most `limit`. */
+export class OperateSagas extends Command<JsonObject> {
+  constructor(
+    readonly request: CommandRequest,
+    readonly filter: SagaFilter,
+    readonly page: { readonly limit: number; readonly before?: string },
+    readonly operator: OperatorAction,
+    readonly reason: string,
+    readonly dryRun: boolean,
+  ) {
+    super()
+  }
+}
+
+/** How many go in one transaction: it takes the store's lock, and others wait for it. */
+const TOGETHER = 20
+
+/**
+ * Each saga is its own input under an id of the request and the saga: the same key again has no second effect on any of them, and one that
+ * refuses or fails does not keep the others from being helped.
+ */
+@CommandHandler(OperateSagas)
+export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
+  constructor(
+    @Inject(SagaEngine) private readonly engine: Pick<SagaEngine, 'apply'>,
+    @Inject(SAGAS) private readonly sagas: Pick<SagaStore, 'list'>,
+    @Inject(TRANSACTIONS) private readonly transactions: Transactions,
+  ) {}
+
+  async execute(command: OperateSagas): Promise<JsonObject> {
+    const { filter, page, dryRun } = command
+    const found = await this.sagas.list(filter, { ...page, limit: page.limit + 1 })
+    const sagas = found.slice(0, page.limit)
+    const results: JsonObject[] = []
+    for (let from = 0; from < sagas.length; from += TOGETHER) {
+      const some = sagas.slice(from, from + TOGETHER)
+      results.push(...(dryRun ? some.map((saga) => resultOf(saga, undefined)) : await this.#operate(command, some)))
+    }
+    const more = found.length > sagas.length ? (sagas.at(-1)?.id ?? null) : null
+    return {
+      dryRun,
+      matched: sagas.length,
+      applied: results.filter(({ result }) => result === 'applied').length,
+      items: results,
+      next: more,
+    }
+  }
+
+  async #operate(command: OperateSagas, sagas: readonly SagaInstance[]): Promise<readonly JsonObject[]> {
+    const { request, operator, reason } = command
+    const inputs = sagas.map(({ id: sagaId }): SagaInput => {
+      const id = `${request.commandId}>${sagaId}`
+      return { kind: 'operator', id, sagaId, context: request.context, by: request.caller.sub, reason, operator }
+    })
+    try {
+      const answers = await this.transactions.run((tx) => this.engine.apply(inputs, tx))
+      return sagas.map((saga, nth) => resultOf(saga, answers[nth]))
+    } catch (error) {
+      if (isTransient(error)) throw error
+      const [only] = sagas
+      if (!only || sagas.length === 1) return only ? [{ ...about(only), result: 'failed' }] : []
+      const each: JsonObject[] = []
+      for (const saga of sagas) each.push(...(await this.#operate(command, [saga])))
+      return each
+    }
+  }
+}
+
+const about = ({ id, type, status, correlationKey }: SagaInstance): JsonObject => ({ sagaId: id, type, status, correlationKey })
+
+const resultOf = (saga: SagaInstance, answer: InputAnswer | undefined): JsonObject => {
+  if (!answer) return { ...about(saga), result: 'matched' }
+  if (answer.disposition !== 'refused') return { ...about(saga), result: 'applied' }
+  return { ...about(saga), result: 'refused', reason: answer.slug, detail: answer.detail }
+}
