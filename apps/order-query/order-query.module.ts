@@ -13,7 +13,7 @@ import { Freshness } from './http/reads.js'
 import { EventsConsumer } from './messages/events.consumer.js'
 import { DeadLettersConsumer } from './ops/dead-letters.consumer.js'
 import { DeadLetters } from './ops/dead-letters.js'
-import { OpsController } from './ops/ops.controller.js'
+import { AnyLetter, OpsController } from './ops/ops.controller.js'
 import { Redrives } from './ops/redrives.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { PROJECTED_CATEGORIES } from './projection.js'
@@ -61,6 +61,7 @@ export class OrderQueryModule {
         { provide: LOG_DRIVER, useValue: driver },
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: systemIds },
+        AnyLetter,
         DeadLetters,
         Redrives,
       ],

@@ -98,6 +98,8 @@ export interface Example {
   readonly query?: string
   /** Two good calls in a row are both answered 2xx; false where the second is a refusal. */
   readonly repeatable?: boolean
+  /** Its path's thing is one that a sound platform does not have: the answer is 404. */
+  readonly absent?: boolean
 }
 
 /** What the examples need: things that are there. Of the owner, who has every role. */
@@ -115,6 +117,7 @@ export const makeThings = async () => {
     key: newKey(),
     body: { amount: inr(100), reference: 'e2e' },
   })
+  await call('PUT', `/v1/wallets/${walletId}/beneficiaries/${other}`, { token: all, body: {} })
   const placed = await placeOrder(owner, sku, { method: 'cod' })
   const orderId = String(placed.body['orderId'])
   const saga = await poll(
@@ -213,6 +216,10 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
     'POST /v1/wallets/{id}/holds/{holdId}/release': { params: { id: walletId, holdId }, bodies: [{}] },
     'POST /v1/transfers': { bodies: [{ fromWalletId: walletId, toWalletId: other, ...money }], repeatable: true },
     'PUT /v1/wallets/{id}/beneficiaries/{walletId}': { params: { id: walletId, walletId: other }, bodies: [{}], repeatable: true },
+    'GET /v1/wallets/{id}/holds/{holdId}': { params: { id: walletId, holdId } },
+    'GET /v1/wallets/{id}/entries/{version}': { params: { id: walletId, version: '2' } },
+    'GET /v1/wallets/{id}/beneficiaries/{walletId}': { params: { id: walletId, walletId: other } },
+    'GET /v1/wallets/trial-balance': {},
     'POST /v1/wallets/{id}/freeze': { params: { id: governed }, bodies: [reason] },
     'POST /v1/wallets/{id}/unfreeze': { params: { id: governed }, bodies: [reason] },
     'POST /v1/wallets/{id}/kyc': { params: { id: governed }, bodies: [{ kyc: 'full', reason: 'e2e' }] },
@@ -228,6 +235,16 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
       params: { id: sagaId },
       bodies: [{ step: 'capture-payment', outcome: 'succeeded', evidence: 'line 17', reason: 'e2e' }],
     },
+    'GET /v1/payments/{id}/refunds': { params: { id: sagaId } },
+    'POST /v1/payments/{id}/refunds': { params: { id: sagaId }, bodies: [{ amount: inr(1), ...reason }] },
+    'GET /v1/ops/consumers': {},
+    'GET /v1/ops/dead-letters': { query: 'topic=orders.events&limit=5' },
+    'GET /v1/ops/dead-letters/{id}': { params: { id: NO_LETTER }, absent: true },
+    'POST /v1/ops/dead-letters/{id}/redrive': { params: { id: NO_LETTER }, bodies: [reason], absent: true },
+    'POST /v1/ops/dead-letters/redrive': {
+      bodies: [{ topic: 'orders.events', filter: { type: 'OrderPlaced' }, ...reason }],
+      repeatable: true,
+    },
     'POST /v1/webhooks/{provider}': { params: { provider: 'sandbox' }, bodies: [{ type: 'payment' }] },
     'POST /v1/fraud/scores': {
       bodies: [
@@ -241,6 +258,7 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
   }
 }
 
+const NO_LETTER = '0190a000-0000-8000-8000-00000000dead'
 const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString()
 
 export const urlOf = (operation: Operation, { params = {}, query }: Example, chosen = query): string => {

@@ -45,7 +45,7 @@ export class CreateOperations1764000000300 implements MigrationInterface {
         command_id text NOT NULL,
         fingerprint text NOT NULL,
         by text NOT NULL,
-        reason text NOT NULL,
+        reason text,
         at timestamptz(3) NOT NULL,
         filter text NOT NULL,
         letters text[] NOT NULL,

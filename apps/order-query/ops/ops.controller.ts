@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel'
 import type { GroupStanding, LogDriver } from '#messaging'
-import { HttpCommand, Idempotent, notFound, Roles, unavailable, type CommandRequest } from '#platform'
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common'
+import { HttpCommand, Idempotent, notFound, OwnedBy, Roles, unavailable, type CommandRequest, type OwnershipResolver } from '#platform'
+import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { CLOCK, LOG_DRIVER } from '../tokens.js'
 import { DeadLetters } from './dead-letters.js'
@@ -15,6 +15,16 @@ import {
   RedriveManyDto,
 } from './ops.dto.js'
 import { Redrives } from './redrives.js'
+
+/** Any letter that is there is every admin's. */
+@Injectable()
+export class AnyLetter implements OwnershipResolver {
+  constructor(@Inject(DeadLetters) private readonly letters: DeadLetters) {}
+
+  async owns(id: string): Promise<boolean> {
+    return (await this.letters.find(id)) !== undefined
+  }
+}
 
 /** Of all apps: what they told the log, and what they parked. */
 @ApiTags('operations')
@@ -59,6 +69,7 @@ export class OpsController {
   /** Any number of times, with one effect. */
   @Post('dead-letters/:id/redrive')
   @HttpCode(200)
+  @OwnedBy(AnyLetter)
   @Idempotent('optional')
   @ApiOkResponse({ type: RedriveAnswerDto })
   redrive(@Param('id') id: string, @Body() { reason }: RedriveDto, @HttpCommand() request: CommandRequest) {

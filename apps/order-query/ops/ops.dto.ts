@@ -34,16 +34,16 @@ export class DeadLettersQuery extends PageQuery {
   @Instant({ optional: true }) readonly to?: string
 }
 
-const REASON = { max: 500, description: 'Kept beside your name. No personal data.', example: 'mended in release 42' }
+const REASON = { optional: true, max: 500, description: 'Kept beside your name. No personal data.', example: 'mended in release 42' }
 
 export class RedriveDto {
-  @Text(REASON) readonly reason!: string
+  @Text(REASON) readonly reason?: string
 }
 
 export class RedriveManyDto {
   @Text({ ...TOPIC, description: 'All topics unless given.' }) readonly topic?: string
   @Nested(() => LetterFilterDto, { optional: true }) readonly filter?: LetterFilterDto
-  @Text(REASON) readonly reason!: string
+  @Text(REASON) readonly reason?: string
 }
 
 export class RedriveAnswerDto {

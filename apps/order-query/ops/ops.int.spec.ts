@@ -89,10 +89,10 @@ describe('dead letters', () => {
 
     expect((await world.get(path, { as: ['ravi', 'support'] })).status).toBe(403)
     expect((await world.post(`${path}/redrive`, { reason: 'x' }, ['ravi', 'support'])).status).toBe(403)
-    expect((await world.post(`${path}/redrive`, {}, ADMIN)).status).toBe(400)
+    expect((await world.post(`${path}/redrive`, { colour: 'red' }, ADMIN)).status).toBe(400)
     const unknown = `${LETTERS}/0190a000-0000-8000-8000-00000000dead`
     expect((await world.get(unknown, { as: ADMIN })).status).toBe(404)
-    expect((await world.post(`${unknown}/redrive`, { reason: 'x' }, ADMIN)).status).toBe(404)
+    expect((await world.post(`${unknown}/redrive`, { colour: 'red' }, ADMIN)).status).toBe(404)
 
     // Nothing is mended: it comes back with another try to show.
     const once = await world.post(`${path}/redrive`, { reason: 'to see' }, ADMIN, 'k-1')

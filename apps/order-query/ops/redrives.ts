@@ -27,7 +27,7 @@ export class Redrives {
     @Inject(APP_LOG) private readonly log: Logger,
   ) {}
 
-  one(id: string, reason: string, request: CommandRequest): Promise<RecordedAnswer> {
+  one(id: string, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
     return this.#once(request, async (manager, redriveId) => {
       const letter = await this.letters.find(id)
       if (!letter) throw notFound('dead letter')
@@ -38,7 +38,7 @@ export class Redrives {
   }
 
   /** Those that are parked, and not asked for since, the oldest first. */
-  byFilter(filter: LetterFilterDto, reason: string, request: CommandRequest): Promise<RecordedAnswer> {
+  byFilter(filter: LetterFilterDto, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
     return this.#once(request, async (manager, redriveId) => {
       const { text, values } = conditionOf(filter)
       const waiting = `FROM dead_letters WHERE ${text} AND status = 'PARKED' AND asked_revision IS DISTINCT FROM revision`
@@ -74,14 +74,14 @@ export class Redrives {
   async #ask(
     manager: EntityManager,
     ids: readonly string[],
-    { redriveId, reason, filter, request }: { redriveId: string; reason: string; filter: Json; request: CommandRequest },
+    { redriveId, reason, filter, request }: { redriveId: string; reason: string | undefined; filter: Json; request: CommandRequest },
   ): Promise<void> {
     const { commandId, fingerprint, caller } = request
     const at_ms = this.clock.now()
     await manager.query(
       `INSERT INTO redrives (redrive_id, command_id, fingerprint, by, reason, at, filter, letters, answer)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
-      [redriveId, commandId, fingerprint, caller.sub, reason, new Date(at_ms), JSON.stringify(filter), ids],
+      [redriveId, commandId, fingerprint, caller.sub, reason ?? null, new Date(at_ms), JSON.stringify(filter), ids],
     )
     if (ids.length === 0) return
     await manager.query('UPDATE dead_letters SET asked_revision = revision WHERE id = ANY ($1)', [ids])
