@@ -26,7 +26,7 @@ export class AccessGuard implements CanActivate {
       const resolver = this.modules.get(owned.resolver, { strict: false })
       if (!(await resolver.owns(params[owned.param] ?? '', caller, params))) throw notFound()
     }
-    // Probes and scrapers, which nobody counts, may say what they like.
+    // Probes, scrapers and providers' webhooks, which nobody counts, may say what they like.
     if (access?.rateLimited && !access.takesQuery) refuseQuery(request.query)
     return true
   }
