@@ -36,6 +36,7 @@ COPY --from=app-files /out ./
 USER node
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=6 CMD ["node", "health.mjs"]
+# Each check is a process of its own: on a busy machine seldom and patient beats often and impatient.
+HEALTHCHECK --interval=8s --timeout=7s --start-period=90s --retries=5 CMD ["node", "health.mjs"]
 ENTRYPOINT ["node", "main.mjs"]
 CMD ["start"]

@@ -29,7 +29,7 @@ export const killAndStart = async (id: string): Promise<void> => {
 
 export const healthOf = (id: string): Promise<string> => docker('inspect', '--format', '{{.State.Status}} {{.State.Health.Status}}', id)
 
-export const healthy = async (id: string, timeout_ms = 120_000): Promise<void> => {
+export const healthy = async (id: string, timeout_ms = 180_000): Promise<void> => {
   const until = Date.now() + timeout_ms
   for (;;) {
     const health = await healthOf(id)

@@ -10,7 +10,7 @@ const REPLICATED = ['order-command', 'order-query', 'wallet', 'payment-saga', 'f
 const LONE = ['front', 'provider-sandbox', 'gateway', 'redis', 'kafka', 'postgres']
 const LANES = 4
 const BETWEEN_MS = 500
-const TEST_MS = 8 * 60_000
+const TEST_MS = 10 * 60_000
 
 describe(`containers killed in turn while orders run (CHAOS_SEED=${SEED})`, () => {
   it(
@@ -26,8 +26,8 @@ describe(`containers killed in turn while orders run (CHAOS_SEED=${SEED})`, () =
         const [victim] = replicas
         if (victim === undefined) throw new Error(`${service} does not run`)
         await killAndStart(victim)
-        // What others stand on must be back before the next goes; of an app the other replica works on meanwhile.
-        if (LONE.includes(service)) await healthy(victim)
+        // One after the other: what is shown is that each may go, not that all may go at once.
+        await healthy(victim)
         await wait(BETWEEN_MS)
       }
       for (const service of [...REPLICATED, ...LONE]) for (const id of await containersOf(service)) await healthy(id)

@@ -11,7 +11,7 @@ import { freePort } from '../support/kafka.mjs'
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 const BUILD_MS = 10 * 60_000
 const UP_MS = 5 * 60_000
-const SUITE_MS = 10 * 60_000
+const SUITE_MS = 12 * 60_000
 const DOWN_MS = 2 * 60_000
 
 const { values: options } = parseArgs({
