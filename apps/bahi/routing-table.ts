@@ -79,6 +79,7 @@ export const ROUTES: readonly Route[] = [
     'POST /v1/sagas/retry',
     'POST /v1/sagas/compensate',
     'POST /v1/sagas/resume',
+    'POST /v1/sagas/migrate',
     'POST /v1/sagas/{id}/retry',
     'POST /v1/sagas/{id}/compensate',
     'POST /v1/sagas/{id}/resume',

@@ -344,6 +344,11 @@ describe("an operator's hand", () => {
     const dry = await all({ filter, dryRun: true })
     expect(dry).toMatchObject({ status: 200, body: { dryRun: true, applied: 0 } })
     for (const order of orders) expect(await read(order)).toMatchObject({ status: 'WAITING' })
+    const move = { type: 'order-payment', from: 1, to: 2, reason: 'a deploy', dryRun: true }
+    const moved = await payments.call('POST', '/v1/sagas/migrate', { as: ['a-1', 'admin'], body: move })
+    expect(moved).toMatchObject({ status: 200, body: { dryRun: true, applied: 0 } })
+    expect((moved.body as { items: object[] }).items[0]).toMatchObject({ result: 'refused', detail: 'there is no v2 of order-payment' })
+    expect((await payments.call('POST', '/v1/sagas/migrate', { as: ['s-1', 'support'], body: move })).status).toBe(403)
     const headers = { 'idempotency-key': randomUUID() }
     const done = (await all({ filter, limit: 3 }, headers)).body as { matched: number; applied: number; nextCursor: string | null }
     expect(done).toMatchObject({ matched: 3, applied: 3 })

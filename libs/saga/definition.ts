@@ -134,6 +134,8 @@ export interface SagaDefinition<Data> {
   readonly onlyForward?: true
   readonly on?: Readonly<Record<string, (body: JsonObject, saga: Saga<Data>) => Directive<Data>>>
   readonly tells?: (saga: Saga<Data>) => readonly Tell[]
+  /** The data of an instance that an operator moves here from another version; without it the data stays as it is. */
+  readonly migrates?: (data: JsonObject, from: number) => Data
   /** What the saga that started this one as its step learns when it is COMPLETED. */
   readonly results?: (saga: Saga<Data>) => JsonObject
   /** Messages to the world about the change of this saga from `before`; `version` is its stream's. */

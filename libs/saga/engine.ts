@@ -78,11 +78,21 @@ export class SagaEngine {
     return { stream, decide, save }
   }
 
+  /** What an input would come to, without any effect. */
+  preview(input: SagaInput, { state, version }: { readonly state: SagaState; readonly version: number }): InputAnswer {
+    const reaction = react(this.#definition(state, input), state, input, { at: this.ports.clock.now(), version })
+    if (reaction.disposition === 'refused') return { ...reaction, version, replayed: false }
+    return { disposition: reaction.disposition, version: version + reaction.events.length, replayed: false }
+  }
+
   /** Throws when a definition that instances still hold is not there any more, naming them. Call it at the start. */
   async checkDefinitions(): Promise<void> {
     const missing = (await this.ports.store.definitionsInUse()).filter(({ type, version }) => !this.ports.definitions.has(type, version))
     if (missing.length === 0) return
-    const held = missing.map(({ type, version, count, example }) => `${type} v${version} (${count}, such as ${example})`)
+    const held = missing.map(
+      ({ type, version, count, examples }) =>
+        `${type} v${version} (${count}: ${examples.join(', ')}${count > examples.length ? ', …' : ''})`,
+    )
     throw new Error(`saga definitions still in use are missing: ${held.join('; ')}`)
   }
 
@@ -169,7 +179,11 @@ export class SagaEngine {
   }
 
   #definition(state: SagaState, input: SagaInput): AnySaga {
-    if (state.phase !== 'new') return this.ports.definitions.of(state.type, state.definition)
+    if (state.phase !== 'new') {
+      const { type, definition } = state
+      const to = input.kind === 'operator' && input.operator.action === 'migrate' ? input.operator.to : definition
+      return this.ports.definitions.of(type, this.ports.definitions.has(type, to) ? to : definition)
+    }
     return input.kind === 'start' ? this.ports.definitions.newest(input.type) : UNSTARTED
   }
 }

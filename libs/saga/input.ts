@@ -14,6 +14,8 @@ export type OperatorAction =
   /** Tries again what waits for an operator: this step, or all. */
   | { readonly action: 'retry'; readonly step?: string }
   | { readonly action: 'compensate' }
+  /** Goes on under another version of its definition. */
+  | { readonly action: 'migrate'; readonly to: number }
   | {
       readonly action: 'resume'
       readonly step: string

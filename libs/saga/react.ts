@@ -3,6 +3,7 @@ import type { AnySaga, Tell } from './definition.js'
 import { parseActionKey } from './ids.js'
 import type { ActivityOutcome, OperatorAction, SagaInput } from './input.js'
 import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
+import { misfitOf } from './misfit.js'
 import { Turn, viewOf, type Child } from './turn.js'
 
 /** What an input leads to. */
@@ -155,6 +156,19 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
       if (state.pastPivot || turn.atPivot) return cannot('past its pivot a saga only goes forward')
       acted()
       turn.turnBack(state.current[0] ?? '', 'operator', reason)
+      return
+    }
+    case 'migrate': {
+      const { definition } = turn
+      const { to } = operator
+      if (definition.version !== to) return cannot(`there is no v${to} of ${state.type}`)
+      if (hasEnded(state)) return cannot('it has ended')
+      if (state.definition === to) return cannot(`it is on v${to}`)
+      const misfit = misfitOf(definition, state)
+      if (misfit !== undefined) return cannot(`v${to} does not fit: ${misfit}`)
+      acted()
+      const data = definition.migrates?.(state.data, state.definition)
+      turn.emit({ type: 'SagaMigrated', data: { from: state.definition, to, at, ...(data ? { data } : {}) } })
       return
     }
     case 'resume': {

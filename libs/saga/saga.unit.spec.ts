@@ -381,6 +381,49 @@ describe('a reaction within another command', () => {
   })
 })
 
+describe('an instance moved to another version', () => {
+  const hamper = (steps: Parameters<typeof defineSaga<Trip>>[0]['steps'], version: number) =>
+    defineSaga<Trip>({ type: 'trip', version, steps, migrates: (data) => ({ city: `${String(data['city'])} v${version}` }) })
+  const does = command(to('A'))
+  const hotel = { name: 'book-hotel', does: command(to('BookHotel')), undo: command(to('CancelHotel')) }
+  const plan = { name: 'plan', undo: command(to('DropPlan')) }
+  const wait = { name: 'wait', does: waitFor<Trip>('go', { window_ms: 60_000 }) }
+  const one = hamper([plan, hotel, wait, { name: 'ticket', pivot: true, does: command(to('IssueTicket')) }], 1)
+  const newest = [hamper([plan, hotel, wait, { name: 'insure', does }, { name: 'ticket', pivot: true, does }], 2)]
+  const move = (version: number) => operator({ action: 'migrate', to: version }, `move ${version}`)
+
+  it('goes on under it, with its data made anew, and is listed under it', async () => {
+    const run = bench({ definitions: [one, ...newest] })
+    await run.apply(start())
+    await run.run(1_000)
+    expect((await run.state(id)).definition).toBe(2)
+    expect(await run.apply(move(1))).toMatchObject([{ disposition: 'applied' }])
+    expect(await run.state(id)).toMatchObject({ definition: 1, data: { city: 'Pune v1' } })
+    expect(await run.apply(move(2))).toMatchObject([{ disposition: 'applied' }])
+    expect(await run.store.instance(id)).toMatchObject({ definition: 2 })
+    await run.apply(told('go'))
+    await run.run()
+    expect([statusOf(await run.state(id)), run.types()]).toEqual(['COMPLETED', ['BookHotel', 'A', 'A']])
+    expect(await run.apply({ ...move(1), id: 'too late' })).toMatchObject([{ detail: 'it has ended' }])
+  })
+
+  it.each([
+    ['a step is gone', [plan, wait, { name: 'ticket', pivot: true as const, does }], 'it has no book-hotel'],
+    ['nothing undoes what was done', [plan, { name: 'book-hotel', does }, wait], 'nothing there undoes book-hotel'],
+    ['another kind of action runs', [plan, hotel, { name: 'wait', does }], 'wait is a command there, and a wait runs'],
+    ['it would be past the pivot', [plan, hotel, { name: 'ticket', pivot: true as const, does }, wait], 'other side of the pivot'],
+  ])('is not where %s', async (_, steps, why) => {
+    const run = bench({ definitions: [hamper(steps, 1), ...newest] })
+    await run.apply(start())
+    await run.run(1_000)
+    const before = await run.store.instance(id)
+    expect(run.engine.preview(move(1), { state: await run.state(id), version: 7 })).toMatchObject({ disposition: 'refused' })
+    expect(await run.apply(move(1))).toMatchObject([{ slug: 'invalid-transition', detail: expect.stringContaining(why) }])
+    expect(await run.apply(move(3))).toMatchObject([{ detail: 'there is no v3 of trip' }])
+    expect(await run.store.instance(id)).toEqual(before)
+  })
+})
+
 describe('names', () => {
   it('of actions are read back as they were made', () => {
     for (const side of ['do', 'undo'] as const)
@@ -412,7 +455,7 @@ describe('a definition', () => {
     const newer = defineSaga<Trip>({ type: 'trip', version: 2, steps: [{ name: 'a', does: command(to('A')) }] })
     const ports = { store: run.store, clock: run.clock, app: 'test', commands: { executeAll: async () => [] } }
     await expect(new SagaEngine({ ...ports, definitions: new SagaDefinitions([newer]) }).checkDefinitions()).rejects.toThrow(
-      `trip v1 (1, such as ${id})`,
+      `trip v1 (1: ${id})`,
     )
     await expect(new SagaEngine({ ...ports, definitions: new SagaDefinitions([trip, newer]) }).checkDefinitions()).resolves.toBeUndefined()
   })

@@ -124,7 +124,7 @@ export type SagaEvent =
   | Of<
       'OperatorActed',
       {
-        readonly action: 'retry' | 'compensate' | 'resume'
+        readonly action: 'retry' | 'compensate' | 'resume' | 'migrate'
         readonly by: string
         readonly reason: string
         readonly step?: string
@@ -133,6 +133,8 @@ export type SagaEvent =
       }
     >
   | Of<'ToldSaga', { readonly id: string; readonly to: string; readonly name?: string }>
+  /** `data` is what the new version makes of what the old one knew. */
+  | Of<'SagaMigrated', { readonly from: number; readonly to: number; readonly data?: JsonObject }>
   | Of<'TimerMoved', { readonly timerAt?: number }>
   | Of<'SagaCompleted', unknown>
   | Of<'SagaCompensated', unknown>
@@ -237,6 +239,8 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
       return { ...state, told: [...state.told, event.data.id] }
     case 'TimerMoved':
       return event.data.timerAt === undefined ? without(state, 'timerAt') : { ...state, timerAt: event.data.timerAt }
+    case 'SagaMigrated':
+      return { ...state, definition: event.data.to, ...(event.data.data ? { data: event.data.data } : {}) }
     case 'SagaCompleted':
       return without({ ...state, phase: 'completed', steps: settledAll(state.steps), current: [] }, 'timerAt')
     case 'SagaCompensated':

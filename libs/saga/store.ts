@@ -45,6 +45,8 @@ export interface SagaChanges {
 
 export interface SagaFilter {
   readonly type?: string
+  /** The version of the definition. */
+  readonly definition?: number
   readonly status?: SagaStatus
   /** Not ended, and nothing happened since: milliseconds since the epoch. */
   readonly stuckSince?: number
@@ -73,9 +75,9 @@ export interface SagaStore {
   instance(id: string): Promise<SagaInstance | undefined>
   /** By id, descending (newest first), below `before`. */
   list(filter: SagaFilter, page: { readonly before?: string; readonly limit: number }): Promise<readonly SagaInstance[]>
-  /** Definitions that instances which have not ended still hold, with an example of each. */
+  /** Definitions that instances which have not ended still hold, with the ids of the first few of each. */
   definitionsInUse(): Promise<
-    readonly { readonly type: string; readonly version: number; readonly count: number; readonly example: string }[]
+    readonly { readonly type: string; readonly version: number; readonly count: number; readonly examples: readonly string[] }[]
   >
   /** How many instances there are of each type and status. */
   counts(): Promise<readonly { readonly type: string; readonly status: SagaStatus; readonly count: number }[]>

@@ -1,8 +1,10 @@
+import type { Events } from '#event-store'
 import type { JsonObject, Transactions } from '#kernel'
 import { isTransient } from '#messaging'
 import type { CommandRequest } from '#platform'
 import {
   SagaEngine,
+  sagaRef,
   type InputAnswer,
   type OperatorAction,
   type SagaFilter,
@@ -12,7 +14,7 @@ import {
 } from '#saga'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
-import { SAGAS, TRANSACTIONS } from '../tokens.js'
+import { SAGAS, STORE, TRANSACTIONS } from '../tokens.js'
 
 /** A person's hand on all sagas of a filter, the newest first, at most `limit`. */
 export class OperateSagas extends Command<JsonObject> {
@@ -38,7 +40,8 @@ const TOGETHER = 20
 @CommandHandler(OperateSagas)
 export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
   constructor(
-    @Inject(SagaEngine) private readonly engine: Pick<SagaEngine, 'apply'>,
+    @Inject(SagaEngine) private readonly engine: Pick<SagaEngine, 'apply' | 'preview'>,
+    @Inject(STORE) private readonly events: Pick<Events, 'load'>,
     @Inject(SAGAS) private readonly sagas: Pick<SagaStore, 'list'>,
     @Inject(TRANSACTIONS) private readonly transactions: Transactions,
   ) {}
@@ -50,7 +53,7 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
     const results: JsonObject[] = []
     for (let from = 0; from < sagas.length; from += TOGETHER) {
       const some = sagas.slice(from, from + TOGETHER)
-      results.push(...(dryRun ? some.map((saga) => resultOf(saga, undefined)) : await this.#operate(command, some)))
+      results.push(...(await (dryRun ? this.#preview(command, some) : this.#operate(command, some))))
     }
     const more = found.length > sagas.length ? (sagas.at(-1)?.id ?? null) : null
     return {
@@ -62,15 +65,21 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
     }
   }
 
+  /** What it would come to, of each: nothing is written. */
+  #preview(command: OperateSagas, sagas: readonly SagaInstance[]): Promise<readonly JsonObject[]> {
+    return Promise.all(
+      sagas.map(async (saga) => {
+        const answer = this.engine.preview(inputOf(command, saga), await this.events.load(sagaRef(saga.id)))
+        return { ...resultOf(saga, answer), ...(answer.disposition === 'refused' ? {} : { result: 'matched' }) }
+      }),
+    )
+  }
+
   async #operate(command: OperateSagas, sagas: readonly SagaInstance[]): Promise<readonly JsonObject[]> {
-    const { request, operator, reason } = command
-    const inputs = sagas.map(({ id: sagaId }): SagaInput => {
-      const id = `${request.commandId}>${sagaId}`
-      return { kind: 'operator', id, sagaId, context: request.context, by: request.caller.sub, reason, operator }
-    })
+    const inputs = sagas.map((saga) => inputOf(command, saga))
     try {
       const answers = await this.transactions.run((tx) => this.engine.apply(inputs, tx))
-      return sagas.map((saga, nth) => resultOf(saga, answers[nth]))
+      return sagas.flatMap((saga, nth) => (answers[nth] ? [resultOf(saga, answers[nth])] : []))
     } catch (error) {
       if (isTransient(error)) throw error
       const [only] = sagas
@@ -82,10 +91,19 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
   }
 }
 
+const inputOf = ({ request, operator, reason }: OperateSagas, { id: sagaId }: SagaInstance): SagaInput => ({
+  kind: 'operator',
+  id: `${request.commandId}>${sagaId}`,
+  sagaId,
+  context: request.context,
+  by: request.caller.sub,
+  reason,
+  operator,
+})
+
 const about = ({ id, type, status, correlationKey }: SagaInstance): JsonObject => ({ sagaId: id, type, status, correlationKey })
 
-const resultOf = (saga: SagaInstance, answer: InputAnswer | undefined): JsonObject => {
-  if (!answer) return { ...about(saga), result: 'matched' }
+const resultOf = (saga: SagaInstance, answer: InputAnswer): JsonObject => {
   if (answer.disposition !== 'refused') return { ...about(saga), result: 'applied' }
   return { ...about(saga), result: 'refused', reason: answer.slug, detail: answer.detail }
 }

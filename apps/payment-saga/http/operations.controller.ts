@@ -7,7 +7,7 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { OperateSagas } from '../commands/operate-sagas.js'
 import { CLOCK } from '../tokens.js'
 import { BulkAnswer } from './answers.js'
-import { BulkDto, BulkResumeDto, durationOf_ms } from './sagas.dto.js'
+import { BulkDto, BulkResumeDto, durationOf_ms, MigrateDto } from './sagas.dto.js'
 
 const isId = (value: unknown): value is string => typeof value === 'string' && isUuid(value)
 
@@ -51,8 +51,21 @@ export class SagaOperationsController {
     return this.#operate(request, body, { action: 'resume', step, outcome, evidence })
   }
 
-  async #operate(request: CommandRequest, body: BulkDto, operator: OperatorAction): Promise<JsonObject> {
-    const { reason, limit = 100, cursor, dryRun = false } = body
+  /**
+   * Moves instances that have not ended to another version of their definition, so that the old one can be taken away. Those of which the new
+   * one does not fit what they have begun are refused, each with why; begin with `dryRun`.
+   */
+  @Post('migrate')
+  @HttpCode(200)
+  @Roles('admin')
+  @Idempotent('optional')
+  @ApiOkResponse({ type: BulkAnswer })
+  migrate(@Body() body: MigrateDto, @HttpCommand() request: CommandRequest): Promise<JsonObject> {
+    const { type, from, to } = body
+    return this.#execute(request, { type, definition: from, stuckSince: this.clock.now() }, body, { action: 'migrate', to })
+  }
+
+  #operate(request: CommandRequest, body: BulkDto, operator: OperatorAction): Promise<JsonObject> {
     const { type, status, stuckFor } = body.filter
     if (type === undefined && status === undefined && stuckFor === undefined)
       throw invalidInput([{ pointer: '/filter', detail: 'must name a type, a status or for how long they are stuck' }])
@@ -61,6 +74,15 @@ export class SagaOperationsController {
       ...(status === undefined ? {} : { status }),
       ...(stuckFor === undefined ? {} : { stuckSince: Math.max(this.clock.now() - durationOf_ms(stuckFor), 0) }),
     }
+    return this.#execute(request, filter, body, operator)
+  }
+
+  async #execute(
+    request: CommandRequest,
+    filter: SagaFilter,
+    { reason, limit = 100, cursor, dryRun = false }: Omit<BulkDto, 'filter'>,
+    operator: OperatorAction,
+  ): Promise<JsonObject> {
     const page = { limit, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isId) }) }
     const { next, ...answer } = await this.bus.execute(new OperateSagas(request, filter, page, operator, reason, dryRun))
     return { ...answer, nextCursor: typeof next === 'string' ? Cursor.encode(next) : null }

@@ -79,6 +79,26 @@ export class BulkDto extends OperatorDto {
   readonly cursor?: string
 }
 
+export class MigrateDto extends OperatorDto {
+  @OneOf(SAGA_TYPES)
+  readonly type!: (typeof SAGA_TYPES)[number]
+
+  @Whole({ min: 1, max: 1_000_000, description: 'The version of the definition that they run on.' })
+  readonly from!: number
+
+  @Whole({ min: 1, max: 1_000_000, description: 'The version under which they are to go on: one that this app has.' })
+  readonly to!: number
+
+  @Flag({ optional: true, description: 'Only says which could, and why others could not.' })
+  readonly dryRun?: boolean
+
+  @Whole({ min: 1, max: 100, optional: true, description: '100 unless set.' })
+  readonly limit?: number
+
+  @Text({ max: MAX_CURSOR_LENGTH, optional: true, description: 'Opaque: `nextCursor` of the answer before.' })
+  readonly cursor?: string
+}
+
 export class BulkResumeDto extends BulkDto {
   @Text(STEP)
   readonly step!: string

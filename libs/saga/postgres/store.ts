@@ -138,11 +138,12 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
     return rows[0] && readInstance(rows[0])
   },
 
-  async list({ type, status, stuckSince }, { before, limit }) {
+  async list({ type, definition, status, stuckSince }, { before, limit }) {
     const values: unknown[] = []
     const given = (value: unknown) => `$${values.push(value)}`
     const where = [
       ...(type === undefined ? [] : [`type = ${given(type)}`]),
+      ...(definition === undefined ? [] : [`definition = ${given(definition)}`]),
       ...(status === undefined ? [] : [`status = ${given(status)}`]),
       ...(stuckSince === undefined ? [] : [`updated_at <= ${given(new Date(stuckSince))} AND status NOT IN ('COMPLETED', 'COMPENSATED')`]),
       ...(before === undefined ? [] : [`id < ${given(before)}`]),
@@ -153,8 +154,8 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
   },
 
   async definitionsInUse() {
-    const { rows } = await pool.query<{ type: string; version: number; count: number; example: string }>(`
-      SELECT type, definition AS version, count(*)::int AS count, min(id::text) AS example FROM saga_instances
+    const { rows } = await pool.query<{ type: string; version: number; count: number; examples: string[] }>(`
+      SELECT type, definition AS version, count(*)::int AS count, (array_agg(id::text ORDER BY id))[1:5] AS examples FROM saga_instances
       WHERE status NOT IN ('COMPLETED', 'COMPENSATED') GROUP BY type, definition ORDER BY type, definition`)
     return rows
   },

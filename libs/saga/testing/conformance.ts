@@ -153,11 +153,12 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       ]
       await save({ instances: rows })
       const used = (await under.store.definitionsInUse()).filter((each) => each.type === type)
-      const example = rows
+      const examples = rows
         .slice(1)
         .map(({ id }) => id)
-        .sort()[0]
-      expect(used).toEqual([{ type, version: 2, count: 2, example }])
+        .sort()
+      expect(used).toEqual([{ type, version: 2, count: 2, examples }])
+      expect((await under.store.list({ type, definition: 2 }, { limit: 10 })).length).toBe(2)
     })
 
     it('rings when tasks were saved', async () => {

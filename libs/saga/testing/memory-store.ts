@@ -52,9 +52,10 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
       return { close: async () => void bells.delete(ring) }
     },
     instance: async (id) => instances.get(id),
-    async list({ type, status, stuckSince }, { before, limit }) {
+    async list({ type, definition, status, stuckSince }, { before, limit }) {
       return [...instances.values()]
         .filter((instance) => (type === undefined || instance.type === type) && (status === undefined || instance.status === status))
+        .filter((instance) => definition === undefined || instance.definition === definition)
         .filter((instance) => stuckSince === undefined || (open(instance) && instance.updatedAt <= stuckSince))
         .filter(({ id }) => before === undefined || id < before)
         .sort((a, b) => (a.id < b.id ? 1 : -1))
@@ -64,7 +65,8 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
       const groups = Map.groupBy([...instances.values()].filter(open), ({ type, definition }) => `${type} ${definition}`)
       return [...groups.values()].flatMap((group) => {
         const [first] = group.sort((a, b) => (a.id < b.id ? -1 : 1))
-        return first ? [{ type: first.type, version: first.definition, count: group.length, example: first.id }] : []
+        const examples = group.slice(0, 5).map(({ id }) => id)
+        return first ? [{ type: first.type, version: first.definition, count: group.length, examples }] : []
       })
     },
     async counts() {
