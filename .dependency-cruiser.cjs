@@ -29,7 +29,7 @@ module.exports = {
       name: 'domain-is-pure',
       comment: 'A domain lib imports the kernel alone.',
       severity: 'error',
-      from: { path: `^libs/(${domain})/`, pathNot: 'spec\\.ts$' },
+      from: { path: `^libs/(${domain})/`, pathNot: '(spec\\.ts$|/testing/)' },
       to: { pathNot: '^(libs/kernel/|libs/$1/)' },
     },
     {

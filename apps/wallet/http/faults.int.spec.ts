@@ -24,7 +24,7 @@ beforeAll(async () => {
     CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE failing text := (SELECT code FROM wallet.fault LIMIT 1);
     BEGIN
-      IF failing IS NOT NULL THEN RAISE EXCEPTION 'balance 4711 of wallet.events' USING ERRCODE = failing; END IF;
+      IF failing IS NOT NULL THEN RAISE EXCEPTION 'the inside of wallet.events' USING ERRCODE = failing; END IF;
       RETURN NULL;
     END $$;
     CREATE TRIGGER fail AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION fail();
@@ -51,7 +51,7 @@ const expectUnavailable = (answer: Answer): void => {
     '/problems/unavailable',
   ])
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
-  expect(answer.text).not.toMatch(/4711|wallet\.events|SELECT|INSERT|postgres|timeout|deadlock/i)
+  expect(answer.text).not.toMatch(/the inside|wallet\.events|SELECT|INSERT|postgres|timeout|deadlock/i)
 }
 
 /** What a wallet says of itself, with its stream verified. */
