@@ -26,8 +26,12 @@ interface Held {
 /** Long polls are short, because a seek and a resume wait for the one under way. */
 const MOST_WAIT_MS = 250
 const COMMIT_EVERY_MS = 5_000
-/** Buffered batches of a partition before it is paused. */
-const MOST_BUFFERED = 4
+/**
+ * Buffered records of one partition, and of all of a consumer, before fetching is paused. A pause ends only with a long poll, so it should be
+ * seldom: it begins late and ends early, at half.
+ */
+const MOST_BUFFERED = 8_192
+const MOST_BUFFERED_IN_ALL = 65_536
 const CLOSE_MS = 10_000
 
 /**
@@ -167,6 +171,7 @@ export class KafkaConsumer implements LogConsumer {
         onBatch: async (partition, records, signal) => {
           await this.options.onBatch(partition, records, signal)
           held.handled = (records.at(-1)?.offset ?? 0n) + 1n
+          if (held.throttled && held.generation !== undefined && held.lane.buffered < this.#room() / 2) this.#pauseFetch(held, false)
         },
       },
       this.settings.clock,
@@ -217,6 +222,10 @@ export class KafkaConsumer implements LogConsumer {
     }
   }
 
+  #room(): number {
+    return Math.min(MOST_BUFFERED, Math.ceil(MOST_BUFFERED_IN_ALL / Math.max(1, this.#held.size)))
+  }
+
   #arrived({ batch, resolveOffset, isStale }: EachBatchPayload): Promise<void> {
     const held = this.#held.get(partitionName(batch))
     if (!held || held.generation === undefined || isStale()) {
@@ -226,7 +235,7 @@ export class KafkaConsumer implements LogConsumer {
     const records = batch.messages.map((message) => toRecord(batch.topic, batch.partition, message))
     resolveOffset(batch.lastOffset())
     held.lane.fill(records, held.generation, BigInt(batch.lastOffset()) + 1n)
-    if (held.lane.buffered > MOST_BUFFERED * this.options.maxBatch) this.#pauseFetch(held, true)
+    if (held.lane.buffered > this.#room()) this.#pauseFetch(held, true)
     return Promise.resolve()
   }
 

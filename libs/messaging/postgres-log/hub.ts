@@ -38,6 +38,8 @@ const SECOND_LOOK_MS = 500
 const RETAIN_EVERY_MS = 60_000
 const RETAIN_LIMIT = 1_000
 const RETAIN_ROUNDS = 20
+/** New records of a partition before it is compacted. */
+const COMPACT_LEAST = 1_000
 
 /**
  * One process's window on the log: one pool, one doorbell connection, one fetch at a time for all consumers, and the ends of partitions as
@@ -175,10 +177,10 @@ export class Hub {
     if (!this.#fetching) void this.#fetchAll()
   }
 
-  /** Removes what is past its topic's retention, in bounded steps. */
+  /** Removes what is past its topic's retention, and what is outdated in a compacted one, in bounded steps. */
   async retain(): Promise<void> {
     for (let round = 0; round < RETAIN_ROUNDS && !this.#closed; round++) {
-      const { rows } = await this.pool.query<{ removed: bigint }>(`SELECT retain(${RETAIN_LIMIT}) AS removed`)
+      const { rows } = await this.pool.query<{ removed: bigint }>(`SELECT retain(${RETAIN_LIMIT}) + compact(${COMPACT_LEAST}) AS removed`)
       if (rows[0]?.removed === 0n) return
     }
   }

@@ -17,6 +17,9 @@ CREATE TABLE partition (
   number int NOT NULL,
   first bigint NOT NULL DEFAULT 0,
   next bigint NOT NULL DEFAULT 0,
+  -- Of a compacted topic: up to where each key has one record, and how many those are.
+  compacted_to bigint NOT NULL DEFAULT 0,
+  compacted_records bigint NOT NULL DEFAULT 0,
   UNIQUE (topic_id, number)
 ) WITH (fillfactor = 20);
 
@@ -207,13 +210,41 @@ BEGIN
 END $$;
 `
 
+/**
+ * Leaves only the newest record of each key in one partition of a compacted topic; answers how many it removed. Only once a third of the
+ * partition is new: reading it all again costs no more than what was written meanwhile. `first` stays: nothing that counts is missing.
+ */
+const COMPACT = `
+CREATE FUNCTION compact(p_least int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  p record;
+  removed bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(724211003) THEN
+    RETURN 0;
+  END IF;
+  SELECT q.id, q.next INTO p FROM partition q JOIN topic t ON t.id = q.topic_id
+  WHERE t.compacted AND q.next - q.compacted_to >= greatest(p_least, q.compacted_records / 2) ORDER BY q.next - q.compacted_to DESC LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
+  DELETE FROM record r USING (
+    SELECT key, max("offset") AS newest FROM record WHERE partition_id = p.id AND "offset" < p.next GROUP BY key
+  ) k WHERE r.partition_id = p.id AND r.key = k.key AND r."offset" < k.newest;
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  UPDATE partition SET compacted_to = p.next,
+    compacted_records = (SELECT count(*) FROM record WHERE partition_id = p.id AND "offset" < p.next) WHERE id = p.id;
+  RETURN removed;
+END $$;
+`
+
 class CreateLog1763800000001 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [TABLES, ENSURE_TOPIC, APPEND, WANTED, BEAT, LEAVE, TELL, RETAIN]) await runner.query(sql)
+    for (const sql of [TABLES, ENSURE_TOPIC, APPEND, WANTED, BEAT, LEAVE, TELL, RETAIN, COMPACT]) await runner.query(sql)
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP FUNCTION retain, tell, release, beat, wanted, append, ensure_topic')
+    await runner.query('DROP FUNCTION compact, retain, tell, release, beat, wanted, append, ensure_topic')
     await runner.query('DROP TABLE lease, member, record, partition, topic')
   }
 }

@@ -3,7 +3,7 @@ import { asMemory, memoryTransactions } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
-import { acceptLog, Consumer, encodeMessage, logMigrations, postgresLog, type BatchHandler } from '#messaging'
+import { acceptLog, Consumer, encodeMessage, logMigrations, noEffect, postgresLog, type BatchHandler } from '#messaging'
 import { eventually, logConformance, MemoryConsumerStore } from '#messaging/testing'
 import { GroupMember } from './member.js'
 
@@ -118,6 +118,62 @@ describe('the log in PostgreSQL', () => {
     await later.close()
   })
 
+  it('keeps the newest record of each key where the topic is compacted, and readers pass over what is gone', async () => {
+    const driver = postgresLog({ url: database.url, shared: false })
+    await driver.ensureTopics([{ name: 'c', partitions: 1, retention_ms: 1, compacted: true }])
+    const producer = await driver.producer()
+    const said = (key: string, text: string) => ({ topic: 'c', key, headers: {}, value: Buffer.from(text) })
+    const compact = async (least: number) =>
+      (await pool.query<{ removed: bigint }>('SELECT compact($1) AS removed', [least])).rows[0]?.removed
+    for (let round = 0; round < 4; round++) await producer.send(['a', 'b', 'c'].map((key) => said(key, `${key}${round}`)))
+    expect(await compact(13)).toBe(0n)
+    expect(await compact(12)).toBe(9n)
+    await producer.send([said('b', 'b4'), said('d', 'd4')])
+    expect(await compact(2)).toBe(1n)
+    expect(await compact(1)).toBe(0n)
+    await pool.query('SELECT retain(1000)')
+    expect(await driver.offsets('c')).toEqual([{ partition: 0, first: 0n, next: 14n }])
+    const seen: string[] = []
+    const gaps: unknown[] = []
+    const collect: BatchHandler = (messages) => {
+      seen.push(...messages.map(({ key, offset }) => `${key}@${offset}`))
+      return Promise.resolve(noEffect)
+    }
+    await producer.send([
+      encodeMessage(
+        { topic: 'c', key: 'e', type: 'T', schemaVersion: 1, data: {}, context: { correlationId: 'x', causationId: 'x' } },
+        's',
+        0,
+        { incarnation: '', position: 0n, ordinal: 0 },
+      ),
+    ])
+    const raw: string[] = []
+    await driver.consume({
+      group: 'raw',
+      topics: ['c'],
+      maxBatch: 2,
+      startOffset: () => Promise.resolve(0n),
+      onBatch: (_, records) => Promise.resolve(void raw.push(...records.map(({ value }) => Buffer.from(value).toString()))),
+    })
+    await eventually('what is left', () => raw.length === 5)
+    expect(raw.slice(0, 4)).toEqual(['a3', 'c3', 'b4', 'd4'])
+    const consumer = new Consumer(
+      {
+        driver,
+        group: 'compacted',
+        transactions: memoryTransactions(),
+        consumerStore: new MemoryConsumerStore(),
+        listener: { onLogGap: (gap) => void gaps.push(gap) },
+      },
+      new Map([['c', collect]]),
+    )
+    await consumer.start()
+    await eventually('the last', () => seen.includes('e@14'))
+    expect({ gaps, healthy: consumer.healthy() }).toEqual({ gaps: [], healthy: true })
+    await consumer.close()
+    await driver.close()
+  })
+
   it('keeps offsets dense and deadlocks nobody when many send to many partitions at once', async () => {
     const drivers = Array.from({ length: 4 }, () => postgresLog({ url: database.url, shared: false, maxConnections: 2 }))
     await drivers[0]?.ensureTopics([
@@ -134,7 +190,7 @@ describe('the log in PostgreSQL', () => {
       }),
     )
     const { rows } = await pool.query(
-      `SELECT p.id FROM partition p LEFT JOIN record r ON r.partition_id = p.id
+      `SELECT p.id FROM partition p JOIN topic t ON t.id = p.topic_id AND NOT t.compacted LEFT JOIN record r ON r.partition_id = p.id
        GROUP BY p.id HAVING count(r.*) <> p.next - p.first OR min(r."offset") <> p.first`,
     )
     expect(rows).toEqual([])

@@ -1,0 +1,154 @@
+// Consuming from Kafka: ours beside Nest's own ServerKafka, over the same records, in one run.
+//   node test/load/messaging/kafka.mjs [--messages 200000] [--slow 20000] [--json] [--help]
+// Needs a build (npm run build), and Java 17 and Maven for a Kafka of its own, unless BAHI_BENCH_KAFKA names brokers.
+// Records are CloudEvents with 256 bytes of data, 1,000 keys, 6 partitions. `per_second` is of the second to the last message handled;
+// `per_cpu_second` of what this process used meanwhile, which tells the consumers apart where the broker or a neighbour is the limit.
+import 'reflect-metadata'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { Controller, Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { EventPattern, Transport } from '@nestjs/microservices'
+import { encodeMessage, kafkaLog, noEffect } from '#messaging'
+import { memoryTransactions } from '../../../dist/libs/kernel/testing/index.js'
+import { BatchPattern, LogServer } from '#messaging/nest'
+import { MemoryConsumerStore } from '../../../dist/libs/messaging/testing/memory-consumer-store.js'
+import { startKafka } from '../../support/kafka.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '200000' },
+    slow: { type: 'string', default: '20000' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (options.help) {
+  console.log(`Usage: node test/load/messaging/kafka.mjs [options]
+  --messages <n>   messages for the empty handler (200000)
+  --slow <n>       messages for the handler that waits 2 ms (20000; a tenth of them for Nest's own)
+  --json           print one JSON object`)
+  process.exit(0)
+}
+
+const KEYS = 1_000
+const TIMEOUT_MS = 180_000
+const KINDS = { stock: 'ServerKafka', each: '@EventPattern', batch: '@BatchPattern' }
+
+const own = process.env.BAHI_BENCH_KAFKA ? undefined : await startKafka()
+const brokers = own ? own.brokers : process.env.BAHI_BENCH_KAFKA.split(',')
+const driver = kafkaLog({ brokers, clientId: 'bench' })
+
+const produce = async (topic, count) => {
+  await driver.ensureTopics([{ name: topic, partitions: 6, retention_ms: 86_400_000 }])
+  const producer = await driver.producer()
+  const text = 'x'.repeat(244)
+  const context = { correlationId: 'bench', causationId: 'bench' }
+  for (let sent = 0; sent < count; sent += 1_000) {
+    const batch = Array.from({ length: Math.min(1_000, count - sent) }, (_, n) => {
+      const message = { topic, key: `key-${(sent + n) % KEYS}`, type: 'Benched', schemaVersion: 1, data: { text }, context }
+      return encodeMessage(message, 'bench', Date.now(), { incarnation: 'bench', position: BigInt(sent + n), ordinal: 0 })
+    })
+    await producer.send(batch)
+  }
+  await producer.close()
+}
+
+/** Resolves with the rates once `count` are handled. */
+const meter = (count) => {
+  let handled = 0
+  let began = 0
+  let firstBatch = 0
+  let cpu
+  let done
+  const rate = new Promise((resolve, reject) => {
+    done = resolve
+    setTimeout(() => reject(new Error(`only ${handled} of ${count} after ${TIMEOUT_MS} ms`)), TIMEOUT_MS).unref()
+  })
+  const saw = (messages) => {
+    if (began === 0) [began, firstBatch, cpu] = [performance.now(), messages, process.cpuUsage()]
+    handled += messages
+    if (handled < count) return
+    const { user, system } = process.cpuUsage(cpu)
+    const measured = count - firstBatch
+    done({
+      per_second: Math.round((measured / (performance.now() - began)) * 1_000),
+      per_cpu_second: Math.round((measured / (user + system)) * 1e6),
+    })
+  }
+  return { saw, rate }
+}
+
+const decorate = (target, ...decorators) =>
+  decorators.forEach((each) => each(target, 'handle', Object.getOwnPropertyDescriptor(target, 'handle')))
+
+const appOf = (kind, topic, saw, wait_ms) => {
+  class Handlers {
+    async handle(messages) {
+      if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms))
+      saw(kind === 'batch' ? messages.length : 1)
+      return noEffect
+    }
+  }
+  Controller()(Handlers)
+  decorate(Handlers.prototype, kind === 'batch' ? BatchPattern(topic) : EventPattern(topic))
+  class BenchModule {}
+  Module({ controllers: [Handlers] })(BenchModule)
+  return BenchModule
+}
+
+let groups = 0
+const strategyOf = (kind) => {
+  const group = `bench-${kind}-${Date.now()}-${++groups}`
+  if (kind !== 'stock') {
+    return {
+      strategy: new LogServer({
+        driver,
+        group,
+        transactions: memoryTransactions(),
+        consumerStore: new MemoryConsumerStore(),
+        concurrency: 1_000,
+      }),
+    }
+  }
+  return {
+    transport: Transport.KAFKA,
+    options: { client: { brokers: [...brokers], logLevel: 0 }, consumer: { groupId: group }, subscribe: { fromBeginning: true } },
+  }
+}
+
+const measure = async (kind, topic, count, wait_ms) => {
+  const { saw, rate } = meter(count)
+  const app = await NestFactory.createMicroservice(appOf(kind, topic, saw, wait_ms), { ...strategyOf(kind), logger: false })
+  await app.listen()
+  try {
+    return await rate
+  } finally {
+    await app.close()
+  }
+}
+
+try {
+  const [many, slow] = [Number(options.messages), Number(options.slow)]
+  await produce('bench-many', many)
+  await produce('bench-slow', slow)
+  const rows = []
+  for (const [name, topic, count, wait_ms] of [
+    ['empty handler', 'bench-many', many, 0],
+    [`handler that waits 2 ms, ${KEYS} keys`, 'bench-slow', slow, 2],
+  ]) {
+    const stock = await measure('stock', topic, wait_ms > 0 ? Math.ceil(count / 10) : count, wait_ms)
+    rows.push({ case: name, consumer: KINDS.stock, ...stock, ratio: 1, cpu_ratio: 1 })
+    for (const kind of ['each', 'batch']) {
+      if (kind === 'batch' && wait_ms > 0) continue
+      const ours = await measure(kind, topic, count, wait_ms)
+      const ratio = (of) => Math.round((ours[of] / stock[of]) * 10) / 10
+      rows.push({ case: name, consumer: KINDS[kind], ...ours, ratio: ratio('per_second'), cpu_ratio: ratio('per_cpu_second') })
+    }
+  }
+  if (options.json) console.log(JSON.stringify({ cores: cpus().length, node: process.version, rows }))
+  else console.table(rows)
+} finally {
+  await driver.close()
+  await own?.stop()
+}
