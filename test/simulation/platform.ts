@@ -187,6 +187,7 @@ export class Platform {
     const worker = new SagaWorker(
       {
         engine,
+        random: this.scheduler.random,
         store: {
           claim: (options) => life.write('claim tasks', () => sagas.claim(options)),
           held: (claims, tx) => sagas.held(claims, tx),
@@ -197,6 +198,7 @@ export class Platform {
         transactions,
         clock,
         activities: plant.activities?.(activities) ?? activities,
+        random: this.scheduler.random,
         onError: (error, during) => life.note(`${during}: ${String(error)}`),
       },
       { poll_ms: POLL_MS, beat_ms: POLL_MS },
