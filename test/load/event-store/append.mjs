@@ -1,15 +1,13 @@
 // Appends with expected version: the event store's `execute` beside hand-written SQL that writes the same rows, in one run, on a PostgreSQL
 // of its own with fsync on. `node test/load/event-store/append.mjs --help`. Needs a build (`npm run build`).
 import { randomUUID } from 'node:crypto'
-import { cpus } from 'node:os'
-import { performance } from 'node:perf_hooks'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import pg from 'pg'
 import { eventStoreMigrations, openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { handWritten } from './hand-written.mjs'
+import { conditionsOf, load } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
 const options = new Command()
@@ -38,30 +36,6 @@ const data = { text: 'x'.repeat(Math.max(0, payload - 11)) }
 const answer = JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ id: randomUUID(), balance: '149900' }) })
 const metadata = { actor: randomUUID(), correlationId: randomUUID(), causationId: randomUUID() }
 const FINGERPRINT = 'a'.repeat(64)
-
-/** Callers that each wait for their answer; appends per second and latencies in ms. */
-const load = async (clients, append) => {
-  // Every stream has its first event before the clock runs: what is measured is appends to streams that are there.
-  const own = Math.max(1, Math.floor(streams / clients))
-  for (let count = 0; count < own; count++)
-    await Promise.all(Array.from({ length: clients }, (_, index) => append(`${index}-${count}`, randomUUID())))
-  const latencies = []
-  const started = performance.now()
-  const until = started + seconds * 1_000
-  const client = async (index) => {
-    for (let count = 0; ; count++) {
-      const before = performance.now()
-      if (before >= until) return
-      await append(`${index}-${count % own}`, randomUUID())
-      latencies.push(performance.now() - before)
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, (_, index) => client(index)))
-  const elapsed_s = (performance.now() - started) / 1_000
-  latencies.sort((a, b) => a - b)
-  const at = (share) => latencies[Math.floor((latencies.length - 1) * share)]
-  return { perSecond: latencies.length / elapsed_s, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
-}
 
 const median = (runs) => runs.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(runs.length / 2)]
 
@@ -111,29 +85,14 @@ async function ours(pool, postgres, clients) {
       decide: () => ({ appends: [{ stream: ref, events: [{ type: 'Happened', data }] }], answer }),
     })
   }
-  const result = await load(clients, append)
+  const result = await load({ clients, streams, seconds }, append)
   await store.close()
   return result
 }
 
 async function theirs(pool, clients) {
   const append = await handWritten(pool, { data, metadata, answer, fingerprint: FINGERPRINT })
-  return load(clients, append)
-}
-
-async function conditionsOf(url) {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const setting = async (name) => (await client.query(`SHOW ${name}`)).rows[0][name]
-  const conditions = {
-    cpus: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
-    node: process.version,
-    postgres: await setting('server_version'),
-    fsync: await setting('fsync'),
-    synchronous_commit: await setting('synchronous_commit'),
-  }
-  await client.end()
-  return conditions
+  return load({ clients, streams, seconds }, append)
 }
 
 function print(conditions, results) {

@@ -1,0 +1,44 @@
+// What the measurements here have in common: callers that wait, and under what conditions they did.
+import { randomUUID } from 'node:crypto'
+import { cpus } from 'node:os'
+import { performance } from 'node:perf_hooks'
+import pg from 'pg'
+
+/** Callers that each wait for their answer; appends per second and latencies in ms. */
+export const load = async ({ clients, streams, seconds }, append) => {
+  // Every stream has its first event before the clock runs: what is measured is appends to streams that are there.
+  const own = Math.max(1, Math.floor(streams / clients))
+  for (let count = 0; count < own; count++)
+    await Promise.all(Array.from({ length: clients }, (_, index) => append(`${index}-${count}`, randomUUID())))
+  const latencies = []
+  const started = performance.now()
+  const until = started + seconds * 1_000
+  const client = async (index) => {
+    for (let count = 0; ; count++) {
+      const before = performance.now()
+      if (before >= until) return
+      await append(`${index}-${count % own}`, randomUUID())
+      latencies.push(performance.now() - before)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, (_, index) => client(index)))
+  const elapsed_s = (performance.now() - started) / 1_000
+  latencies.sort((a, b) => a - b)
+  const at = (share) => latencies[Math.floor((latencies.length - 1) * share)]
+  return { perSecond: latencies.length / elapsed_s, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
+}
+
+export async function conditionsOf(url) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const setting = async (name) => (await client.query(`SHOW ${name}`)).rows[0][name]
+  const conditions = {
+    cpus: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    node: process.version,
+    postgres: await setting('server_version'),
+    fsync: await setting('fsync'),
+    synchronous_commit: await setting('synchronous_commit'),
+  }
+  await client.end()
+  return conditions
+}
