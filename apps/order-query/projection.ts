@@ -97,7 +97,8 @@ const placed = (data: OrderPlacedData): Partial<OrderRow> => {
 }
 
 /** The sealed instruments stay with those who charge them. */
-const withoutInstrument = ({ instrument: _, other, ...choice }: PaymentChoice): OrderRow['paymentChoice'] => {
+const withoutInstrument = (payment: PaymentChoice): OrderRow['paymentChoice'] => {
+  const { instrument: _, other, ...choice } = payment
   if (!other) return choice
   const { instrument: __, ...rest } = other
   return { ...choice, other: rest }
