@@ -4,7 +4,7 @@ const above = {
   kernel: 'contracts|postgres|event-store|messaging|projections|saga|platform|order|order-http|stock|wallet|payment|fraud',
   'contracts|postgres': 'event-store|messaging|projections|saga|platform|order|order-http|stock|wallet|payment|fraud',
   'event-store': 'contracts|messaging|projections|saga|platform|order|order-http|stock|wallet|payment|fraud',
-  messaging: 'contracts|event-store|projections|saga|platform|order|order-http|stock|wallet|payment|fraud',
+  messaging: 'event-store|projections|saga|platform|order|order-http|stock|wallet|payment|fraud',
   'projections|saga|platform': 'order|order-http|stock|wallet|payment|fraud',
 }
 const FRONT_DOOR = '^libs/[^/]+/((nest|testing)/)?index\\.ts$'
