@@ -20,7 +20,7 @@ interface MessageRow extends pg.QueryResultRow {
 }
 
 /** Events and messages in one statement, so in one snapshot: in two, a commit between them could be passed over. */
-const AFTER = `
+export const AFTER = `
 SELECT ${EVENT_COLUMNS}, NULL AS topic, NULL AS key, NULL AS message_id, NULL::bytea AS context, -1 AS ordinal
 FROM (SELECT * FROM events WHERE position > $1 ORDER BY position LIMIT $2) e
 UNION ALL

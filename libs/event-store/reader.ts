@@ -10,10 +10,10 @@ import { registeredRef, streamName, upcastData, type AnyStreamType, type StreamT
 
 const PAGE = 1_000
 
-const STREAM_PAGE = `
+export const STREAM_PAGE = `
 SELECT ${EVENT_COLUMNS} FROM events WHERE stream_id = $1 AND version BETWEEN $2 AND $4 AND recorded_at <= $5 ORDER BY version LIMIT $3`
-const ALL_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
-const CATEGORY_PAGE = `
+export const ALL_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
+export const CATEGORY_PAGE = `
 SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')} FROM events e JOIN streams s ON s.stream_id = e.stream_id
 WHERE e.position > $1 AND e.recorded_at <= $3 AND s.category = $4 ORDER BY e.position LIMIT $2`
 

@@ -12,7 +12,7 @@ export interface StreamRow {
   readonly recorded_at: bigint
 }
 
-const EVENTS = `SELECT ${EVENT_COLUMNS} FROM events WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
+export const EVENTS = `SELECT ${EVENT_COLUMNS} FROM events WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
 const STREAMS = `SELECT stream_id, category, version, head, recorded_at FROM streams WHERE stream_id > $1 ORDER BY stream_id LIMIT ${PAGE}`
 
 /** Everything that `work` reads is of one moment, however long it takes. */

@@ -33,7 +33,7 @@ export interface Verified {
 export const MOST_FAULTS = 1_000
 const HEADS_PER_TRIP = 2_000
 
-const OTHER_THAN_KNOWN = `
+export const OTHER_THAN_KNOWN = `
 SELECT u.stream, u.version FROM unnest($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS u (stream, version, head, i)
 LEFT JOIN events e ON e.stream_id = u.stream AND e.version = u.version
 WHERE e.hash IS DISTINCT FROM u.head ORDER BY u.i`
