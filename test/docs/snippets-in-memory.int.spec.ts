@@ -19,7 +19,6 @@ const PAGES: Readonly<Record<string, string>> = {
   'messaging.ts': 'docs/messaging.md',
   'saga.ts': 'docs/sagas.md',
   'projection.ts': 'CONTRIBUTING.md',
-  'redrive.ts': 'docs/operations.md',
 }
 
 describe('the snippets of the documents', () => {
