@@ -198,7 +198,6 @@ export class Platform {
         transactions,
         clock,
         activities: plant.activities?.(activities) ?? activities,
-        random: this.scheduler.random,
         onError: (error, during) => life.note(`${during}: ${String(error)}`),
       },
       { poll_ms: POLL_MS, beat_ms: POLL_MS },

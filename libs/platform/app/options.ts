@@ -4,7 +4,15 @@ import type { BaseConfig } from '../config.js'
 
 export type PlatformConfig = Pick<
   BaseConfig,
-  'NODE_ENV' | 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'RATE_LIMIT_PER_SECOND' | 'RATE_LIMIT_BURST' | 'LOG_LEVEL' | 'REDIS_URL' | 'TRUST_PROXY'
+  | 'NODE_ENV'
+  | 'JWKS_URL'
+  | 'JWT_ISSUER'
+  | 'JWT_AUDIENCE'
+  | 'RATE_LIMIT_PER_SECOND'
+  | 'RATE_LIMIT_BURST'
+  | 'LOG_LEVEL'
+  | 'REDIS_URL'
+  | 'TRUST_PROXY'
 >
 
 export interface AppOptions {
