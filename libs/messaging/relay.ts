@@ -86,6 +86,9 @@ export class Relay {
       try {
         const lease = await this.#outbox.lease(this.#owner, this.#ttl_ms)
         if (!lease) {
+          // Another publishes: what failed here is its business now.
+          this.#healthy = true
+          this.#age_ms = 0
           this.options.listener?.onLease?.('waiting')
           await this.#wait((this.#ttl_ms / 2) * (0.5 + this.#random.next()))
           continue

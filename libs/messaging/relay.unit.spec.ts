@@ -128,6 +128,20 @@ describe('relay', () => {
     await running.stop()
   })
 
+  it('is well again as a standby after it failed as the one that publishes', async () => {
+    const errors: unknown[] = []
+    const { outbox, relay } = await setUp({}, { onError: ({ error }) => errors.push(error) })
+    outbox.failing = true
+    outbox.commit(message('k', 'a'))
+    const running = relay()
+    await running.start()
+    await eventually('it fails', () => errors.length > 0 && !running.healthy())
+    outbox.owner = 'another replica'
+    await eventually('it stands by', () => running.healthy())
+    expect(running.state().age_ms).toBe(0)
+    await running.stop()
+  })
+
   it('has one active relay; a standby takes over when it stops, and one that lost its lease publishes no more', async () => {
     const states: string[] = []
     const { outbox, relay, ids } = await setUp()
