@@ -156,6 +156,8 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
   const { sku, walletId, other, governed, orderId, holdId, sagaId, alertId } = things
   const money = { amount: inr(1), reference: 'e2e' }
   const reason = { reason: 'e2e' }
+  /** None that a spec has begun: the specs change the examples, and beside them others run. */
+  const many = { filter: { type: 'payment-refund', status: 'NEEDS_ATTENTION', stuckFor: '90d' }, dryRun: true, limit: 5 }
   const order = (payment: object) => orderBody([{ sku, quantity: 1 }], payment)
   return {
     'GET /health/live': {},
@@ -234,6 +236,16 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
     'POST /v1/sagas/{id}/resume': {
       params: { id: sagaId },
       bodies: [{ step: 'capture-payment', outcome: 'succeeded', evidence: 'line 17', reason: 'e2e' }],
+    },
+    'POST /v1/sagas/retry': { bodies: [{ ...many, ...reason }], repeatable: true },
+    'POST /v1/sagas/compensate': { bodies: [{ ...many, ...reason }], repeatable: true },
+    'POST /v1/sagas/resume': {
+      bodies: [{ ...many, step: 'capture-payment', outcome: 'succeeded', evidence: 'line 17', ...reason }],
+      repeatable: true,
+    },
+    'POST /v1/sagas/migrate': {
+      bodies: [{ type: 'order-payment', from: 1_000_000, to: 1, dryRun: true, limit: 5, ...reason }],
+      repeatable: true,
     },
     'GET /v1/payments/{id}/refunds': { params: { id: sagaId } },
     'POST /v1/payments/{id}/refunds': { params: { id: sagaId }, bodies: [{ amount: inr(1), ...reason }] },
