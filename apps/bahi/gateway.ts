@@ -11,9 +11,14 @@ const PORT = 3000
  * and a path must mean to the gateway what it means to the app.
  */
 export const gatewayRoutes = (routes: readonly Route[] = ROUTES): string => {
-  const lines = literalFirst(routes).map(({ method, path, app }) => {
+  const sorted = literalFirst(routes)
+  const lines = sorted.flatMap(({ method, path, app }, at) => {
     const methods = method === 'GET' ? '(GET|HEAD)' : method
-    return `  "~^${methods} ${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/?]+')}(\\?|$)" ${app};`
+    const pattern = path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/?]+')
+    const line = `  "~^${methods} ${pattern}(\\?|$)" ${app};`
+    // Another method of a path that is written out is 405, and no call of a template beside it.
+    const last = !path.includes('{') && sorted[at + 1]?.path !== path
+    return last ? [line, `  "~^[A-Z]+ ${pattern}(\\?|$)" ${FRONT_APP};`] : [line]
   })
   return `${GENERATED}\nmap "$request_method $request_uri" $app {\n  default ${FRONT_APP};\n${lines.join('\n')}\n}\n`
 }

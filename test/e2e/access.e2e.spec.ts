@@ -236,6 +236,7 @@ describe('beside the operations', () => {
       expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, 404, 'application/problem+json'])
     }
     for (const [method, path, allow] of [
+      ['GET', '/v1/sagas/retry', 'POST'],
       ['DELETE', '/v1/orders', 'GET, HEAD, POST'],
       ['PATCH', `/v1/products/${things.sku}`, 'GET, HEAD, PUT'],
       ['GET', '/v1/transfers', 'POST'],
