@@ -34,8 +34,9 @@ export const conditionOf = (filter: LetterFilterDto): { readonly text: string; r
     const value = filter[field as keyof typeof COLUMNS]
     return value === undefined ? [] : [`${column} = $${values.push(value)}`]
   })
-  if (filter.from !== undefined) terms.push(`parked_at >= $${values.push(filter.from)}`)
-  if (filter.to !== undefined) terms.push(`parked_at < $${values.push(filter.to)}`)
+  // PostgreSQL takes no offset from UTC beyond 16 hours, RFC 3339 any below 24.
+  if (filter.from !== undefined) terms.push(`parked_at >= $${values.push(new Date(filter.from))}`)
+  if (filter.to !== undefined) terms.push(`parked_at < $${values.push(new Date(filter.to))}`)
   return { text: terms.length === 0 ? 'true' : terms.join(' AND '), values }
 }
 

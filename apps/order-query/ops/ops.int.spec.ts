@@ -141,6 +141,8 @@ describe('dead letters', () => {
     await eventually('all are handled', async () => (await listed()).length === 0)
     expect([...handled].sort()).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
     expect((await world.post(`${LETTERS}/redrive`, { filter: { colour: 'red' }, reason: 'x' }, ADMIN)).status).toBe(400)
+    const longAgo = { filter: { from: '0790-06-09T12:13:52-23:23', to: '0790-06-09T12:13:52+23:23' } }
+    expect(await world.post(`${LETTERS}/redrive`, longAgo, ADMIN)).toMatchObject({ status: 200, body: { requested: 0 } })
   })
 })
 
