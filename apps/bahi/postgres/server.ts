@@ -113,8 +113,9 @@ const findLeftOver = async (data: string, password: string): Promise<Listening |
   const listening = { port, sockets: lines[4] || undefined }
   if (!(await isPostgres(Number(pid)))) {
     // The pid is a zombie's or has gone to another program, but PostgreSQL would take it for a live server. A pid that no system gives makes
-    // it look at the rest of the file, which guards against backends that may still be writing.
+    // it look at the rest of the file, which guards against backends that may still be writing. The lock of its socket says the pid again.
     writeFileSync(pidFile, [String(NO_PID), ...lines.slice(1)].join('\n'))
+    if (listening.sockets) rmSync(join(listening.sockets, `.s.PGSQL.${port}.lock`), { force: true })
     return undefined
   }
   for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
