@@ -64,12 +64,8 @@ export class RetryDto extends OperatorDto {
   readonly step?: string
 }
 
-/** One hand on many. */
-export class BulkDto extends OperatorDto {
-  @Nested(() => SagaFilterDto, { description: 'At least one of its names.' })
-  readonly filter!: SagaFilterDto
-
-  @Flag({ optional: true, description: 'Only says which they would be.' })
+class ManyDto extends OperatorDto {
+  @Flag({ optional: true, description: 'Only says which they would be, and why others could not.' })
   readonly dryRun?: boolean
 
   @Whole({ min: 1, max: 100, optional: true, description: '100 unless set.' })
@@ -79,7 +75,13 @@ export class BulkDto extends OperatorDto {
   readonly cursor?: string
 }
 
-export class MigrateDto extends OperatorDto {
+/** One hand on many. */
+export class BulkDto extends ManyDto {
+  @Nested(() => SagaFilterDto, { description: 'At least one of its names.' })
+  readonly filter!: SagaFilterDto
+}
+
+export class MigrateDto extends ManyDto {
   @OneOf(SAGA_TYPES)
   readonly type!: (typeof SAGA_TYPES)[number]
 
@@ -88,15 +90,6 @@ export class MigrateDto extends OperatorDto {
 
   @Whole({ min: 1, max: 1_000_000, description: 'The version under which they are to go on: one that this app has.' })
   readonly to!: number
-
-  @Flag({ optional: true, description: 'Only says which could, and why others could not.' })
-  readonly dryRun?: boolean
-
-  @Whole({ min: 1, max: 100, optional: true, description: '100 unless set.' })
-  readonly limit?: number
-
-  @Text({ max: MAX_CURSOR_LENGTH, optional: true, description: 'Opaque: `nextCursor` of the answer before.' })
-  readonly cursor?: string
 }
 
 export class BulkResumeDto extends BulkDto {
