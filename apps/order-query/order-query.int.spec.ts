@@ -170,6 +170,7 @@ describe('order-query over HTTP', () => {
       await world.transactions.run((tx) => {
         const counting = Object.assign(Object.create(null), tx, {
           query: (...asked: Parameters<typeof world.source.query>) => (statements++, Reflect.apply(Reflect.get(tx, 'query'), tx, asked)),
+          send: (...asked: unknown[]) => (statements++, Reflect.apply(Reflect.get(tx, 'send'), tx, asked)),
         })
         return effect(counting)
       })

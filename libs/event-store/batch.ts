@@ -88,7 +88,17 @@ export class AppendBatch {
     }
   }
 
+  /** Writes what can be written; `outcome` reads its rows. */
   query(): QueryConfig {
+    return { name: 'append_commands', text: TEXT, values: this.#values() }
+  }
+
+  /** Writes everything, or fails with a division by zero. */
+  queryOfAll(): QueryConfig {
+    return { name: 'append_all_commands', text: TEXT_OF_ALL, values: this.#values() }
+  }
+
+  #values(): unknown[] {
     const command = { ids: new TextArray(), fingerprints: new TextArray(), answers: new ByteaArray() }
     const guard = { commands: new IntegerArray(), streams: new IntegerArray(), appends: new BooleanArray() }
     const event = new EventColumns()
@@ -113,7 +123,7 @@ export class AppendBatch {
       decided.messages.forEach((each, index) => message.push(ordinal, slot, index, each))
     })
     const columns = [...Object.values(command), ...this.#streamColumns(), ...Object.values(guard), ...event.columns(), ...message.columns()]
-    return { name: 'append_commands', text: TEXT, values: [...columns.map((column) => column.toBuffer()), slot, this.now_ms] }
+    return [...columns.map((column) => column.toBuffer()), slot, this.now_ms]
   }
 
   #streamColumns() {
@@ -230,4 +240,7 @@ class MessageColumns {
   }
 }
 
-const TEXT = `SELECT * FROM append_commands(${Array.from({ length: 35 }, (_, at) => `$${at + 1}`).join(', ')})`
+const CALL = `append_commands(${Array.from({ length: 35 }, (_, at) => `$${at + 1}`).join(', ')})`
+const TEXT = `SELECT * FROM ${CALL}`
+/** A row says that something was not written: then it divides by zero, which nothing can follow but a rollback. */
+const TEXT_OF_ALL = `SELECT 1 / (count(*) = 0)::integer FROM ${CALL}`

@@ -1,5 +1,6 @@
 import { AppendBatch, type StreamUpdate, type Verdict } from './batch.js'
 import { emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
+import { Conflict, type PgTransaction } from '#postgres'
 import { loadStreams, type Query } from './loader.js'
 import type { StoreRow } from './rows.js'
 import { StoreUnavailable, type StreamRef } from './store.js'
@@ -8,6 +9,7 @@ import type { AnyStreamType } from './stream.js'
 /** The first attempt may meet old state; the second, under the store's lock, cannot. More than this is a fault of the store. */
 const MOST_ATTEMPTS = 4
 const COMMANDS_PER_TRIP = 256
+const DIVISION_BY_ZERO = '22012'
 
 export interface TransactionOutcome {
   /** One per command, in order; none is `refused`. */
@@ -61,6 +63,34 @@ export const executeInTransaction = async (
     waiting = [...again, ...waiting.slice(trip.length)]
   }
   return { verdicts: commands.map((command) => verdicts.get(command) ?? { kind: 'refused' }), updates: [...updates.values()] }
+}
+
+/**
+ * The same, taking for certain that nothing has changed since the streams were cached and that no command was answered before: the append goes out
+ * with the commit, and nobody waits for it while the store's lock is held. Where that does not hold, the transaction fails with `Conflict`,
+ * once `onConflict` was told. Undefined where it cannot be taken for certain: a stream is not at hand, or a decision threw.
+ */
+export const presumeInTransaction = (
+  db: Pick<PgTransaction, 'send'>,
+  commands: readonly CheckedCommand[],
+  cached: (stream: string) => StreamEntry | undefined,
+  now_ms: number,
+  onConflict: (streams: Iterable<string>) => void,
+): TransactionOutcome | undefined => {
+  if (commands.length > COMMANDS_PER_TRIP) return undefined
+  const batch = new AppendBatch((stream, ref) => cached(stream) ?? emptyEntry(ref.type as AnyStreamType), now_ms)
+  for (const command of commands) {
+    for (const [stream, ref] of command.streams) if (!ref.fresh && !cached(stream)) return undefined
+    batch.decide(command)
+  }
+  const outcome = batch.outcome([])
+  if (outcome.verdicts.some(({ kind }) => kind !== 'written')) return undefined
+  db.send(batch.queryOfAll(), (error) => {
+    if (!(error instanceof Error && 'code' in error && error.code === DIVISION_BY_ZERO)) return error
+    onConflict(batch.streams())
+    return new Conflict('streams had changed, or a command had been answered before')
+  })
+  return outcome
 }
 
 const loadMissing = async (

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { StreamUpdate } from './batch.js'
 import { CommandQueue, type BatchReport } from './command-queue.js'
 import { checkCommand } from './decide.js'
-import { executeInTransaction } from './in-transaction.js'
+import { executeInTransaction, presumeInTransaction } from './in-transaction.js'
 import { CoalescingLoader, loadStreams, type WantedStream } from './loader.js'
 import { sweepRegularly } from './maintenance.js'
 import { pgOutbox } from './pg-outbox.js'
@@ -116,7 +116,13 @@ class PgEventStore implements EventStore {
     }
     const checked = [...distinct.values()].map((command) => checkCommand(command, this.#types))
     const db = asPg(tx)
-    const outcome = await executeInTransaction(db, checked, (stream) => this.#cache.get(stream), this.options.clock.now())
+    const now_ms = this.options.clock.now()
+    const cached = (stream: string) => this.#cache.get(stream)
+    const forget = (streams: Iterable<string>) => {
+      for (const stream of streams) this.#cache.drop(stream)
+    }
+    const presumed = db.optimistic ? presumeInTransaction(db, checked, cached, now_ms, forget) : undefined
+    const outcome = presumed ?? (await executeInTransaction(db, checked, cached, now_ms))
     const answers = new Map<string, Answered>()
     checked.forEach(({ command }, at) => {
       const verdict = outcome.verdicts[at]

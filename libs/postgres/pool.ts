@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { GatheringSocket } from './gathering-socket.js'
 
 /** PostgreSQL's bigint as a JavaScript bigint: positions, offsets and paise never lose digits. */
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text))
@@ -30,6 +31,9 @@ export const clientConfig = (config: PostgresConfig): pg.ClientConfig => ({
   idle_in_transaction_session_timeout: 10_000,
   connectionTimeoutMillis: config.connectTimeout_ms ?? 2_000,
   keepAlive: true,
+  // What is asked without waiting for the answer before it goes out at once: a transaction need not take a trip for each of its statements.
+  pipeline: true,
+  stream: () => new GatheringSocket(),
   options: `-c search_path=${checkedIdentifier(config.schema)}`,
 })
 

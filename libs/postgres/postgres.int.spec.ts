@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { asPg, classifyFailure, createPool, listen, pgTransactions } from '#postgres'
+import { asPg, classifyFailure, Conflict, createPool, listen, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type pg from 'pg'
@@ -37,7 +37,7 @@ describe('postgres', () => {
     expect((await pool.query('SELECT id FROM note')).rows).toEqual([{ id: 9007199254740993n }])
   })
 
-  it('sends the last statement with COMMIT, and does not commit where it fails', async () => {
+  it('sends statements without waiting, in order, and commits none where one fails', async () => {
     const one = createPool({ ...database, maxConnections: 1 })
     const transactions = pgTransactions(one)
     const insert = (id: number) => ({ name: 'insert', text: 'INSERT INTO note VALUES ($1) RETURNING id', values: [id] })
@@ -47,19 +47,25 @@ describe('postgres', () => {
       asPg(tx).onCommit(() => rung.push('first'))
       const { rows, rowCount } = await asPg(tx).query(insert(10))
       expect({ rows, rowCount }).toEqual({ rows: [{ id: 10n }], rowCount: 1 })
-      await asPg(tx).atCommit(insert(11))
-      expect((await asPg(tx).query('SELECT FROM note WHERE id = 11')).rowCount).toBe(0)
+      asPg(tx).send(insert(11))
+      expect((await asPg(tx).query('SELECT FROM note WHERE id = 11')).rowCount).toBe(1)
     })
-    await transactions.run((tx) => asPg(tx).atCommit(insert(12)))
+    await transactions.run((tx) => Promise.resolve(asPg(tx).send(insert(12))))
     expect(await count()).toBe(3)
 
     const explained = new Error('there already')
     const failed = transactions.run(async (tx) => {
       asPg(tx).onCommit(() => rung.push('second'))
       await asPg(tx).query(insert(13))
-      await asPg(tx).atCommit(insert(12), () => explained)
+      asPg(tx).send(insert(12), () => explained)
+      asPg(tx).send(insert(14))
     })
     await expect(failed).rejects.toBe(explained)
+    const failedBefore = transactions.run(async (tx) => {
+      asPg(tx).send(insert(12), () => explained)
+      await asPg(tx).query(insert(14))
+    })
+    await expect(failedBefore).rejects.toBe(explained)
     await expect(transactions.run((tx) => asPg(tx).query(insert(12)))).rejects.toMatchObject({ code: '23505' })
     const swallowed = transactions.run(async (tx) => {
       await asPg(tx).query(insert(14))
@@ -75,6 +81,23 @@ describe('postgres', () => {
     await one.end()
   })
 
+  it('runs work again, once and taking nothing for certain, where what it took for certain was not so', async () => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const runs: boolean[] = []
+    const attempt = (conflictsAlways: boolean) =>
+      pgTransactions(one).run((tx) => {
+        runs.push(asPg(tx).optimistic)
+        asPg(tx).send({ text: `INSERT INTO note VALUES (${conflictsAlways ? 201 : 200})` })
+        if (asPg(tx).optimistic || conflictsAlways) asPg(tx).send({ text: 'SELECT 1 / 0' }, () => new Conflict('it was not so'))
+        return Promise.resolve()
+      })
+    await attempt(false)
+    expect(runs).toEqual([true, false])
+    await expect(attempt(true)).rejects.toThrow(Conflict)
+    expect((await one.query('SELECT FROM note WHERE id IN (200, 201)')).rowCount).toBe(1)
+    await one.end()
+  })
+
   it('prepares anew what failed to be prepared with BEGIN', async () => {
     const one = createPool({ ...database, maxConnections: 1 })
     const read = { name: 'read-later', text: 'SELECT id FROM later WHERE id = $1', values: [1] }
@@ -87,7 +110,7 @@ describe('postgres', () => {
 
   it.each([
     ['as the first of a transaction', (one: pg.Pool, query: pg.QueryConfig) => pgTransactions(one).run((tx) => asPg(tx).query(query))],
-    ['with the commit', (one: pg.Pool, query: pg.QueryConfig) => pgTransactions(one).run((tx) => asPg(tx).atCommit(query))],
+    ['with the commit', (one: pg.Pool, query: pg.QueryConfig) => pgTransactions(one).run((tx) => Promise.resolve(asPg(tx).send(query)))],
   ])('uses a connection on whose first named statement failed at run time, %s', async (_, run) => {
     const one = createPool({ ...database, maxConnections: 1 })
     const divide = (by: number) => ({ name: 'divide', text: 'SELECT 1 / $1::int', values: [by] })

@@ -1,22 +1,29 @@
 import type { Transaction, Transactions } from '#kernel'
 import type pg from 'pg'
-import { queryInTrip } from './trip.js'
 
 /** A transaction on one PostgreSQL connection. */
 export interface PgTransaction extends Transaction {
   readonly kind: 'postgres'
+  /**
+   * True in a transaction's first run: what is likely may be taken for certain, if a statement that was sent fails with `Conflict` where it does
+   * not hold. The same work then runs once more, with this false.
+   */
+  readonly optimistic: boolean
   query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
     query: pg.QueryConfig | string,
     values?: readonly unknown[],
   ): Promise<pg.QueryResult<Row>>
   /**
-   * A statement that is to be the transaction's last. Where it can wait it goes in one trip with COMMIT, and its failure is the commit's: one
-   * that must be able to prevent the commit raises an error, which `explain` may put into the caller's words.
+   * A statement whose answer nobody waits for. It runs in its order among the others, in one trip with what follows it, COMMIT too. Its failure
+   * is the commit's, in the caller's words where `explain` gives them; nothing is committed then.
    */
-  atCommit(query: pg.QueryConfig, explain?: (error: unknown) => unknown): Promise<void>
+  send(query: pg.QueryConfig, explain?: (error: unknown) => unknown): void
   /** Called after COMMIT, in order; not at all after a rollback. It must not throw. */
   onCommit(run: () => void): void
 }
+
+/** What an optimistic transaction had taken for certain was not so. Nothing was committed. */
+export class Conflict extends Error {}
 
 /** Recognises the stores' own kind of transaction; any other is a mistake in the composition. */
 export const asPg = (tx: Transaction): PgTransaction => {
@@ -24,44 +31,76 @@ export const asPg = (tx: Transaction): PgTransaction => {
   return tx as PgTransaction
 }
 
+/** `work` may run twice: see `optimistic`. */
 export const pgTransactions = (pool: pg.Pool): Transactions => ({
   async run(work) {
     const client = await pool.connect()
-    const tx = new OpenTransaction(client)
     let broken: Error | undefined
+    const once = async (optimistic: boolean) => {
+      const tx = new OpenTransaction(client, optimistic)
+      try {
+        const result = await work(tx)
+        await tx.commit()
+        return result
+      } catch (error) {
+        await tx.rollback().catch((failure: Error) => (broken = failure))
+        throw tx.cause(error)
+      }
+    }
     try {
-      const result = await work(tx)
-      await tx.commit()
-      return result
-    } catch (error) {
-      await tx.rollback().catch((failure: Error) => (broken = failure))
-      throw error
+      return await once(true).catch((error: unknown) => {
+        if (error instanceof Conflict && broken === undefined) return once(false)
+        throw error
+      })
     } finally {
       client.release(broken)
     }
   },
 })
 
-/** BEGIN goes out with the first statement, COMMIT with the one that was left for it: two trips less. */
-class OpenTransaction implements PgTransaction {
-  readonly kind = 'postgres'
-  #begun = false
-  #last: { readonly query: pg.QueryConfig; explain(error: unknown): unknown } | undefined
-  readonly #committed: (() => void)[] = []
+/** What statements came to that nobody waited for: the first failure is the cause of those after it. */
+export class SentStatements {
+  #failure: { readonly error: unknown } | undefined
 
-  constructor(private readonly client: pg.ClientBase) {}
-
-  async query<Row extends pg.QueryResultRow>(query: pg.QueryConfig | string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> {
-    const config: pg.QueryConfig = typeof query === 'string' ? { text: query, ...(values && { values: [...values] }) } : query
-    if (this.#begun) return this.client.query<Row>(config)
-    this.#begun = true
-    return queryInTrip<Row>(this.client, config, { begin: true })
+  add(answer: Promise<unknown>, explain: (error: unknown) => unknown = (error) => error): void {
+    answer.catch((error: unknown) => {
+      this.#failure ??= { error: explain(error) }
+    })
   }
 
-  atCommit(query: pg.QueryConfig, explain = (error: unknown) => error): Promise<void> {
-    if (this.#last) throw new Error('a transaction has one last statement')
-    this.#last = { query, explain }
-    return Promise.resolve()
+  /** What made a transaction fail with `error`: statements after one that failed fail for its sake. To be asked when all are answered. */
+  cause(error: unknown): unknown {
+    return this.#failure ? this.#failure.error : error
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined
+  }
+}
+
+const BEGIN = { name: 'begin', text: 'BEGIN' }
+const COMMIT = { name: 'commit', text: 'COMMIT' }
+
+/** BEGIN goes out with the first statement, and COMMIT with those that nobody waits for: one trip, where nothing is waited for at all. */
+class OpenTransaction implements PgTransaction {
+  readonly kind = 'postgres'
+  #open = false
+  readonly #sent = new SentStatements()
+  readonly #committed: (() => void)[] = []
+
+  constructor(
+    private readonly client: pg.ClientBase,
+    readonly optimistic: boolean,
+  ) {}
+
+  query<Row extends pg.QueryResultRow>(query: pg.QueryConfig | string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    this.#begin()
+    return typeof query === 'string' ? this.client.query<Row>(query, values && [...values]) : this.client.query<Row>(query)
+  }
+
+  send(query: pg.QueryConfig, explain?: (error: unknown) => unknown): void {
+    this.#begin()
+    this.#sent.add(this.client.query(query), explain)
   }
 
   onCommit(run: () => void): void {
@@ -69,22 +108,26 @@ class OpenTransaction implements PgTransaction {
   }
 
   async commit(): Promise<void> {
-    if (this.#last) {
-      const { query, explain } = this.#last
-      const begin = !this.#begun
-      this.#begun = true
-      await queryInTrip(this.client, query, { begin, commit: true }).catch((error: unknown) => {
-        throw explain(error)
-      })
-    } else if (this.#begun) {
+    if (this.#open) {
+      const { command } = await this.client.query(COMMIT)
+      this.#open = false
       // A transaction in which a statement failed cannot be committed, whoever caught that failure; the server says so only by this word.
-      const { command } = await this.client.query('COMMIT')
       if (command === 'ROLLBACK') throw new Error('the transaction was rolled back: a statement in it had failed')
     }
     for (const run of this.#committed) run()
   }
 
   async rollback(): Promise<void> {
-    if (this.#begun) await this.client.query('ROLLBACK')
+    if (this.#open) await this.client.query('ROLLBACK')
+  }
+
+  cause(error: unknown): unknown {
+    return this.#sent.cause(error)
+  }
+
+  #begin(): void {
+    if (this.#open) return
+    this.#open = true
+    this.#sent.add(this.client.query(BEGIN))
   }
 }

@@ -1,5 +1,5 @@
 import type { Transaction, Transactions } from '#kernel'
-import type { PgTransaction } from '#postgres'
+import { SentStatements, type PgTransaction } from '#postgres'
 import type pg from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
 
@@ -62,28 +62,26 @@ class Turns {
 const runOnce = async <T>(source: DataSource, work: (tx: Transaction) => Promise<T>): Promise<T> => {
   const runner = source.createQueryRunner()
   const committed: (() => void)[] = []
+  const sent = new SentStatements()
   try {
     const client: pg.ClientBase = await runner.connect()
     await runner.startTransaction()
     const tx: TypeormTransaction = {
       kind: 'postgres',
+      optimistic: false,
       query: (query, values) => (typeof query === 'string' ? client.query(query, values && [...values]) : client.query(query)),
-      // TypeORM's COMMIT goes alone.
-      atCommit: async (query, explain = (error) => error) => {
-        await client.query(query).catch((error: unknown) => {
-          throw explain(error)
-        })
-      },
+      send: (query, explain) => sent.add(client.query(query), explain),
       manager: runner.manager,
       onCommit: (run) => void committed.push(run),
     }
     const result = await work(tx)
     await runner.commitTransaction()
+    if (sent.failed) throw new Error('the transaction was rolled back')
     for (const run of committed) run()
     return result
   } catch (error) {
     await rollBack(runner)
-    throw error
+    throw sent.cause(error)
   } finally {
     await runner.release()
   }

@@ -51,10 +51,10 @@ export const typeormRows = (source: DataSource): RowStore => {
       return new Map(rows.map((row) => [row.stream, knownVersion(row.incarnation, row.version)]))
     },
 
-    async upsert(transaction, upserts) {
+    upsert(transaction, upserts) {
       const tx = asTypeorm(transaction)
-      // One after another: a connection runs one statement at a time.
-      for (const group of groupRows(upserts)) await tx.query({ ...statementFor(group), values: [storableJson(group.rows)] })
+      for (const group of groupRows(upserts)) tx.send({ ...statementFor(group), values: [storableJson(group.rows)] })
+      return Promise.resolve()
     },
 
     async applied(streams) {

@@ -158,7 +158,8 @@ export class SagaEngine {
 
   /** `latest` is what the last reaction (it may be thought again after a conflict) came to. */
   #think(input: SagaInput): Thinking {
-    const stream = sagaRef(input.sagaId)
+    // What a start begins is hardly ever there: only where a message came before it.
+    const stream = { ...sagaRef(input.sagaId), fresh: input.kind === 'start' }
     let latest: ReturnType<Thinking['latest']>
     return {
       input,

@@ -251,5 +251,8 @@ const ACTIVITIES = [
 const KNOWN_PLACES = `
   SELECT DISTINCT p.customer_id, p.hash
   FROM unnest($1::text[], $2::text[]) AS p (customer_id, hash)
-  WHERE EXISTS (SELECT FROM scored_transaction t WHERE t.customer_id = p.customer_id AND t.device_hash = p.hash AND t.good)
-     OR EXISTS (SELECT FROM scored_transaction t WHERE t.customer_id = p.customer_id AND t.address_hash = p.hash AND t.good)`
+  CROSS JOIN LATERAL (
+    (SELECT FROM scored_transaction t WHERE t.customer_id = p.customer_id AND t.device_hash = p.hash AND t.good LIMIT 1)
+    UNION ALL
+    (SELECT FROM scored_transaction t WHERE t.customer_id = p.customer_id AND t.address_hash = p.hash AND t.good LIMIT 1)
+  ) known`

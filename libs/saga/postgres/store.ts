@@ -77,8 +77,8 @@ interface TaskRow {
 }
 
 export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore => ({
-  async save({ instances, tasks, removed }, tx) {
-    await asPg(tx).query({
+  save({ instances, tasks, removed }, tx) {
+    asPg(tx).send({
       name: 'saga-save',
       text: SAVE,
       values: [
@@ -101,6 +101,7 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
         tasks.map(({ run }) => (run ? JSON.stringify(run) : null)),
       ],
     })
+    return Promise.resolve()
   },
 
   async claim({ now, limit, lease_ms, worker }) {
