@@ -32,7 +32,7 @@ import { ROUTES, type AppName } from './routing-table.js'
 export const appDatabases: readonly AppDatabase[] = [
   { schema: 'order_command', migrations: orderCommandMigrations, subjectKeys: 'write' },
   { schema: 'order_query', migrations: orderQueryMigrations, subjectKeys: 'read' },
-  { schema: 'wallet', migrations: walletMigrations },
+  { schema: 'wallet', migrations: walletMigrations, subjectKeys: 'create' },
   { schema: 'payment_saga', migrations: paymentSagaMigrations, subjectKeys: 'read' },
   { schema: 'fraud', migrations: fraudMigrations },
   { schema: 'provider_sandbox', migrations: sandboxMigrations },

@@ -10,7 +10,7 @@ export interface AppDatabase {
   readonly schema: string
   readonly migrations: readonly Migration[]
   /** What it may do with the keys of persons. */
-  readonly subjectKeys?: 'read' | 'write'
+  readonly subjectKeys?: 'read' | 'create' | 'write'
 }
 
 const DATABASE = 'bahi'

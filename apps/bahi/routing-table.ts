@@ -53,6 +53,8 @@ export const ROUTES: readonly Route[] = [
     'GET /v1/wallets/{id}',
     'POST /v1/wallets/{id}/credits',
     'POST /v1/wallets/{id}/debits',
+    'POST /v1/wallets/{id}/loads',
+    'GET /v1/wallets/{id}/loads/{loadId}',
     'POST /v1/wallets/{id}/holds',
     'POST /v1/wallets/{id}/holds/{holdId}/capture',
     'POST /v1/wallets/{id}/holds/{holdId}/release',

@@ -4,7 +4,7 @@ import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#co
 import { ConsistencyToken } from '#platform'
 import { sagaIdFor } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
-import { paymentKey } from './sagas/payment-data.js'
+import { paymentKey } from './sagas/provider-part.js'
 import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from './testing/test-payments.js'
 
 let payments: TestPayments

@@ -1,4 +1,4 @@
-import { createService, type ServiceParts } from '#service'
+import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { pgFoldedBooks } from './books/pg-folded-books.js'
 import { TrialBalances } from './books/trial-balances.js'
@@ -26,7 +26,8 @@ export const createWalletApp = (config: WalletConfig, parts: ServiceParts = {}):
         life.works(
           new ExpiryWorker({ expiries, commands: store, rules, clock, random, poll_ms: config.HOLD_EXPIRY_POLL_MS, onError: report }),
         )
-        return WalletModule.with({ store, rules, expiries, balances, clock, transactions })
+        const subjectKeys = openSubjectKeys('wallet', config, { clock, life })
+        return WalletModule.with({ store, rules, subjectKeys, expiries, balances, clock, transactions })
       },
     },
     parts,

@@ -18,6 +18,22 @@ const after = {
   status: Type.Enum(['OPEN', 'FROZEN', 'CLOSED']),
 }
 const movement = { amount: Paise, account: Id, reference: Type.String({ maxLength: 512 }) }
+const loadPayment = Type.Object(
+  {
+    method: Type.Enum(['upi', 'card', 'netbanking']),
+    flow: Type.Optional(Type.Enum(['collect', 'intent'])),
+    instrument: Type.Object(
+      { subject: Id, nonce: Type.String({ maxLength: 64 }), ciphertext: Type.String({ maxLength: 4_096 }) },
+      { additionalProperties: false },
+    ),
+    display: Type.String({ maxLength: 320 }),
+  },
+  { additionalProperties: false },
+)
+const next = Type.Object(
+  { kind: Type.Enum(['redirect', 'intent']), url: Type.String({ maxLength: 2_000 }) },
+  { additionalProperties: false },
+)
 const transfer = { ...movement, transferId: Id, counterparty: Id }
 
 const walletEvent = (type: string, own: TProperties = {}) =>
@@ -26,6 +42,10 @@ const walletEvent = (type: string, own: TProperties = {}) =>
 export const walletEvents = new EventTypes([
   walletEvent('WalletOpened', { kyc: Kyc }),
   walletEvent('Credited', { ...movement, entryId: Id }),
+  walletEvent('LoadRequested', { loadId: Id, amount: Paise, payment: loadPayment }),
+  walletEvent('LoadRedirected', { loadId: Id, next }),
+  walletEvent('LoadCredited', { ...movement, loadId: Id }),
+  walletEvent('LoadFailed', { loadId: Id, amount: Paise, reason: Type.String({ maxLength: 64 }) }),
   walletEvent('Debited', { ...movement, entryId: Id }),
   walletEvent('Refunded', { ...movement, entryId: Id }),
   walletEvent('PaidOut', { ...movement, entryId: Id }),

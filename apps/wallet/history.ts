@@ -2,6 +2,7 @@ import type { Events, RecordedEvent } from '#event-store'
 import { paise, type Paise } from '#kernel'
 import type { Hold } from '#wallet'
 import { walletEvent } from './streams.js'
+import type { ShownLoad } from './view.js'
 
 /** A hold as the stream tells of it. `captured` is what was taken of one that was captured. */
 export interface HoldFound {
@@ -53,4 +54,27 @@ export const holdInHistory = async (events: AsyncIterable<RecordedEvent>, holdId
     if (hold && event.type === 'HoldReleased') return { hold, status: 'RELEASED' }
   }
   return hold && { hold, status: 'OPEN' }
+}
+
+/** What became of a load. Reads until the load's end, or the stream's. */
+export const loadInHistory = async (
+  events: AsyncIterable<RecordedEvent>,
+  walletId: string,
+  loadId: string,
+): Promise<ShownLoad | undefined> => {
+  let load: ShownLoad | undefined
+  for await (const recorded of events) {
+    const event = walletEvent(recorded)
+    if (!('loadId' in event.data) || event.data.loadId !== loadId) continue
+    const updatedAt_ms = recorded.recordedAt
+    if (event.type === 'LoadRequested') {
+      const { amount, payment } = event.data
+      const requested = { requestedAt_ms: updatedAt_ms, updatedAt_ms }
+      load = { loadId, walletId, amount: paise(amount), payment, status: 'PENDING', ...requested }
+    }
+    if (load && event.type === 'LoadRedirected') load = { ...load, next: event.data.next, updatedAt_ms }
+    if (load && event.type === 'LoadCredited') return { ...load, status: 'COMPLETED', updatedAt_ms }
+    if (load && event.type === 'LoadFailed') return { ...load, status: 'FAILED', reason: event.data.reason, updatedAt_ms }
+  }
+  return load
 }

@@ -1,9 +1,12 @@
-import { WalletChanged } from '#contracts'
+import { LoadRequested, WalletChanged } from '#contracts'
 import type { Publisher } from '#event-store'
 import type { WalletEvent } from '#wallet'
 import { walletEvent, walletIdOf } from './streams.js'
 
-/** Every event of a wallet is published as what the wallet is after it. Which wallet an owner has follows from them. */
+/**
+ * Every event of a wallet is published as what the wallet is after it; a load that is to be paid beside it, for whoever takes payments. Which
+ * wallet an owner has follows from them.
+ */
 export const publishWallet: Publisher = (recorded) => {
   const walletId = walletIdOf(recorded)
   if (walletId === undefined) return []
@@ -24,7 +27,13 @@ export const publishWallet: Publisher = (recorded) => {
   }
   const { correlationId, traceparent } = recorded.metadata
   const context = { correlationId, causationId: recorded.metadata.commandId, ...(traceparent === undefined ? {} : { traceparent }) }
-  return [WalletChanged.message(walletId, data, context)]
+  const changed = WalletChanged.message(walletId, data, context)
+  if (event.type !== 'LoadRequested') return [changed]
+  const { loadId, amount, payment } = event.data
+  const { method, flow, instrument } = payment
+  const how = { method, ...(flow === undefined ? {} : { flow }), instrument }
+  const { at, version } = data
+  return [changed, LoadRequested.message(walletId, { loadId, walletId, customerId: ownerId, version, amount, ...how, at }, context)]
 }
 
 const referenceOf = ({ data }: WalletEvent): string | undefined => ('reference' in data ? data.reference : undefined)

@@ -2,7 +2,8 @@ import type { Events, RecordedEvent, StreamState } from '#event-store'
 import { notFound } from '#platform'
 import { audit, evolve, findHold, noWallet, statementEntry, writeWallet, type StatementEntry, type WalletState } from '#wallet'
 import { isDeepStrictEqual } from 'node:util'
-import { firstRecordedSince, holdInHistory, startedAt, type HoldFound } from './history.js'
+import { firstRecordedSince, holdInHistory, loadInHistory, startedAt, type HoldFound } from './history.js'
+import type { ShownLoad } from './view.js'
 import { ownerRef, walletEvent, walletRef, walletStreamName } from './streams.js'
 
 export interface Verification {
@@ -47,9 +48,20 @@ export class WalletReads {
     const { state, version } = await this.now(walletId)
     const open = findHold(state.holds, holdId)
     if (open) return { hold: open, status: 'OPEN' }
-    const since_ms = startedAt(holdId)
+    return holdInHistory(await this.#since(walletId, version, holdId), holdId)
+  }
+
+  /** A load, under way or ended; undefined where the wallet never had it. Its story is in the stream, from the time in its id on. */
+  async load(walletId: string, loadId: string): Promise<ShownLoad | undefined> {
+    const { version } = await this.now(walletId)
+    return loadInHistory(await this.#since(walletId, version, loadId), walletId, loadId)
+  }
+
+  /** What was recorded from the time on that the id tells. */
+  async #since(walletId: string, version: number, id: string): Promise<AsyncIterable<RecordedEvent>> {
+    const since_ms = startedAt(id)
     const from = since_ms === undefined ? 1 : await firstRecordedSince(this.events, walletStreamName(walletId), version, since_ms)
-    return holdInHistory(this.recorded(walletId, from - 1), holdId)
+    return this.recorded(walletId, from - 1)
   }
 
   /** The statement's line of one version; undefined where no money moved then. */

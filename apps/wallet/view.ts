@@ -1,5 +1,5 @@
 import { add, subtract, toMoneyJson, type Paise } from '#kernel'
-import { ACCOUNTS, available, balanceOf, type Hold, type StatementEntry, type WalletState } from '#wallet'
+import { ACCOUNTS, available, balanceOf, type Hold, type LoadNext, type LoadPayment, type StatementEntry, type WalletState } from '#wallet'
 import type { Folded } from './books/trial-balances.js'
 
 /** Money as plain JSON. */
@@ -33,6 +33,32 @@ export const holdView = (
   ...(captured === undefined ? {} : { captured: money(captured), released: money(subtract(hold.amount, captured)) }),
   reference: hold.reference,
   expiresAt: hold.expiresAt_ms === undefined ? null : new Date(hold.expiresAt_ms).toISOString(),
+})
+
+/** A load as its wallet's stream tells of it. */
+export interface ShownLoad {
+  readonly loadId: string
+  readonly walletId: string
+  readonly amount: Paise
+  readonly payment: Pick<LoadPayment, 'method' | 'flow' | 'display'>
+  readonly status: 'PENDING' | 'COMPLETED' | 'FAILED'
+  readonly next?: LoadNext
+  readonly reason?: string
+  readonly requestedAt_ms: number
+  readonly updatedAt_ms: number
+}
+
+/** A load as clients see it. */
+export const loadView = ({ loadId, walletId, amount, payment, status, next, reason, requestedAt_ms, updatedAt_ms }: ShownLoad) => ({
+  loadId,
+  walletId,
+  status,
+  amount: money(amount),
+  payment: { method: payment.method, ...(payment.flow === undefined ? {} : { flow: payment.flow }), display: payment.display },
+  ...(next && status === 'PENDING' ? { next: { ...next } } : {}),
+  ...(reason === undefined ? {} : { reason }),
+  requestedAt: new Date(requestedAt_ms).toISOString(),
+  updatedAt: new Date(updatedAt_ms).toISOString(),
 })
 
 /** A line of a statement as clients see it. */

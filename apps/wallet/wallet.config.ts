@@ -1,9 +1,10 @@
-import { baseConfig, parseJsonVariable } from '#platform'
+import { baseConfig, parseJsonVariable, personalDataConfig } from '#platform'
 import { DEFAULT_LIMITS, type LimitRow } from '#wallet'
 import Type, { type Static } from 'typebox'
 
 export const walletConfig = Type.Object({
   ...baseConfig,
+  ...personalDataConfig,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3003, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', default: 'wallet', description: "The schema of the app's tables." }),
   DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8, description: 'Connections of the write path and the reads.' }),

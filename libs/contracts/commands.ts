@@ -88,6 +88,28 @@ export const RefundToWallet = defineMessage(
   },
 )
 
+const load = { walletId: Id, loadId: Id }
+const exampleLoad = { walletId: WALLET, loadId: '0190a000-0000-7000-8000-0000000000e1' }
+/** Where the customer goes on to pay a load. No refusal where the load has ended; nobody waits for the answer. Keyed by wallet. */
+export const RedirectLoad = defineMessage(
+  WALLET_COMMANDS,
+  'RedirectLoad',
+  1,
+  command({
+    ...load,
+    next: Type.Object({ kind: Type.Union([Type.Literal('redirect'), Type.Literal('intent')]), url: Type.String({ maxLength: 2_000 }) }),
+  }),
+  { replyTo: SAGA, ...exampleLoad, next: { kind: 'redirect', url: 'https://bank.example/pay/1' } },
+)
+/** A load was paid. Refused: `wallet-closed`, `load-not-open`; never by a limit. Keyed by wallet. */
+export const CreditLoad = defineMessage(WALLET_COMMANDS, 'CreditLoad', 1, command(load), { replyTo: SAGA, ...exampleLoad })
+/** A load was not paid, or its payment goes back: its room in the limits is free again. Refused: `load-not-open`. Keyed by wallet. */
+export const FailLoad = defineMessage(WALLET_COMMANDS, 'FailLoad', 1, command({ ...load, reason: Type.String({ maxLength: 64 }) }), {
+  replyTo: SAGA,
+  ...exampleLoad,
+  reason: 'payment-declined',
+})
+
 /** Answered by `CommandAnswered` with `result: {decision, score, alertId?}`. Keyed by order. */
 export const ScoreTransaction = defineMessage(
   FRAUD_COMMANDS,

@@ -20,7 +20,7 @@ import {
 import { PaymentChanged, PAYMENTS_EVENTS } from './payments-events.js'
 import { CommandAnswered, REPLIES } from './replies.js'
 import { STOCK_EVENTS, StockChanged } from './stock-events.js'
-import { WALLET_EVENTS, WalletChanged } from './wallet-events.js'
+import { LoadRequested, WALLET_EVENTS, WalletChanged } from './wallet-events.js'
 
 export * from './catalogue-events.js'
 export * from './compatibility.js'
@@ -63,6 +63,7 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   ProductChanged,
   StockChanged,
   WalletChanged,
+  LoadRequested,
   PaymentChanged,
   TransactionScored,
   AlertDecided,
@@ -75,6 +76,9 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   commands.CaptureHold,
   commands.ReleaseHold,
   commands.RefundToWallet,
+  commands.RedirectLoad,
+  commands.CreditLoad,
+  commands.FailLoad,
   commands.ScoreTransaction,
   CommandAnswered,
   MessageParked,

@@ -28,8 +28,10 @@ class CreateSubjectKeys1790000000001 implements MigrationInterface {
 
 export const subjectKeyMigrations: readonly Migration[] = [CreateSubjectKeys1790000000001]
 
-/** What the role of an app may do with the keys, run by the owner of the schema: one that only reads never makes or destroys any. */
-export const subjectKeyGrants = (role: string, may: 'read' | 'write', schema = SUBJECT_KEYS_SCHEMA): readonly string[] => [
+const PRIVILEGES = { read: 'SELECT', create: 'SELECT, INSERT', write: 'SELECT, INSERT, UPDATE' } as const
+
+/** What the role of an app may do with the keys, run by the owner of the schema: `create` makes some and destroys none, `read` neither. */
+export const subjectKeyGrants = (role: string, may: keyof typeof PRIVILEGES, schema = SUBJECT_KEYS_SCHEMA): readonly string[] => [
   `GRANT USAGE ON SCHEMA ${checkedIdentifier(schema)} TO ${checkedIdentifier(role)}`,
-  `GRANT ${may === 'read' ? 'SELECT' : 'SELECT, INSERT, UPDATE'} ON ${schema}.subject_keys TO ${role}`,
+  `GRANT ${PRIVILEGES[may]} ON ${schema}.subject_keys TO ${role}`,
 ]

@@ -12,16 +12,16 @@ export const capturesLater = (method: ProviderMethod): boolean => method === 'ca
 
 /**
  * An instrument as it may be shown: enough for its owner to recognise, too little for anyone to use. A VPA keeps its first two characters
- * and its bank; a token its last four; a bank code names nobody.
+ * and its bank (`as…@okbank`), a token that is long enough its last two; a bank's code names no person's account.
  */
 export const maskInstrument = (method: ProviderMethod, instrument: string): string => {
   switch (method) {
     case 'upi': {
       const at = instrument.indexOf('@')
-      return at < 0 ? '***' : `${instrument.slice(0, Math.min(2, at))}***${instrument.slice(at)}`
+      return `${instrument.slice(0, Math.max(0, Math.min(2, at - 1)))}…${at < 0 ? '' : instrument.slice(at)}`
     }
     case 'card':
-      return instrument.length > 8 ? `**** ${instrument.slice(-4)}` : '****'
+      return instrument.length < 8 ? 'card' : `card …${instrument.slice(-2)}`
     case 'netbanking':
       return instrument
   }

@@ -1,4 +1,5 @@
 import type { Paise } from '#kernel'
+import type { LoadNext, LoadPayment } from './events.js'
 import type { HoldMaker } from './holds.js'
 import type { Kyc } from './limits.js'
 
@@ -9,6 +10,11 @@ export type HoldEnder = HoldMaker | 'admin'
 export type WalletCommand = { readonly at_ms: number } & (
   | { readonly type: 'open'; readonly ownerId: string; readonly kyc: Kyc }
   | { readonly type: 'credit'; readonly entryId: string; readonly amount: Paise; readonly reference: string }
+  /** Money from outside, by a payment that is yet to be made. */
+  | { readonly type: 'request-load'; readonly loadId: string; readonly amount: Paise; readonly payment: LoadPayment }
+  | { readonly type: 'redirect-load'; readonly loadId: string; readonly next: LoadNext }
+  | { readonly type: 'credit-load'; readonly loadId: string }
+  | { readonly type: 'fail-load'; readonly loadId: string; readonly reason: string }
   | { readonly type: 'debit'; readonly entryId: string; readonly amount: Paise; readonly reference: string }
   /** Money back from a merchant: never refused by a limit, a freeze or a close. `payoutId` names its way on from a closed wallet. */
   | {

@@ -1,9 +1,11 @@
-import { isRefusal, paise, refuse, ZERO, type Decider, type Paise, type Refusal } from '#kernel'
-import { financialYear, istMonth } from './calendar.js'
+import { isRefusal, refuse, ZERO, type Decider, type Refusal } from '#kernel'
+import { after } from './after.js'
 import type { CommandOf, HoldEnder, WalletCommand } from './commands.js'
-import type { After, WalletEvent, WalletStatus } from './events.js'
+import type { WalletEvent } from './events.js'
 import { findHold, recall, type Hold } from './holds.js'
-import { above, sumIn, type LimitsAt } from './limits.js'
+import { incomingLimits } from './incoming.js'
+import type { LimitsAt } from './limits.js'
+import { creditLoad, failLoad, redirectLoad, requestLoad } from './loads.js'
 import { insufficient, invalidTransition, notAnAmount, notOpen, notSpendable, notUsable, unknownWallet } from './refusals.js'
 import { available, evolve, noWallet, type WalletState } from './state.js'
 
@@ -26,6 +28,14 @@ const decide = (command: WalletCommand, state: WalletState, limitsAt: LimitsAt):
       return open(command, state)
     case 'credit':
       return credit(command, state, limitsAt)
+    case 'request-load':
+      return requestLoad(command, state, limitsAt)
+    case 'redirect-load':
+      return redirectLoad(command, state)
+    case 'credit-load':
+      return creditLoad(command, state)
+    case 'fail-load':
+      return failLoad(command, state)
     case 'debit':
       return debit(command, state)
     case 'refund':
@@ -58,43 +68,10 @@ const decide = (command: WalletCommand, state: WalletState, limitsAt: LimitsAt):
   }
 }
 
-interface Change {
-  readonly balance?: bigint
-  readonly held?: bigint
-  readonly status?: WalletStatus
-}
-
-/** What every event says of the wallet after it. Throws where the rules above it would let the wallet go below zero: a bug, not a refusal. */
-export const after = (state: WalletState, { at_ms }: { readonly at_ms: number }, change: Change): After => {
-  const balance = paise(state.balance + (change.balance ?? 0n))
-  const held = paise(state.held + (change.held ?? 0n))
-  if (held < 0n || available({ balance, held }) < 0n) throw new Error('a decision would leave less than nothing available')
-  const status = change.status ?? (state.status === 'NONE' ? 'OPEN' : state.status)
-  return { at_ms, ownerId: state.ownerId, balance: balance.toString(), held: held.toString(), status }
-}
-
 const open = (command: CommandOf<'open'>, state: WalletState): Decided =>
   state.status === 'NONE'
     ? [{ type: 'WalletOpened', data: { ...after(state, command, {}), ownerId: command.ownerId, kyc: command.kyc } }]
     : refuse('wallet-exists', 'the wallet is there already', 'conflict')
-
-/** What limits say to money coming in by a load, a credit or a transfer. */
-export const incomingLimits = (state: WalletState, amount: Paise, at_ms: number, limitsAt: LimitsAt): Refusal | undefined => {
-  const limits = limitsAt(state.kyc, at_ms)
-  const month = istMonth(at_ms)
-  const slug = 'kyc-limit-exceeded'
-  return (
-    above(limits, 'balance', state.balance + amount, slug, 'the balance would be above what this kind of wallet may hold') ??
-    above(limits, 'loads-per-month', sumIn(state.loadedInMonth, month) + amount, slug, 'more than may be loaded in a month') ??
-    above(
-      limits,
-      'loads-per-year',
-      sumIn(state.loadedInYear, financialYear(month)) + amount,
-      slug,
-      'more than may be loaded in a financial year',
-    )
-  )
-}
 
 const credit = (command: CommandOf<'credit'>, state: WalletState, limitsAt: LimitsAt): Decided => {
   const { entryId, amount, reference, at_ms } = command

@@ -31,6 +31,12 @@ type Movement = { readonly amount: string; readonly account: Account; readonly r
 export type WalletEvent =
   | { readonly type: 'WalletOpened'; readonly data: After & { readonly kyc: Kyc } }
   | { readonly type: 'Credited'; readonly data: After & Movement & { readonly entryId: string } }
+  /** A payment is asked for that is to load the wallet. The limits have been asked, and its room is kept. */
+  | { readonly type: 'LoadRequested'; readonly data: After & LoadData & { readonly payment: LoadPayment } }
+  | { readonly type: 'LoadRedirected'; readonly data: After & { readonly loadId: string; readonly next: LoadNext } }
+  | { readonly type: 'LoadCredited'; readonly data: After & Movement & { readonly loadId: string } }
+  /** It was not paid, or what was paid goes back. */
+  | { readonly type: 'LoadFailed'; readonly data: After & LoadData & { readonly reason: string } }
   | { readonly type: 'Debited'; readonly data: After & Movement & { readonly entryId: string } }
   /** Money back: it counts into no limit. */
   | { readonly type: 'Refunded'; readonly data: After & Movement & { readonly entryId: string } }
@@ -52,6 +58,19 @@ export type WalletEvent =
   | { readonly type: 'WalletUnfrozen'; readonly data: After }
   | { readonly type: 'WalletClosed'; readonly data: After }
   | { readonly type: 'KycChanged'; readonly data: After & { readonly kyc: Kyc } }
+
+type LoadData = { readonly loadId: string; readonly amount: string }
+
+/** How a load is to be paid. The instrument is sealed under its owner's key; `display` is its masked form. */
+export type LoadPayment = {
+  readonly method: 'upi' | 'card' | 'netbanking'
+  readonly flow?: 'collect' | 'intent'
+  readonly instrument: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
+  readonly display: string
+}
+
+/** Where the payer goes on: a page of the bank's, or what a UPI app opens. */
+export type LoadNext = { readonly kind: 'redirect' | 'intent'; readonly url: string }
 
 type HoldData = {
   readonly holdId: string

@@ -88,6 +88,9 @@ export interface PeriodSum {
 }
 export const NO_SUM: PeriodSum = { period: -1, sum: paise(0n) }
 export const sumIn = ({ period, sum }: PeriodSum, asked: number): Paise => (asked > period ? paise(0n) : sum)
+/** Takes out again what `addTo` put into `period`. A period that is over is over. */
+export const takeFrom = ({ period, sum }: PeriodSum, from: number, amount: bigint): PeriodSum =>
+  from === period ? { period, sum: paise(sum - amount) } : { period, sum }
 export const addTo = (sum: PeriodSum, period: number, amount: bigint): PeriodSum => ({
   period: Math.max(sum.period, period),
   sum: paise(sumIn(sum, period) + amount),

@@ -14,7 +14,7 @@ import {
   type HoldMaker,
   type OpenHolds,
 } from './holds.js'
-import { addTo, NO_SUM, type Kyc, type PeriodSum } from './limits.js'
+import { addTo, NO_SUM, takeFrom, type Kyc, type PeriodSum } from './limits.js'
 
 /**
  * Holds that ended, remembered so that a second capture or release is answered for what it is. What is forgotten can be neither captured
@@ -28,6 +28,13 @@ const ENDED_REMEMBERED = 64
  */
 const BARRED_REMEMBERED = 512
 
+/** A load under way, and the newest periods that it was counted into. */
+export interface OpenLoad {
+  readonly amount: Paise
+  readonly month: number
+  readonly year: number
+}
+
 export interface WalletState {
   /** NONE: there is no such wallet. */
   readonly status: WalletStatus | 'NONE'
@@ -39,6 +46,10 @@ export interface WalletState {
   readonly holds: OpenHolds
   readonly ended: Ended
   readonly barred: Ended
+  /** Loads that were asked for and are not paid yet, and what they come to. */
+  readonly loads: ReadonlyMap<string, OpenLoad>
+  readonly loading: Paise
+  /** What loads bring in counts from their request. */
   readonly loadedInMonth: PeriodSum
   readonly loadedInYear: PeriodSum
   readonly sentToOthers: PeriodSum
@@ -59,6 +70,8 @@ export const noWallet: WalletState = {
   holds: NO_HOLDS,
   ended: NONE_ENDED,
   barred: NONE_ENDED,
+  loads: new Map(),
+  loading: paise(0n),
   loadedInMonth: NO_SUM,
   loadedInYear: NO_SUM,
   sentToOthers: NO_SUM,
@@ -79,6 +92,7 @@ export const isHoldOpen = ({ holds }: Pick<WalletState, 'holds'>, holdId: string
 export const movement = (event: WalletEvent): { readonly change: Paise; readonly account: Account } | undefined => {
   switch (event.type) {
     case 'Credited':
+    case 'LoadCredited':
     case 'Refunded':
     case 'TransferredIn':
       return { change: paise(event.data.amount), account: event.data.account }
@@ -101,6 +115,12 @@ export const evolve = (state: WalletState, event: WalletEvent): WalletState => {
       return loaded(moved(state, event), event.data)
     case 'TransferredIn':
       return loaded(moved(state, event), event.data)
+    case 'LoadRequested':
+      return loading(loaded(state, event.data), event.data)
+    case 'LoadCredited':
+      return withoutLoad(moved(state, event), event.data.loadId)
+    case 'LoadFailed':
+      return unloaded(withoutLoad(state, event.data.loadId), state.loads.get(event.data.loadId))
     case 'Debited':
     case 'Refunded':
     case 'PaidOut':
@@ -129,6 +149,8 @@ export const evolve = (state: WalletState, event: WalletEvent): WalletState => {
       return { ...state, status: 'CLOSED' }
     case 'KycChanged':
       return { ...state, kyc: event.data.kyc }
+    case 'LoadRedirected':
+      return state
   }
 }
 
@@ -155,6 +177,27 @@ const loaded = (state: WalletState, { at_ms, amount }: Moved): WalletState => {
   }
 }
 
+const loading = (state: WalletState, { loadId, amount }: { readonly loadId: string; readonly amount: string }): WalletState => {
+  const load = { amount: paise(amount), month: state.loadedInMonth.period, year: state.loadedInYear.period }
+  return { ...state, loads: new Map(state.loads).set(loadId, load), loading: paise(state.loading + load.amount) }
+}
+
+const withoutLoad = (state: WalletState, loadId: string): WalletState => {
+  const loads = new Map(state.loads)
+  const amount = loads.get(loadId)?.amount ?? 0n
+  loads.delete(loadId)
+  return { ...state, loads, loading: paise(state.loading - amount) }
+}
+
+const unloaded = (state: WalletState, load: OpenLoad | undefined): WalletState =>
+  load === undefined
+    ? state
+    : {
+        ...state,
+        loadedInMonth: takeFrom(state.loadedInMonth, load.month, load.amount),
+        loadedInYear: takeFrom(state.loadedInYear, load.year, load.amount),
+      }
+
 const sent = (state: WalletState, data: Moved & { readonly counterparty: string; readonly toBeneficiary: boolean }): WalletState => {
   const { at_ms, counterparty } = data
   const amount = BigInt(data.amount)
@@ -177,6 +220,8 @@ export const writeWallet = (state: WalletState): JsonObject => ({
   holds: openHolds(state.holds).map((hold) => ({ ...hold, amount: hold.amount.toString() })),
   ended: { young: state.ended.young, old: state.ended.old },
   barred: { young: state.barred.young, old: state.barred.old },
+  loads: [...state.loads].map(([loadId, load]) => [loadId, { ...load, amount: load.amount.toString() }]),
+  loading: state.loading.toString(),
   loadedInMonth: writeSum(state.loadedInMonth),
   loadedInYear: writeSum(state.loadedInYear),
   sentToOthers: writeSum(state.sentToOthers),
@@ -198,6 +243,8 @@ interface WalletJson {
   readonly holds: readonly { holdId: string; amount: string; madeBy: HoldMaker; reference: string; expiresAt_ms?: number }[]
   readonly ended: Ended
   readonly barred: Ended
+  readonly loads: readonly (readonly [string, { readonly amount: string; readonly month: number; readonly year: number }])[]
+  readonly loading: string
   readonly loadedInMonth: SumJson
   readonly loadedInYear: SumJson
   readonly sentToOthers: SumJson
@@ -215,6 +262,8 @@ export const readWallet = (json: JsonObject): WalletState => {
     balance: paise(wallet.balance),
     held: paise(wallet.held),
     holds: holdsOf(wallet.holds.map((hold) => ({ ...hold, amount: paise(hold.amount) }))),
+    loads: new Map(wallet.loads.map(([loadId, load]) => [loadId, { ...load, amount: paise(load.amount) }])),
+    loading: paise(wallet.loading),
     loadedInMonth: readSum(wallet.loadedInMonth),
     loadedInYear: readSum(wallet.loadedInYear),
     sentToOthers: readSum(wallet.sentToOthers),

@@ -9,7 +9,7 @@ export const walletStream = {
   /** A snapshot is a few kilobytes; folding 500 events is well under a millisecond. */
   snapshotEvery: 500,
   // Raise it with any change of what `evolve` or the functions under it do.
-  revision: 1,
+  revision: 2,
   snapshot: { write: writeWallet, read: readWallet },
 } as const
 

@@ -78,6 +78,7 @@ describe('wallets against a plain model', () => {
           const state = states[name]
           expect(Number(state.balance)).toBe(plain[name].balance)
           expect(Number(available(state))).toBe(free(plain[name]))
+          expect(Number(state.loading)).toBe([...plain[name].pending.values()].reduce((all, { amount }) => all + amount, 0))
           expect(available(state) >= 0n).toBe(true)
           expect(audit(events[name]).wrongAt).toBeUndefined()
           // balance = fold(events) = snapshot + tail, wherever the snapshot was taken
@@ -93,8 +94,24 @@ describe('wallets against a plain model', () => {
       { numRuns: 300 },
     )
     // The walks are worth something only if each command was taken, and each limit met, often.
-    const often = ['credit', 'debit', 'refund', 'hold', 'capture', 'release', 'expire', 'freeze', 'unfreeze', 'close', 'change-kyc']
+    const often = [
+      'credit',
+      'request-load',
+      'credit-load',
+      'fail-load',
+      'debit',
+      'refund',
+      'hold',
+      'capture',
+      'release',
+      'expire',
+      'freeze',
+      'unfreeze',
+      'close',
+      'change-kyc',
+    ]
     const limits = [
+      'request-load kyc-limit-exceeded',
       'credit kyc-limit-exceeded: the balance would be',
       'credit kyc-limit-exceeded: more than may be loaded in a month',
       'credit kyc-limit-exceeded: more than may be loaded in a financial year',

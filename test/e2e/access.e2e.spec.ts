@@ -128,6 +128,7 @@ describe('roles and ownership', () => {
       'GET /v1/wallets/{id}/beneficiaries/{walletId}',
       'GET /v1/wallets/{id}/entries/{version}',
       'GET /v1/wallets/{id}/holds/{holdId}',
+      'GET /v1/wallets/{id}/loads/{loadId}',
       'GET /v1/wallets/{id}/statement',
       'POST /v1/orders/{id}/cancel',
       'POST /v1/orders/{id}/return',
@@ -135,6 +136,7 @@ describe('roles and ownership', () => {
       'POST /v1/wallets/{id}/holds',
       'POST /v1/wallets/{id}/holds/{holdId}/capture',
       'POST /v1/wallets/{id}/holds/{holdId}/release',
+      'POST /v1/wallets/{id}/loads',
       'PUT /v1/wallets/{id}/beneficiaries/{walletId}',
     ])
     // One's own list, an order of one's own, and a wallet for somebody else, which is a matter of roles.

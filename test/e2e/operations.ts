@@ -117,6 +117,11 @@ export const makeThings = async () => {
     key: newKey(),
     body: { amount: inr(100), reference: 'e2e' },
   })
+  const loaded = await call('POST', `/v1/wallets/${walletId}/loads`, {
+    token: all,
+    key: newKey(),
+    body: { amount: inr(100), payment: { method: 'card', token: 'tok_success' } },
+  })
   await call('PUT', `/v1/wallets/${walletId}/beneficiaries/${other}`, { token: all, body: {} })
   const placed = await placeOrder(owner, sku, { method: 'cod' })
   const orderId = String(placed.body['orderId'])
@@ -142,6 +147,7 @@ export const makeThings = async () => {
     governed,
     orderId,
     holdId: String(held.body['holdId']),
+    loadId: String(loaded.body['loadId']),
     sagaId: String(at(saga, 'sagaId')),
     alertId: alert?.alertId ?? '',
   }
@@ -153,7 +159,7 @@ export type Things = Awaited<ReturnType<typeof makeThings>>
  * examples need (a wallet closed) is answered by a refusal after the first time, which the specs allow for.
  */
 export const examplesOf = (things: Things): Readonly<Record<string, Example>> => {
-  const { sku, walletId, other, governed, orderId, holdId, sagaId, alertId } = things
+  const { sku, walletId, other, governed, orderId, holdId, loadId, sagaId, alertId } = things
   const money = { amount: inr(1), reference: 'e2e' }
   const reason = { reason: 'e2e' }
   /** None that a spec has begun: the specs change the examples, and beside them others run. */
@@ -213,6 +219,16 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
     'GET /v1/wallets/{id}': { params: { id: walletId }, query: 'version=1' },
     'POST /v1/wallets/{id}/credits': { params: { id: walletId }, bodies: [money], repeatable: true },
     'POST /v1/wallets/{id}/debits': { params: { id: walletId }, bodies: [money], repeatable: true },
+    'POST /v1/wallets/{id}/loads': {
+      params: { id: walletId },
+      bodies: [
+        { amount: inr(1), payment: { method: 'upi', vpa: 'success@upi', flow: 'collect' } },
+        { amount: inr(1), payment: { method: 'card', token: 'tok_success' } },
+        { amount: inr(1), payment: { method: 'netbanking', bankCode: 'SBOX_SUCCESS' } },
+      ],
+      repeatable: true,
+    },
+    'GET /v1/wallets/{id}/loads/{loadId}': { params: { id: walletId, loadId } },
     'POST /v1/wallets/{id}/holds': { params: { id: walletId }, bodies: [{ ...money, expiresAt: inAnHour() }], repeatable: true },
     'POST /v1/wallets/{id}/holds/{holdId}/capture': { params: { id: walletId, holdId }, bodies: [{ amount: inr(1) }] },
     'POST /v1/wallets/{id}/holds/{holdId}/release': { params: { id: walletId, holdId }, bodies: [{}] },

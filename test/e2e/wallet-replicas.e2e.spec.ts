@@ -29,6 +29,7 @@ beforeAll(async () => {
       .sign(privateKey)
   const environment = {
     DATABASE_URL: url,
+    KEYS_DATABASE_URL: url,
     LOG: 'postgres',
     JWKS_URL: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`,
     JWT_ISSUER: claims.iss,

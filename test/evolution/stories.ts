@@ -25,6 +25,20 @@ const held: WalletEvent = {
     expiresAt_ms: at_ms + 900_000,
   },
 }
+const requested = (loadId: string): WalletEvent => ({
+  type: 'LoadRequested',
+  data: {
+    ...after('0'),
+    loadId,
+    amount: '50000',
+    payment: {
+      method: 'upi',
+      flow: 'collect',
+      instrument: { subject: ownerId, nonce: 'bm9uY2U', ciphertext: 'Y2lwaGVy' },
+      display: 'as…@okbank',
+    },
+  },
+})
 const wallet: readonly (readonly WalletEvent[])[] = [
   [
     opened,
@@ -44,6 +58,13 @@ const wallet: readonly (readonly WalletEvent[])[] = [
     { type: 'TransferredIn', data: { ...after('75000'), ...transfer, amount: '10000', transferId: 't-2' } },
   ],
   [opened, credited, held, { type: 'HoldReleased', data: { ...after('100000'), holdId: 'h-1', amount: '40000', cause: 'released' } }],
+  [
+    opened,
+    requested('l-1'),
+    { type: 'LoadRedirected', data: { ...after('0'), loadId: 'l-1', next: { kind: 'redirect', url: 'https://bank.example/pay/1' } } },
+    { type: 'LoadCredited', data: { ...after('50000'), loadId: 'l-1', amount: '50000', account: 'provider-clearing', reference: 'l-1' } },
+  ],
+  [opened, requested('l-2'), { type: 'LoadFailed', data: { ...after('0'), loadId: 'l-2', amount: '50000', reason: 'payment-declined' } }],
   [opened, { type: 'HoldBarred', data: { ...after('0'), holdId: 'h-2' } }],
   [
     opened,

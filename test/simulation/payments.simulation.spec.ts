@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { CASES, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
-import { killedAtEveryStep } from '../../apps/payment-saga/testing/play.js'
+import { loadMatrix } from '../../apps/payment-saga/testing/load-cases.js'
+import { LoadPlay } from '../../apps/payment-saga/testing/load-play.js'
+import { killedAtEveryStep, killedEverywhere } from '../../apps/payment-saga/testing/play.js'
 
 const worlds = matrix()
 
@@ -14,6 +16,13 @@ describe('every way to pay, every outcome at the provider, and a crash before an
   it.each(CASES.map(([world]) => [JSON.stringify(world), world] as const))(
     'by hand: %s',
     async (_, world) => killedAtEveryStep(world),
+    60_000,
+  )
+
+  it.each(loadMatrix().map((world) => [JSON.stringify(world), world] as const))(
+    'a wallet load: %s',
+    // A timer that died with its process fires late: who pays in the meantime was in time.
+    async (_, world) => killedEverywhere((crash) => new LoadPlay(world, crash), world.luck !== 'late'),
     60_000,
   )
 })

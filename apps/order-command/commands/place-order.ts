@@ -2,6 +2,7 @@ import { seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-s
 import { isRefusal, paise, refuse, type Clock, type Ids, type Random } from '#kernel'
 import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
 import { nothingPaidYet, orderView, paymentView, revealOrder, type ShippingAddressDto } from '#order-http'
+import { sealPayment, type ProviderPayment, type SealedPayment } from '#payment-http'
 import { HttpCommands, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
@@ -13,15 +14,10 @@ import { freshOrderRef, productRef } from '../streams.js'
 /** How the customer wants to pay, with the instrument in the clear: it goes no further than this command. */
 export type PaymentRequest =
   | { readonly method: 'wallet'; readonly walletId: string }
-  | ProviderRequest
+  | ProviderPayment
   | { readonly method: 'cod' }
   /** `amount` is the wallet's part, in paise: refused `split-exceeds-total` where it leaves nothing for the other. */
-  | { readonly method: 'split'; readonly walletId: string; readonly amount: string; readonly other: ProviderRequest }
-
-type ProviderRequest =
-  | { readonly method: 'upi'; readonly vpa: string; readonly flow?: 'collect' | 'intent' }
-  | { readonly method: 'card'; readonly token: string }
-  | { readonly method: 'netbanking'; readonly bankCode: string }
+  | { readonly method: 'split'; readonly walletId: string; readonly amount: string; readonly other: ProviderPayment }
 
 export interface OrderRequest {
   /** Each sku once. */
@@ -117,13 +113,12 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
       shippingAddress: { ...seal(key, JSON.stringify(shippingAddress), this.random) },
       addressHash: addressHash(this.rules.fraudHashKey, shippingAddress),
       ...(device === undefined ? {} : { deviceHash: deviceHash(this.rules.fraudHashKey, device.id) }),
-      payment: paymentChoice(payment, (instrument) => ({ ...seal(key, instrument, this.random) })),
+      payment: paymentChoice(payment, (provided) => sealPayment(key, provided, this.random)),
     }
   }
 }
 
-/** What is sealed is the bare text of the instrument: the VPA, the card's token, the bank's code. */
-const paymentChoice = (payment: PaymentRequest, sealInstrument: SealInstrument): PaymentChoice => {
+const paymentChoice = (payment: PaymentRequest, sealed: (provided: ProviderPayment) => SealedPayment): PaymentChoice => {
   switch (payment.method) {
     case 'wallet':
       return { method: 'wallet', walletId: payment.walletId }
@@ -131,29 +126,9 @@ const paymentChoice = (payment: PaymentRequest, sealInstrument: SealInstrument):
       return { method: 'cod' }
     case 'split': {
       const { walletId, amount, other } = payment
-      return { method: 'split', walletId, walletAmount: amount, other: providerChoice(other, sealInstrument) }
+      return { method: 'split', walletId, walletAmount: amount, other: sealed(other) }
     }
     default:
-      return providerChoice(payment, sealInstrument)
+      return sealed(payment)
   }
 }
-
-type SealInstrument = (text: string) => Record<string, string>
-
-const providerChoice = (payment: ProviderRequest, sealInstrument: SealInstrument): NonNullable<PaymentChoice['other']> => {
-  switch (payment.method) {
-    case 'upi':
-      return { method: 'upi', flow: payment.flow ?? 'collect', instrument: sealInstrument(payment.vpa), display: maskedVpa(payment.vpa) }
-    case 'card':
-      return { method: 'card', instrument: sealInstrument(payment.token), display: maskedToken(payment.token) }
-    case 'netbanking':
-      // A bank's code names no person's account.
-      return { method: 'netbanking', instrument: sealInstrument(payment.bankCode), display: payment.bankCode }
-  }
-}
-
-/** `asha.rao@okhdfc` -> `as…@okhdfc` */
-const maskedVpa = (vpa: string): string => `${vpa.slice(0, Math.min(2, vpa.indexOf('@') - 1))}…${vpa.slice(vpa.indexOf('@'))}`
-
-/** The last two characters of a token that is long enough not to be told by them. */
-const maskedToken = (token: string): string => (token.length < 8 ? 'card' : `card …${token.slice(-2)}`)

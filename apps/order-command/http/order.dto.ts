@@ -1,6 +1,7 @@
 import { MAX_LINES } from '#order'
 import { OrderItemDto, ShippingAddressDto } from '#order-http'
-import { IsMoney, ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, Vpa, type MoneyDto } from '#platform'
+import { THROUGH_PROVIDER, type ProviderPaymentDto } from '#payment-http'
+import { IsMoney, ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, type MoneyDto } from '#platform'
 
 export class WalletPaymentDto {
   @OneOf(['wallet'])
@@ -10,43 +11,10 @@ export class WalletPaymentDto {
   readonly walletId!: string
 }
 
-export class UpiPaymentDto {
-  @OneOf(['upi'])
-  readonly method!: 'upi'
-
-  @Vpa()
-  readonly vpa!: string
-
-  @OneOf(['collect', 'intent'], { optional: true, description: 'collect unless given.' })
-  readonly flow?: 'collect' | 'intent'
-}
-
-export class CardPaymentDto {
-  @OneOf(['card'])
-  readonly method!: 'card'
-
-  @VisibleAscii(128, { description: "A network token of the provider's; never a card number.", example: 'tok_success' })
-  readonly token!: string
-}
-
-export class NetbankingPaymentDto {
-  @OneOf(['netbanking'])
-  readonly method!: 'netbanking'
-
-  @Text({
-    max: 32,
-    pattern: { source: '^[A-Z0-9_]{2,32}$', rule: 'must be a bank code: capitals, digits and underscores' },
-    example: 'SBOX_SUCCESS',
-  })
-  readonly bankCode!: string
-}
-
 export class CodPaymentDto {
   @OneOf(['cod'])
   readonly method!: 'cod'
 }
-
-const THROUGH_PROVIDER = { upi: UpiPaymentDto, card: CardPaymentDto, netbanking: NetbankingPaymentDto } as const
 
 export class SplitPaymentDto {
   @OneOf(['split'])
@@ -59,10 +27,10 @@ export class SplitPaymentDto {
   readonly amount!: MoneyDto
 
   @Variant('method', THROUGH_PROVIDER, { description: 'What the rest is paid by.' })
-  readonly other!: UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto
+  readonly other!: ProviderPaymentDto
 }
 
-export type PaymentDto = WalletPaymentDto | UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto | CodPaymentDto | SplitPaymentDto
+export type PaymentDto = WalletPaymentDto | ProviderPaymentDto | CodPaymentDto | SplitPaymentDto
 
 class DeviceDto {
   @VisibleAscii(128, { example: 'device-7f3a' })

@@ -1,8 +1,9 @@
-import { AlertDecided, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
+import { AlertDecided, LoadRequested, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
 import type { IncomingMessage } from '#kernel'
 import { contextOf, inputId, sagaIdFor, type Routes, type SagaInput } from '#saga'
 import { isProviderMethod } from '#payment'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, type OrderPayment } from '../sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD, type OrderPayment } from '../sagas/payment-data.js'
+import type { WalletLoad } from '../sagas/wallet-load.js'
 
 /** What the messages of the other apps mean to the sagas. */
 export const routes: Routes = {
@@ -30,6 +31,13 @@ export const routes: Routes = {
   [AlertDecided.type]: (message) => {
     const { orderId, alertId, decision } = AlertDecided.parse(message.data)
     return [tell(message, ORDER_PAYMENT, orderId, 'alert-decided', { alertId, decision })]
+  },
+
+  [LoadRequested.type]: (message) => {
+    const { loadId, walletId, customerId, amount, method, flow, instrument } = LoadRequested.parse(message.data)
+    const payment = { providerPart: amount, providerMethod: method, ...(flow === undefined ? {} : { flow }), instrument }
+    const data: WalletLoad = { orderId: loadId, walletId, customerId, ...payment }
+    return [start(message, WALLET_LOAD, loadId, data)]
   },
 }
 

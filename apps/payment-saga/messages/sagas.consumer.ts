@@ -1,4 +1,4 @@
-import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES } from '#contracts'
+import { FRAUD_EVENTS, ORDERS_EVENTS, REPLIES, WALLET_EVENTS } from '#contracts'
 import type { IncomingMessage } from '#kernel'
 import type { Effect } from '#messaging'
 import { BatchPattern } from '#messaging/nest'
@@ -17,6 +17,11 @@ export class SagasConsumer {
 
   @BatchPattern(FRAUD_EVENTS)
   onFraud(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.inbox.handle(messages)
+  }
+
+  @BatchPattern(WALLET_EVENTS)
+  onWallets(messages: readonly IncomingMessage[]): Promise<Effect> {
     return this.inbox.handle(messages)
   }
 

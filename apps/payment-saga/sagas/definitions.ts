@@ -2,6 +2,7 @@ import type { AnySaga } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { orderPayment } from './order-payment.js'
 import { paymentRefund } from './payment-refund.js'
+import { walletLoad } from './wallet-load.js'
 
 export interface SagaSettings {
   readonly UPI_WINDOW_SECONDS: number
@@ -13,4 +14,5 @@ export const sagaDefinitions = ({ UPI_WINDOW_SECONDS, REVIEW_WAIT_SECONDS }: Sag
   orderPayment({ paymentWindow_ms: UPI_WINDOW_SECONDS * 1_000, reviewWait_ms: REVIEW_WAIT_SECONDS * 1_000 }),
   orderCancellation,
   paymentRefund,
+  walletLoad({ paymentWindow_ms: UPI_WINDOW_SECONDS * 1_000 }),
 ]

@@ -13,22 +13,21 @@ import {
 } from '#contracts'
 import { isRefusal, paise, type JsonObject } from '#kernel'
 import { sumOf } from '#payment'
-import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand, type Directive, type Saga, type Tell } from '#saga'
+import { command, defineSaga, sagaIdFor, waitFor, type AnySaga, type Directive, type Saga, type Tell } from '#saga'
 import { tells } from './by-hand.js'
 import {
   amountsOf,
-  AUTHORISE,
   ORDER_CANCELLATION,
   ORDER_PAYMENT,
   partsData,
   PAYMENT_REFUND,
-  paymentKey,
   requestRefund,
   returnRefund,
   unrefunded,
   type OrderPayment,
   type RefundData,
 } from './payment-data.js'
+import { authorisePayment, capturePayment, providerTold } from './provider-part.js'
 
 export interface OrderPaymentSettings {
   /** How long a provider payment may stay without an outcome. */
@@ -74,48 +73,21 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
         undo: command(releaseHold, { learns: () => ({ walletHeld: '0' }) }),
         refusedBecause: 'payment-declined',
       },
-      {
-        name: AUTHORISE,
-        beside: true,
-        when: byProvider,
-        does: activity(AUTHORISE, { input: authoriseInput, learns: providerBooks, byHand: authorisedByHand, window_ms: paymentWindow_ms }),
-        // Asked about for hours: a collect request that its owner can still approve is not yet undone.
-        undo: activity('cancel-payment', {
-          input: cancelInput,
-          learns: providerBooks,
-          byHand: cancelledByHand,
-          attempts: 500,
-          backoff: { first_ms: 1_000, most_ms: 60_000 },
-        }),
-        refusedBecause: 'payment-declined',
-        expiredBecause: 'payment-expired',
-      },
+      { ...authorisePayment(paymentWindow_ms), beside: true },
       { name: 'confirm-order', pivot: true, does: command(confirmOrder), refusedBecause: 'customer' },
       {
         name: 'capture-hold',
         when: byWallet,
         does: command(captureHold, { learns: (_, { walletPart }) => ({ walletTaken: walletPart }) }),
       },
-      {
-        name: 'capture-payment',
-        beside: true,
-        when: (data) => byProvider(data) && (data.captured ?? '0') === '0',
-        does: activity('capture-payment', {
-          input: captureInput,
-          learns: providerBooks,
-          // What was authorised is asked for whole.
-          byHand: (_, { data: { providerPart } }) => ({ result: { captured: providerPart } }),
-          attempts: 60,
-          backoff: { first_ms: 500, most_ms: 300_000 },
-        }),
-      },
+      { ...capturePayment(), beside: true },
     ],
     on: {
       'order-cancelled': ({ wasConfirmed }) =>
         wasConfirmed === true
           ? { learns: { cancelled: 'after-confirmation' } }
           : { learns: { cancelled: 'before-confirmation' }, turnsBack: 'customer' },
-      'provider-payment': providerTold,
+      'provider-payment': providerTold('confirm-order'),
       'order-delivered': ({ collected }, { data }) => (data.method === 'cod' ? { learns: { collected: String(collected) } } : {}),
       'order-returned': returned,
       [REFUND_REQUESTED]: refundRequested,
@@ -130,7 +102,6 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
 
 const isReviewed = ({ fraud }: OrderPayment) => fraud === 'review'
 const byWallet = ({ walletPart }: OrderPayment) => walletPart !== '0'
-const byProvider = ({ providerPart }: OrderPayment) => providerPart !== '0'
 
 type Message = Parameters<typeof command<OrderPayment>>[0]
 
@@ -181,59 +152,6 @@ const REASONS: readonly CancellationReason[] = [
 
 /** An operator who turns a saga back acts for the merchant. */
 const cancellationReason = (reason: string | undefined): CancellationReason => REASONS.find((known) => known === reason) ?? 'merchant'
-
-const authoriseInput = ({ data }: It): JsonObject => {
-  const { orderId, providerPart: amount, providerMethod: method, flow, instrument } = data
-  return { orderId, amount, ...(method ? { method } : {}), ...(flow ? { flow } : {}), ...(instrument ? { instrument } : {}) }
-}
-
-const cancelInput = ({ id }: It): JsonObject => ({ paymentKey: paymentKey(id) })
-
-const captureInput = ({ id, data: { providerPart, providerPaymentId = '' } }: It): JsonObject => ({
-  paymentKey: paymentKey(id),
-  providerPaymentId,
-  amount: providerPart,
-})
-
-/** What the provider's books say, from an activity's result or a webhook. Fields that it does not tell stay as they are. */
-const providerBooks = (told: JsonObject): Partial<OrderPayment> => {
-  const { providerPaymentId, authorised, captured, refunded, next } = told
-  const link = typeof next === 'object' && next !== null && 'kind' in next && 'url' in next ? next : undefined
-  return {
-    ...(typeof providerPaymentId === 'string' ? { providerPaymentId } : {}),
-    ...(typeof authorised === 'string' ? { authorised } : {}),
-    ...(typeof captured === 'string' ? { captured } : {}),
-    ...(typeof refunded === 'string' ? { refunded } : {}),
-    ...(link ? { next: { kind: String(link.kind), url: String(link.url) } } : {}),
-  }
-}
-
-/** The provider's id of the payment is what it is taken by and given back by. That it was taken already shows when it is to be taken. */
-const authorisedByHand: ByHand<OrderPayment> = (told, { data: { providerPart, providerPaymentId: known } }) => {
-  const { providerPaymentId = known } = told
-  return providerPaymentId === undefined ? { lacks: ['providerPaymentId'] } : { result: { providerPaymentId, authorised: providerPart } }
-}
-
-/** Undone, nothing of it is left: what was taken went back. */
-const cancelledByHand: ByHand<OrderPayment> = (_, { data: { captured = '0' } }) => ({
-  result: captured === '0' ? { authorised: '0' } : { refunded: captured },
-})
-
-/** A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. */
-const providerTold = (told: JsonObject, saga: It): Directive<OrderPayment> => {
-  const capture =
-    told['status'] === 'captured' && saga.data.providerMethod === 'card' && saga.succeeded(AUTHORISE) && saga.succeeded('confirm-order')
-  const step = capture ? 'capture-payment' : AUTHORISE
-  switch (told['status']) {
-    case 'authorised':
-    case 'captured':
-      return { settles: { step, outcome: 'succeeded', result: told } }
-    case 'declined':
-      return { settles: { step, outcome: 'refused', slug: 'declined', detail: 'declined by the provider' } }
-    default:
-      return {}
-  }
-}
 
 /** The message by which a refund is asked for: `{refundId, at, amount?}`. Whoever sends it has looked with `requestRefund` that it can be. */
 export const REFUND_REQUESTED = 'refund-requested'

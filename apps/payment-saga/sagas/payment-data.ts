@@ -1,22 +1,12 @@
 import { isRefusal, paise, refuse, ZERO, type Paise, type Refusal } from '#kernel'
-import {
-  addParts,
-  giveBack,
-  leftOf,
-  NO_PARTS,
-  refund,
-  sumOf,
-  type Parts,
-  type PaymentAmounts,
-  type PaymentMethod,
-  type ProviderMethod,
-} from '#payment'
-import { actionKey, type SagaState } from '#saga'
+import { addParts, giveBack, leftOf, NO_PARTS, refund, sumOf, type Parts, type PaymentAmounts, type PaymentMethod } from '#payment'
+import type { SagaState } from '#saga'
+import type { ProviderPart } from './provider-part.js'
 
 export const ORDER_PAYMENT = 'order-payment'
 export const ORDER_CANCELLATION = 'order-cancellation'
 export const PAYMENT_REFUND = 'payment-refund'
-export const AUTHORISE = 'authorise-payment'
+export const WALLET_LOAD = 'wallet-load'
 
 /** Amounts by part on the stream: paise in decimal strings. */
 export type PartsData = { readonly wallet: string; readonly provider: string; readonly cash: string }
@@ -25,37 +15,25 @@ export type PartsData = { readonly wallet: string; readonly provider: string; re
 export type RefundData = PartsData & { readonly done: boolean; readonly at: string; readonly for: 'request' | 'return' | 'cancellation' }
 
 /** What the saga knows. Amounts are paise in decimal strings. */
-export type OrderPayment = {
-  readonly orderId: string
+export type OrderPayment = ProviderPart & {
   readonly customerId: string
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[]
   readonly method: PaymentMethod
   readonly amount: string
-  /** How the amount is divided; both are 0 where the courier collects it. */
+  /** How the amount is divided; both parts are 0 where the courier collects it. */
   readonly walletPart: string
-  readonly providerPart: string
   readonly walletId?: string
-  /** How the provider's part is paid. */
-  readonly providerMethod?: ProviderMethod
-  readonly flow?: 'collect' | 'intent'
-  /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
-  readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
   readonly addressHash: string
   readonly deviceHash?: string
   readonly placedAt: string
   /** Held in the wallet, and taken from it. */
   readonly walletHeld?: string
   readonly walletTaken?: string
-  /** The provider's books. `refunded` is what undoing the payment gave back; later refunds are in `refunds`. */
-  readonly authorised?: string
-  readonly captured?: string
-  readonly refunded?: string
   readonly collected?: string
+  /** Those after the payment was complete. */
   readonly refunds?: Readonly<Record<string, RefundData>>
   readonly fraud?: string
   readonly review?: string
-  readonly providerPaymentId?: string
-  readonly next?: { readonly kind: string; readonly url: string }
   /** The order was cancelled by somebody else. */
   readonly cancelled?: 'before-confirmation' | 'after-confirmation'
 }
@@ -112,6 +90,3 @@ export const returnRefund = (data: OrderPayment, owed: Paise): Parts => {
 /** The data of an order's payment; undefined of any other saga. A stream's data is only ever written by the definition of its type. */
 export const orderPaymentOf = ({ type, phase, data }: Pick<SagaState, 'type' | 'phase' | 'data'>): OrderPayment | undefined =>
   phase !== 'new' && type === ORDER_PAYMENT ? (data as unknown as OrderPayment) : undefined
-
-/** The idempotency key under which the provider knows the payment. */
-export const paymentKey = (sagaId: string): string => actionKey({ sagaId, step: AUTHORISE, side: 'do', round: 1 })

@@ -18,6 +18,8 @@ export interface WalletChange {
   readonly command: WalletCommand
   readonly status: number
   readonly reason?: string
+  /** Of the business that begins with it; the command's own id unless given. */
+  readonly correlationId?: string
   /** Throws a `Problem` where what was asked makes no sense now; not asked of a repeat, which gets its first answer. */
   check?(): void
   answer(outcome: Outcome): Pick<HttpDecision, 'body' | 'location' | 'status'>
@@ -30,7 +32,7 @@ export const changeWallet = (
   http: HttpCommands,
   rules: Rules,
   request: CommandRequest,
-  { walletId, command, status, reason, check, answer, alongside }: WalletChange,
+  { walletId, command, status, reason, correlationId, check, answer, alongside }: WalletChange,
 ): Promise<RecordedAnswer> => {
   const wallet = walletRef(walletId)
   // Of the last decision, which is the one that counts: a conflict decides again.
@@ -40,6 +42,7 @@ export const changeWallet = (
     target: wallet,
     status,
     ...(reason === undefined ? {} : { reason }),
+    ...(correlationId === undefined ? {} : { correlationId }),
     ...(alongside && { alongside: (tx: Transaction) => (accepted ? alongside(tx) : Promise.resolve()) }),
     decide: (states) => {
       check?.()

@@ -62,6 +62,58 @@ export class HoldAnswer {
   readonly expiresAt!: string | null
 }
 
+class LoadPaymentAnswer {
+  @ApiProperty({ enum: ['upi', 'card', 'netbanking'] })
+  readonly method!: string
+
+  @ApiProperty({ required: false, enum: ['collect', 'intent'] })
+  readonly flow?: string
+
+  @ApiProperty({ description: 'The instrument, masked.' })
+  readonly display!: string
+}
+
+class LoadNextAnswer {
+  @ApiProperty({ enum: ['redirect', 'intent'] })
+  readonly kind!: string
+
+  @ApiProperty()
+  readonly url!: string
+}
+
+export class LoadAnswer {
+  @ApiProperty({ format: 'uuid' })
+  readonly loadId!: string
+
+  @ApiProperty({ format: 'uuid' })
+  readonly walletId!: string
+
+  @ApiProperty({ enum: ['PENDING', 'COMPLETED', 'FAILED'], description: 'COMPLETED: the wallet was credited.' })
+  readonly status!: string
+
+  @ApiProperty()
+  readonly amount!: MoneyDto
+
+  @ApiProperty()
+  readonly payment!: LoadPaymentAnswer
+
+  @ApiProperty({ required: false, description: 'Where the payer goes on, while it is PENDING.' })
+  readonly next?: LoadNextAnswer
+
+  @ApiProperty({
+    required: false,
+    description: 'Why it FAILED: what was taken for it, if anything was, goes back.',
+    example: 'payment-declined',
+  })
+  readonly reason?: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly requestedAt!: string
+
+  @ApiProperty({ format: 'date-time' })
+  readonly updatedAt!: string
+}
+
 export class TransferAnswer {
   @ApiProperty({ format: 'uuid' })
   readonly transferId!: string
@@ -99,7 +151,7 @@ export class StatementEntryAnswer {
   @ApiProperty({ format: 'date-time' })
   readonly at!: string
 
-  @ApiProperty({ enum: ['credit', 'debit', 'refund', 'payout', 'capture', 'transfer-out', 'transfer-in'] })
+  @ApiProperty({ enum: ['credit', 'load', 'debit', 'refund', 'payout', 'capture', 'transfer-out', 'transfer-in'] })
   readonly type!: string
 
   @ApiProperty({ description: 'Above zero; `type` says which way it went.' })

@@ -1,4 +1,5 @@
-import { Instant, IsMoney, OneOf, PageQuery, QueryWhole, Text, Uuid, VisibleAscii, type MoneyDto } from '#platform'
+import { THROUGH_PROVIDER, type ProviderPaymentDto } from '#payment-http'
+import { Instant, IsMoney, OneOf, PageQuery, QueryWhole, Text, Uuid, Variant, VisibleAscii, type MoneyDto } from '#platform'
 import type { Kyc } from '#wallet'
 
 const KYC = ['small', 'full'] as const
@@ -19,6 +20,14 @@ export class MoveMoneyDto {
 
   @Text(reference)
   readonly reference!: string
+}
+
+export class LoadDto {
+  @IsMoney({ positive: true })
+  readonly amount!: MoneyDto
+
+  @Variant('method', THROUGH_PROVIDER)
+  readonly payment!: ProviderPaymentDto
 }
 
 export class HoldDto extends MoveMoneyDto {

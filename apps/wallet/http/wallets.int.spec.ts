@@ -502,6 +502,7 @@ describe('the description', () => {
       'GET /v1/wallets/{id}/entries/{version}',
       'GET /v1/wallets/{id}/events',
       'GET /v1/wallets/{id}/holds/{holdId}',
+      'GET /v1/wallets/{id}/loads/{loadId}',
       'GET /v1/wallets/{id}/statement',
       'GET /v1/wallets/{id}/verify',
       'POST /v1/transfers',
@@ -514,6 +515,7 @@ describe('the description', () => {
       'POST /v1/wallets/{id}/holds/{holdId}/capture',
       'POST /v1/wallets/{id}/holds/{holdId}/release',
       'POST /v1/wallets/{id}/kyc',
+      'POST /v1/wallets/{id}/loads',
       'POST /v1/wallets/{id}/unfreeze',
       'PUT /v1/wallets/{id}/beneficiaries/{walletId}',
     ])

@@ -1,4 +1,4 @@
-import { CaptureHold, HoldFunds, RefundToWallet, ReleaseHold, WALLET_COMMANDS } from '#contracts'
+import { CaptureHold, CreditLoad, FailLoad, HoldFunds, RedirectLoad, RefundToWallet, ReleaseHold, WALLET_COMMANDS } from '#contracts'
 import type { Commands } from '#event-store'
 import { isRefusal, paise, type IncomingMessage } from '#kernel'
 import type { BatchHandler } from '#messaging'
@@ -33,6 +33,18 @@ const understand = ({ type, topic, data }: IncomingMessage, rules: Rules): Asked
       const { replyTo, walletId, amount, reference } = RefundToWallet.parse(data)
       const own = { entryId: rules.ids.next(), payoutId: rules.ids.next(), amount: paise(amount), reference }
       return asking(rules, replyTo, walletId, { type: 'refund', at_ms, ...own })
+    }
+    case RedirectLoad.type: {
+      const { replyTo, walletId, loadId, next } = RedirectLoad.parse(data)
+      return asking(rules, replyTo, walletId, { type: 'redirect-load', at_ms, loadId, next })
+    }
+    case CreditLoad.type: {
+      const { replyTo, walletId, loadId } = CreditLoad.parse(data)
+      return asking(rules, replyTo, walletId, { type: 'credit-load', at_ms, loadId })
+    }
+    case FailLoad.type: {
+      const { replyTo, walletId, loadId, reason } = FailLoad.parse(data)
+      return asking(rules, replyTo, walletId, { type: 'fail-load', at_ms, loadId, reason })
     }
     default:
       throw new UnknownCommand(type, topic)

@@ -1,3 +1,4 @@
+import { SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
 import { logMigrations, postgresLog, type LogDriver } from '#messaging'
 import { type Role } from '#platform'
 import { testTokens } from '#platform/testing'
@@ -47,6 +48,7 @@ export const startTestWallet = async (
 ): Promise<TestWallet> => {
   const database = await createTestDatabase(migrations, 'wallet')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
+  await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
   const tokens = await testTokens()
   const config: WalletConfig = {
     NODE_ENV: 'test',
@@ -56,6 +58,7 @@ export const startTestWallet = async (
     DATABASE_CONNECTIONS: 6,
     LOG: 'postgres',
     LOG_DATABASE_URL: database.url,
+    KEYS_DATABASE_URL: database.url,
     ...tokens.config,
     DEV_ISSUER: false,
     MASTER_KEY: 'A'.repeat(43),

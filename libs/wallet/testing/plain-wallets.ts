@@ -12,8 +12,10 @@ export interface PlainWallet {
   closed: boolean
   readonly holds: Map<string, { readonly amount: number; readonly expiresAt_ms: number }>
   readonly gone: Set<string>
+  /** Loads under way: counted in `loads` from their request on. */
+  readonly pending: Map<string, { readonly at_ms: number; readonly amount: number }>
   readonly beneficiaries: Set<Name>
-  readonly loads: { readonly at_ms: number; readonly amount: number }[]
+  loads: { readonly at_ms: number; readonly amount: number }[]
   readonly sent: { readonly at_ms: number; readonly amount: number; readonly to: Name; readonly registered: boolean }[]
 }
 
@@ -24,6 +26,8 @@ export type PlainWallets = Record<Name, PlainWallet>
 
 export type Step = { readonly at_ms: number; readonly on: Name } & (
   | { readonly do: 'credit' | 'debit' | 'refund'; readonly amount: number }
+  | { readonly do: 'request-load'; readonly amount: number; readonly loadId: string }
+  | { readonly do: 'credit-load' | 'fail-load'; readonly loadId: string }
   | { readonly do: 'hold'; readonly amount: number; readonly holdId: string; readonly life_ms: number }
   | { readonly do: 'capture'; readonly amount: number; readonly holdId: string }
   | { readonly do: 'release' | 'expire'; readonly holdId: string }
@@ -65,6 +69,7 @@ export const plainWallets = (at_ms: number): PlainWallets => {
     closed: false,
     holds: new Map(),
     gone: new Set(),
+    pending: new Map(),
     beneficiaries: new Set(),
     loads: [],
     sent: [],
@@ -89,8 +94,8 @@ const within = (rows: readonly LimitRow[], kyc: Kyc, rule: LimitRule, at_ms: num
 
 const sum = (entries: readonly { readonly amount: number }[]): number => entries.reduce((total, { amount }) => total + amount, 0)
 
-const mayTakeIn = (rows: readonly LimitRow[], { kyc, balance, loads }: PlainWallet, amount: number, at_ms: number): boolean =>
-  within(rows, kyc, 'balance', at_ms, balance + amount) &&
+const mayTakeIn = (rows: readonly LimitRow[], { kyc, balance, loads, pending }: PlainWallet, amount: number, at_ms: number): boolean =>
+  within(rows, kyc, 'balance', at_ms, balance + sum([...pending.values()]) + amount) &&
   within(rows, kyc, 'loads-per-month', at_ms, sum(loads.filter((load) => month(load.at_ms) === month(at_ms))) + amount) &&
   within(rows, kyc, 'loads-per-year', at_ms, sum(loads.filter((load) => year(load.at_ms) === year(at_ms))) + amount)
 
@@ -118,6 +123,27 @@ export const take = (wallets: PlainWallets, step: Step, rows: readonly LimitRow[
       wallet.balance += step.amount
       wallet.loads.push({ at_ms, amount: step.amount })
       return true
+    case 'request-load': {
+      if (wallet.closed || !mayTakeIn(rows, wallet, step.amount, at_ms)) return false
+      const load = { at_ms, amount: step.amount }
+      wallet.pending.set(step.loadId, load)
+      wallet.loads.push(load)
+      return true
+    }
+    case 'credit-load': {
+      const load = wallet.pending.get(step.loadId)
+      if (!load || wallet.closed) return false
+      wallet.pending.delete(step.loadId)
+      wallet.balance += load.amount
+      return true
+    }
+    case 'fail-load': {
+      const load = wallet.pending.get(step.loadId)
+      if (!load) return false
+      wallet.pending.delete(step.loadId)
+      wallet.loads = wallet.loads.filter((each) => each !== load)
+      return true
+    }
     case 'debit':
       if (!spendable || free(wallet) < step.amount) return false
       wallet.balance -= step.amount

@@ -7,6 +7,7 @@ import { NAMES, type Name, type PlainWallets, type Step } from './plain-wallets.
 /** When the walks begin: an evening in India of a day that is yet to come in UTC, shortly before a month ends. */
 export const WALKS_BEGIN_MS = Date.parse('2026-11-29T19:00:00.000Z')
 
+const PAYMENT = { method: 'card', instrument: { subject: 'c-1', nonce: 'n', ciphertext: 'c' }, display: 'card' } as const
 const HOUR_MS = 3_600_000
 const on = fc.constantFrom(...NAMES)
 /** Mostly two wallets; seldom one with itself. */
@@ -24,6 +25,7 @@ const amount = fc.integer({ min: 1, max: 300 })
 const small = fc.integer({ min: 1, max: 60 })
 const middling = fc.integer({ min: 1, max: 110 })
 const holdId = fc.integer({ min: 1, max: 8 }).map((n) => `h${n}`)
+const loadId = fc.integer({ min: 1, max: 8 }).map((n) => `l${n}`)
 const life_ms = fc.constantFrom(HOUR_MS, 20 * HOUR_MS, 24 * 400 * HOUR_MS)
 const kyc = fc.constantFrom('small' as const, 'full' as const, 'full' as const)
 
@@ -38,6 +40,8 @@ type Drawn = Step extends infer Each ? (Each extends Step ? Omit<Each, 'at_ms'> 
 
 const drawn: fc.Arbitrary<Drawn> = fc.oneof(
   { weight: 20, arbitrary: fc.record({ do: fc.constant('credit' as const), on, amount }) },
+  { weight: 16, arbitrary: fc.record({ do: fc.constant('request-load' as const), on, amount, loadId: fc.constant('') }) },
+  { weight: 16, arbitrary: fc.record({ do: fc.constantFrom('credit-load' as const, 'fail-load' as const), on, loadId }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('debit' as const, 'refund' as const), on, amount: small }) },
   { weight: 14, arbitrary: fc.record({ do: fc.constant('hold' as const), on, amount, holdId, life_ms }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('capture' as const), on, amount: small, holdId }) },
@@ -68,19 +72,27 @@ export const waves = (bounds: {
     })
     .map((all) => {
       let at_ms = WALKS_BEGIN_MS
+      let loads = 0
       return all.map(([pause, steps]) => {
         at_ms += pause
-        return steps.map((step) => ({ ...step, at_ms }))
+        return steps.map((step) => (step.do === 'request-load' ? { ...step, at_ms, loadId: `load-${++loads}` } : { ...step, at_ms }))
       })
     })
 
-/** Most captures, releases and expiries go to a hold that is open, where there is one: blind ones seldom hit. */
+/** Most captures, releases, expiries and ends of loads go to one that is open, where there is one: blind ones seldom hit. */
 export const aimed = (wallets: PlainWallets, step: Step): Step => {
+  if (step.do === 'credit-load' || step.do === 'fail-load') {
+    const loadId = aim([...wallets[step.on].pending.keys()], step.loadId)
+    return loadId === undefined ? step : { ...step, loadId }
+  }
   if (step.do !== 'capture' && step.do !== 'release' && step.do !== 'expire') return step
-  const open = [...wallets[step.on].holds.keys()]
-  const pick = Number(step.holdId.slice(1))
-  const holdId = pick % 4 !== 0 ? open[pick % Math.max(1, open.length)] : undefined
+  const holdId = aim([...wallets[step.on].holds.keys()], step.holdId)
   return holdId === undefined ? step : { ...step, holdId }
+}
+
+const aim = (open: readonly string[], drawn: string): string | undefined => {
+  const pick = Number(drawn.slice(1))
+  return pick % 4 !== 0 ? open[pick % Math.max(1, open.length)] : undefined
 }
 
 /** What the step asks of one wallet; `id` names what it makes. */
@@ -93,6 +105,12 @@ export const commandOf = (step: Exclude<Step, { do: 'transfer' }>, id: string, i
       return { type: step.do, at_ms, entryId: id, amount: paise(step.amount), reference: 'r' }
     case 'refund':
       return { type: 'refund', at_ms, entryId: id, payoutId: `${id}-out`, amount: paise(step.amount), reference: 'r' }
+    case 'request-load':
+      return { type: 'request-load', at_ms, loadId: step.loadId, amount: paise(step.amount), payment: PAYMENT }
+    case 'credit-load':
+      return { type: 'credit-load', at_ms, loadId: step.loadId }
+    case 'fail-load':
+      return { type: 'fail-load', at_ms, loadId: step.loadId, reason: 'payment-declined' }
     case 'hold': {
       const { holdId, life_ms } = step
       return { type: 'hold', at_ms, holdId, amount: paise(step.amount), reference: 'r', madeBy: maker, expiresAt_ms: at_ms + life_ms }

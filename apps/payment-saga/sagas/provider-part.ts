@@ -1,0 +1,115 @@
+import type { JsonObject } from '#kernel'
+import type { ProviderMethod } from '#payment'
+import { actionKey, activity, type ByHand, type Directive, type Saga, type Step } from '#saga'
+
+export const AUTHORISE = 'authorise-payment'
+
+/** The idempotency key under which the provider knows the payment. */
+export const paymentKey = (sagaId: string): string => actionKey({ sagaId, step: AUTHORISE, side: 'do', round: 1 })
+
+/** What a provider takes and its books of it, in the data of a saga that has a payment made. Amounts are paise in decimal strings. */
+export type ProviderPart = {
+  /** What it is for, as the provider is told it. */
+  readonly orderId: string
+  /** 0: the provider has no part in it. */
+  readonly providerPart: string
+  readonly providerMethod?: ProviderMethod
+  readonly flow?: 'collect' | 'intent'
+  /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
+  readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
+  readonly authorised?: string
+  readonly captured?: string
+  /** What undoing the payment gave back. */
+  readonly refunded?: string
+  readonly providerPaymentId?: string
+  readonly next?: { readonly kind: string; readonly url: string }
+}
+
+const byProvider = ({ providerPart }: ProviderPart): boolean => providerPart !== '0'
+
+/** The provider holds the money, or takes it where its method knows no holding. Undone it comes back, however far it got. */
+export const authorisePayment = (window_ms: number): Step<ProviderPart> => ({
+  name: AUTHORISE,
+  when: byProvider,
+  does: activity<ProviderPart>(AUTHORISE, { input: authoriseInput, learns: providerBooks, byHand: authorisedByHand, window_ms }),
+  // Asked about for hours: a collect request that its owner can still approve is not yet undone.
+  undo: activity<ProviderPart>('cancel-payment', {
+    input: ({ id }) => ({ paymentKey: paymentKey(id) }),
+    learns: providerBooks,
+    byHand: cancelledByHand,
+    attempts: 500,
+    backoff: { first_ms: 1_000, most_ms: 60_000 },
+  }),
+  refusedBecause: 'payment-declined',
+  expiredBecause: 'payment-expired',
+})
+
+/** Takes what was only held. */
+export const capturePayment = (): Step<ProviderPart> => ({
+  name: 'capture-payment',
+  when: (data) => byProvider(data) && (data.captured ?? '0') === '0',
+  does: activity<ProviderPart>('capture-payment', {
+    input: captureInput,
+    learns: providerBooks,
+    // What was authorised is asked for whole.
+    byHand: (_, { data: { providerPart } }) => ({ result: { captured: providerPart } }),
+    attempts: 60,
+    backoff: { first_ms: 500, most_ms: 300_000 },
+  }),
+})
+
+const authoriseInput = ({ data }: Saga<ProviderPart>): JsonObject => {
+  const { orderId, providerPart: amount, providerMethod: method, flow, instrument } = data
+  return { orderId, amount, ...(method ? { method } : {}), ...(flow ? { flow } : {}), ...(instrument ? { instrument } : {}) }
+}
+
+const captureInput = ({ id, data: { providerPart, providerPaymentId = '' } }: Saga<ProviderPart>): JsonObject => ({
+  paymentKey: paymentKey(id),
+  providerPaymentId,
+  amount: providerPart,
+})
+
+/** What the provider's books say, from an activity's result or a webhook. Fields that it does not tell stay as they are. */
+const providerBooks = (told: JsonObject): Pick<ProviderPart, 'providerPaymentId' | 'authorised' | 'captured' | 'refunded' | 'next'> => {
+  const { providerPaymentId, authorised, captured, refunded, next } = told
+  const link = typeof next === 'object' && next !== null && 'kind' in next && 'url' in next ? next : undefined
+  return {
+    ...(typeof providerPaymentId === 'string' ? { providerPaymentId } : {}),
+    ...(typeof authorised === 'string' ? { authorised } : {}),
+    ...(typeof captured === 'string' ? { captured } : {}),
+    ...(typeof refunded === 'string' ? { refunded } : {}),
+    ...(link ? { next: { kind: String(link.kind), url: String(link.url) } } : {}),
+  }
+}
+
+/** The provider's id of the payment is what it is taken by and given back by. That it was taken already shows when it is to be taken. */
+const authorisedByHand: ByHand<ProviderPart> = (told, { data: { providerPart, providerPaymentId: known } }) => {
+  const { providerPaymentId = known } = told
+  return providerPaymentId === undefined ? { lacks: ['providerPaymentId'] } : { result: { providerPaymentId, authorised: providerPart } }
+}
+
+/** Undone, nothing of it is left: what was taken went back. */
+const cancelledByHand: ByHand<ProviderPart> = (_, { data: { captured = '0' } }) => ({
+  result: captured === '0' ? { authorised: '0' } : { refunded: captured },
+})
+
+/**
+ * A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. A card that was
+ * taken is the capture's outcome once the step before it is done.
+ */
+export const providerTold =
+  (beforeCapture: string) =>
+  (told: JsonObject, saga: Saga<ProviderPart>): Directive<ProviderPart> => {
+    const capture =
+      told['status'] === 'captured' && saga.data.providerMethod === 'card' && saga.succeeded(AUTHORISE) && saga.succeeded(beforeCapture)
+    const step = capture ? 'capture-payment' : AUTHORISE
+    switch (told['status']) {
+      case 'authorised':
+      case 'captured':
+        return { settles: { step, outcome: 'succeeded', result: told } }
+      case 'declined':
+        return { settles: { step, outcome: 'refused', slug: 'declined', detail: 'declined by the provider' } }
+      default:
+        return {}
+    }
+  }

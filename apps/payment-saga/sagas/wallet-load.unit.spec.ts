@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals'
+import { LoadPlay, type LoadWorld } from '../testing/load-play.js'
+import { killedEverywhere } from '../testing/play.js'
+
+const credited = { saga: 'COMPLETED', load: 'credited' }
+const failed = (reason: string) => ({ saga: 'COMPENSATED', load: `failed ${reason}` })
+
+const CASES: readonly (readonly [LoadWorld, object])[] = [
+  [{ method: 'upi' }, credited],
+  [{ method: 'card' }, credited],
+  [{ method: 'netbanking' }, credited],
+  [{ method: 'card', webhooks: true }, credited],
+  [{ method: 'upi', luck: 'lost' }, credited],
+  [{ method: 'upi', luck: 'slow', webhooks: true }, credited],
+  [{ method: 'upi', luck: 'decline' }, failed('payment-declined')],
+  [{ method: 'card', luck: 'timeout' }, failed('payment-expired')],
+  [{ method: 'upi', luck: 'late' }, failed('payment-expired')],
+  [{ method: 'upi', meanwhile: 'closed' }, failed('wallet-closed')],
+  [{ method: 'card', meanwhile: 'closed' }, failed('wallet-closed')],
+  [{ method: 'upi', meanwhile: 'frozen' }, credited],
+  [{ method: 'card', meanwhile: 'filled' }, credited],
+]
+
+describe('a wallet load', () => {
+  it.each(CASES.map(([world, end]) => [JSON.stringify(world), world, end] as const))('%s', async (_, world, end) => {
+    const play = await new LoadPlay(world).play()
+    expect(await play.end()).toEqual(end)
+    await play.check()
+  })
+
+  it.each([
+    { method: 'card', meanwhile: 'closed' },
+    { method: 'upi', luck: 'lost', webhooks: true },
+  ] as const satisfies readonly LoadWorld[])('%j, killed at every step', (world) =>
+    killedEverywhere((crash) => new LoadPlay(world, crash), true),
+  )
+
+  it('gives back what was paid too late', async () => {
+    const play = await new LoadPlay({ method: 'upi', luck: 'late' }).play()
+    expect(play.provider.look()).toMatchObject({ captured: 50_000n, refunded: 50_000n })
+  })
+})
