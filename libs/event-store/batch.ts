@@ -109,7 +109,7 @@ export class AppendBatch {
       const decided = 'decided' in decision ? decision.decided : undefined
       command.ids.push(checked.command.id)
       command.fingerprints.push(checked.command.fingerprint)
-      if (decided) command.answers.push(Buffer.from(decided.answer))
+      if (decided && !checked.command.unkept) command.answers.push(Buffer.from(decided.answer))
       else command.answers.pushNull()
       for (const name of checked.streams.keys()) {
         guard.commands.push(ordinal)

@@ -16,4 +16,14 @@ class CreateEventStore1790000000000 implements MigrationInterface {
   }
 }
 
-export const eventStoreMigrations: readonly Migration[] = [CreateEventStore1790000000000]
+/** Commands whose answers are not kept. */
+class KeepNoAnswer1790000000010 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(appendCommands)
+  }
+
+  /** The function before it served the same callers but for those that this one is for. */
+  async down(): Promise<void> {}
+}
+
+export const eventStoreMigrations: readonly Migration[] = [CreateEventStore1790000000000, KeepNoAnswer1790000000010]

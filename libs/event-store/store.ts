@@ -88,6 +88,8 @@ export interface Command {
   readonly fingerprint: string
   readonly streams: readonly StreamRef[]
   readonly metadata: Omit<EventMetadata, 'commandId'>
+  /** Its answer is not kept: for a command that finds in its streams that it was, should it come again. */
+  readonly unkept?: true
   decide(states: StatesOf): Decision
 }
 

@@ -15,9 +15,13 @@ export interface PgTransaction extends Transaction {
   ): Promise<pg.QueryResult<Row>>
   /**
    * A statement whose answer nobody waits for. It runs in its order among the others, in one trip with what follows it, COMMIT too. Its failure
-   * is the commit's, in the caller's words where `explain` gives them; nothing is committed then.
+   * is the commit's, in the caller's words where `explain` gives them; nothing is committed then. `answered` gets its rows after COMMIT.
    */
-  send(query: pg.QueryConfig, explain?: (error: unknown) => unknown): void
+  send<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+    query: pg.QueryConfig,
+    explain?: (error: unknown) => unknown,
+    answered?: (rows: readonly Row[]) => void,
+  ): void
   /** Called after COMMIT, in order; not at all after a rollback. It must not throw. */
   onCommit(run: () => void): void
 }
@@ -98,9 +102,14 @@ class OpenTransaction implements PgTransaction {
     return typeof query === 'string' ? this.client.query<Row>(query, values && [...values]) : this.client.query<Row>(query)
   }
 
-  send(query: pg.QueryConfig, explain?: (error: unknown) => unknown): void {
+  send<Row extends pg.QueryResultRow>(
+    query: pg.QueryConfig,
+    explain?: (error: unknown) => unknown,
+    answered?: (rows: readonly Row[]) => void,
+  ): void {
     this.#begin()
-    this.#sent.add(this.client.query(query), explain)
+    const answer = this.client.query<Row>(query)
+    this.#sent.add(answered ? answer.then(({ rows }) => void this.#committed.push(() => answered(rows))) : answer, explain)
   }
 
   onCommit(run: () => void): void {

@@ -1,12 +1,12 @@
 import type { Answered, Command, Commands, Decision, StatesOf, StreamRef } from '#event-store'
 import type { Clock, Transaction } from '#kernel'
 import type { AnySaga, SagaDefinitions } from './definition.js'
-import { sagaIdFor } from './ids.js'
+import { parseActionKey, sagaIdFor } from './ids.js'
 import type { InputAnswer, SagaInput } from './input.js'
 import { react, type Reaction, type ReactionRefused } from './react.js'
 import { rowOf, taskChanges } from './rows.js'
-import { sagaStream, type SagaState } from './state.js'
-import type { SagaStore } from './store.js'
+import { hasEnded, sagaStream, type SagaState } from './state.js'
+import type { SagaStore, TakingAtSave } from './store.js'
 
 /** Tells may lead to tells; a chain longer than this is a mistake in the definitions. */
 const MAX_ROUNDS = 8
@@ -20,6 +20,14 @@ export interface SagaEnginePorts {
   readonly definitions: SagaDefinitions
   readonly clock: Pick<Clock, 'now'>
   readonly app: string
+}
+
+/** What inputs came to. */
+export interface Applied {
+  /** One per input, in order. */
+  readonly answers: readonly InputAnswer[]
+  /** Sagas as the transaction ends them. */
+  readonly ended: readonly SagaState[]
 }
 
 /** What one saga went through in one transaction. */
@@ -57,10 +65,16 @@ export class SagaEngine {
 
   /** In order. The same input id again gives the same answer and no second effect. Takes the store's lock: call it last in a transaction. */
   async apply(inputs: readonly SagaInput[], tx: Transaction): Promise<readonly InputAnswer[]> {
+    return (await this.applyAndTake(inputs, tx)).answers
+  }
+
+  /** As `apply`; of the runs that the inputs lead to at once the caller takes some. */
+  async applyAndTake(inputs: readonly SagaInput[], tx: Transaction, take?: TakingAtSave): Promise<Applied> {
     const changes = new Map<string, Change>()
     const { answers, told } = await this.#round(inputs, tx, changes)
-    await this.#finish(changes, told, tx)
-    return answers
+    await this.#finish(changes, told, tx, take)
+    const ended = [...changes.values()].map(({ after }) => after).filter(hasEnded)
+    return { answers, ended }
   }
 
   /** For inputs that are part of another command: it appends and sends what `react` says, then calls `save`. */
@@ -97,7 +111,7 @@ export class SagaEngine {
   }
 
   /** Delivers what the sagas told each other, and saves the rows of all that changed. */
-  async #finish(changes: Map<string, Change>, told: readonly SagaInput[], tx: Transaction): Promise<void> {
+  async #finish(changes: Map<string, Change>, told: readonly SagaInput[], tx: Transaction, take?: TakingAtSave): Promise<void> {
     let next = told
     for (let round = 1; next.length > 0; round++) {
       if (round === MAX_ROUNDS) throw new Error(`sagas tell each other on and on: ${next[0]?.id}`)
@@ -108,7 +122,7 @@ export class SagaEngine {
     const instances = all
       .filter(({ after }) => after.phase !== 'new')
       .map(({ after, version, definition }) => rowOf(definition, after, version))
-    await this.ports.store.save({ instances, ...taskChanges(all) }, tx)
+    await this.ports.store.save({ instances, ...taskChanges(all), now: this.ports.clock.now() }, tx, take)
   }
 
   async #round(
@@ -138,6 +152,7 @@ export class SagaEngine {
     const command: Command = {
       id: input.id,
       fingerprint: `${input.kind} ${input.sagaId}`,
+      ...(isInStream(input) ? { unkept: true } : {}),
       streams: [stream],
       metadata: {
         ...input.context,
@@ -188,6 +203,10 @@ export class SagaEngine {
     return input.kind === 'start' ? this.ports.definitions.newest(input.type) : UNSTARTED
   }
 }
+
+/** That a step's run succeeded is known by the stream: told again it is noted, and no answer need be kept for it. */
+const isInStream = (input: SagaInput): boolean =>
+  input.kind === 'outcome' && input.ran === true && input.outcome.outcome === 'succeeded' && parseActionKey(input.key)?.side === 'do'
 
 /** What a reaction means to other sagas: messages and starts, children of its steps, and its end to its parent. */
 const toldInputs = ({ tells, children, reports, state }: Reaction, from: SagaInput): readonly SagaInput[] => {

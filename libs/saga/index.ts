@@ -5,7 +5,7 @@ export * from './ids.js'
 export * from './inbox.js'
 export * from './input.js'
 export * from './postgres/migrations.js'
-export * from './postgres/store.js'
+export { pgSagaStore } from './postgres/store.js'
 export { react, type Reaction, type ReactionRefused } from './react.js'
 export {
   actionsOf,

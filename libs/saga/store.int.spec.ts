@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { pgSagaStore, sagaMigrations } from '#saga'
+import { CLAIM, DUE_IN } from './postgres/store.js'
 import { sagaStoreConformance } from '#saga/testing'
 import type pg from 'pg'
 
@@ -30,16 +31,24 @@ describe('saga tasks on PostgreSQL', () => {
     await database.drop()
   })
 
-  it('finds what is due by index among very many that are not', async () => {
+  it('claims what is due among very many that are not in a few pages, by the index, and finds when the next is due likewise', async () => {
+    const later = `now() + interval '1 day' + n * interval '1 second'`
     await pool.query(`
       INSERT INTO saga_tasks (saga_id, name, due_at, correlation_id)
-      SELECT gen_random_uuid(), 'timer', now() + interval '1 day' + n * interval '1 second', 'c' FROM generate_series(1, 50000) n`)
+      SELECT gen_random_uuid(), 'timer', CASE WHEN n <= 50 THEN now() ELSE ${later} END, 'c' FROM generate_series(1, 100000) n`)
     await pool.query('ANALYZE saga_tasks')
-    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(
-      `EXPLAIN SELECT saga_id, name FROM saga_tasks WHERE due_at <= now() ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED`,
-    )
-    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
-    expect(plan).toContain('Index Scan using saga_tasks_due')
-    expect(plan).not.toContain('Seq Scan')
+    const planOf = async (text: string, values: unknown[] = []) => {
+      const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, values)
+      return rows.map((row) => row['QUERY PLAN']).join('\n')
+    }
+    for (const plan of [await planOf(DUE_IN), await planOf(CLAIM, [100, 10_000, null])]) {
+      expect(plan).toMatch(/Index (Only )?Scan using saga_tasks_due/)
+      expect(plan).not.toContain('Seq Scan')
+      // Of the table's thousand pages and more, a handful for each row that is taken.
+      const pages = Math.max(...[...plan.matchAll(/shared hit=(\d+)/g)].map(([, hit]) => Number(hit)))
+      expect(pages).toBeLessThan(1_000)
+      expect(pages).toBeGreaterThan(0)
+    }
+    expect((await pool.query('SELECT FROM saga_tasks WHERE epoch > 0')).rowCount).toBe(50)
   })
 })

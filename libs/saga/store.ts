@@ -41,6 +41,8 @@ export interface SagaChanges {
   /** Put in place of what has the same saga and name; its lease ends with it. */
   readonly tasks: readonly SagaTask[]
   readonly removed: readonly Pick<SagaTask, 'sagaId' | 'name'>[]
+  /** The clock by which `tasks` are due, so that only how long they wait from now counts. */
+  readonly now: number
 }
 
 export interface SagaFilter {
@@ -52,24 +54,34 @@ export interface SagaFilter {
   readonly stuckSince?: number
 }
 
+/** Whose the tasks are that somebody takes, how many at most, and for how long. */
+export interface Taking {
+  readonly limit: number
+  readonly lease_ms: number
+  readonly worker?: bigint
+}
+
+/** Of what is saved, who saves it takes runs that are due at once. */
+export interface TakingAtSave extends Taking {
+  /** Called once the transaction has committed. */
+  taken(tasks: readonly ClaimedTask[]): void
+}
+
+/** Leases, beats and what is due go by the store's one clock, the database's, so that hosts whose clocks differ do not take from each other. */
 export interface SagaStore {
-  save(changes: SagaChanges, tx: Transaction): Promise<void>
+  /** With `take`, runs among the tasks that are due at once are saved as taken: who settles a step takes the next. */
+  save(changes: SagaChanges, tx: Transaction, take?: TakingAtSave): Promise<void>
   /** Takes up to `limit` tasks that are due, the longest due first, and hides them for `lease_ms`. No two callers get the same. */
-  claim(options: {
-    readonly now: number
-    readonly limit: number
-    readonly lease_ms: number
-    readonly worker?: bigint
-  }): Promise<readonly ClaimedTask[]>
+  claim(taking: Taking): Promise<readonly ClaimedTask[]>
   /** Which of these claims nobody else has taken since, by their index. Read inside the transaction that applies what came of them. */
   held(claims: readonly Claim[], tx: Transaction): Promise<ReadonlySet<number>>
   /**
-   * A worker says that it lives until `until`, and makes the tasks of those who no longer do due at once. Answers its number: a new one the
-   * first time, and after it was itself taken for dead.
+   * A worker says that it lives, for `alive_ms` from now, and makes the tasks of those who no longer do due at once. Answers its number: a new
+   * one the first time, and after it was itself taken for dead.
    */
-  beat(options: { readonly worker: bigint | undefined; readonly now: number; readonly until: number }): Promise<bigint>
-  /** When the next task is due, or undefined when there is none. */
-  nextDue(): Promise<number | undefined>
+  beat(options: { readonly worker: bigint | undefined; readonly alive_ms: number }): Promise<bigint>
+  /** In how many milliseconds the next task is due; below zero when it is overdue, undefined when there is none. */
+  dueIn(): Promise<number | undefined>
   /** Calls `ring` when tasks may have been saved. A ring may be missed: the worker polls slowly behind it. */
   onDoorbell(ring: () => void): Promise<{ close(): Promise<void> }>
   instance(id: string): Promise<SagaInstance | undefined>
@@ -84,3 +96,13 @@ export interface SagaStore {
 }
 
 export const TIMER = 'timer'
+
+/** Names a task among all. */
+export const at = ({ sagaId, name }: Pick<SagaTask, 'sagaId' | 'name'>): string => `${sagaId} ${name}`
+
+/** Which of these tasks who saves them takes: runs that were due when they were asked for. Only a worker that is known can be missed. */
+export const takenOf = (tasks: readonly SagaTask[], take: Taking | undefined): ReadonlyMap<string, SagaTask> => {
+  if (take?.worker === undefined) return new Map()
+  const due = tasks.filter(({ run, dueAt }) => run && run.attempt === 1 && dueAt <= run.startedAt)
+  return new Map(due.slice(0, take.limit).map((task) => [at(task), task]))
+}

@@ -1,8 +1,9 @@
 import { systemRandom, type Clock, type JsonObject, type MessageContext, type Random, type Transaction, type Transactions } from '#kernel'
 import { isTransient } from '#messaging'
 import type { SagaEngine } from './engine.js'
-import type { ActivityOutcome, SagaInput } from './input.js'
-import type { ClaimedTask, SagaStore } from './store.js'
+import type { ActivityOutcome, InputAnswer, SagaInput } from './input.js'
+import type { SagaState } from './state.js'
+import type { ClaimedTask, SagaStore, TakingAtSave } from './store.js'
 
 /** One run of an activity. */
 export interface ActivityRun {
@@ -21,8 +22,8 @@ export interface ActivityRun {
 export type Activity = (run: ActivityRun, signal: AbortSignal) => Promise<ActivityOutcome>
 
 export interface SagaWorkerPorts {
-  readonly engine: Pick<SagaEngine, 'apply'>
-  readonly store: Pick<SagaStore, 'claim' | 'held' | 'beat' | 'nextDue' | 'onDoorbell'>
+  readonly engine: Pick<SagaEngine, 'applyAndTake'>
+  readonly store: Pick<SagaStore, 'claim' | 'held' | 'beat' | 'dueIn' | 'onDoorbell'>
   readonly transactions: Transactions
   readonly clock: Clock
   readonly activities: Readonly<Record<string, Activity>>
@@ -33,8 +34,10 @@ export interface SagaWorkerPorts {
 export interface SagaWorkerOptions {
   /** Activities at once. */
   readonly concurrency: number
-  /** Tasks claimed at once. */
+  /** Tasks claimed, and inputs applied, in one transaction. */
   readonly batch: number
+  /** Inputs that wait to be applied; more are `SagaWorkerOverloaded`. */
+  readonly maxQueued: number
   /** A task that was taken and not settled is due again after this, though its worker lives. Longer than `timeout_ms`. */
   readonly lease_ms: number
   /** How often it says that it lives. One that was not heard for three times as long is dead, and its tasks are due at once. */
@@ -48,6 +51,7 @@ export interface SagaWorkerOptions {
 const DEFAULTS: SagaWorkerOptions = {
   concurrency: 64,
   batch: 100,
+  maxQueued: 10_000,
   lease_ms: 10_000,
   beat_ms: 1_000,
   timeout_ms: 8_000,
@@ -57,20 +61,40 @@ const BEATS_TO_DEATH = 3
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 1_000
 
-/** What came of a claimed task. */
-interface Done {
-  readonly task: ClaimedTask
+/** Transactions at once: while PostgreSQL writes one, the next is thought through. The store's lock lets no third gain anything. */
+const LANES = 2
+
+/** What is to be applied: what came of a claimed task, or what somebody submitted and waits for. */
+interface Work {
   readonly input: SagaInput
+  readonly task?: ClaimedTask
+  readonly answered?: PromiseWithResolvers<InputAnswer>
 }
 
-/** Fires timers and runs activities from their rows. Any number of workers, in any process, share the rows. */
+/** More inputs wait than the worker takes. */
+export class SagaWorkerOverloaded extends Error {
+  constructor(queued: number) {
+    super(`${queued} inputs wait to be applied to sagas`)
+  }
+}
+
+/**
+ * Fires timers and runs activities from their rows, and applies what it is given. Any number of workers, in any process, share the rows.
+ * What many sagas came to while a commit was under way goes together into the next, and who settles a step runs the one behind it: a saga
+ * whose steps all run here costs a share of one commit a step. Nothing runs before what led to it is durable.
+ */
 export class SagaWorker {
   readonly #options: SagaWorkerOptions
+  /** Runs under way, and those that were taken or may yet be by transactions under way. */
   #running = 0
-  #finished: Done[] = []
-  #flushing: Promise<void> | undefined
+  #queue: Work[] = []
+  #lanes = 0
+  /** There was no room for what may be due. */
+  #starved = false
+  readonly #ends = new Map<string, PromiseWithResolvers<SagaState>>()
   #loop: Promise<void> | undefined
   #wake = new AbortController()
+  #idle = Promise.withResolvers<void>()
   #rung = false
   #stopped = false
   #bell: { close(): Promise<void> } | undefined
@@ -107,7 +131,7 @@ export class SagaWorker {
     this.ring()
     await this.#bell?.close()
     await this.#loop
-    await this.#flushing
+    for (const { reject } of this.#ends.values()) reject(new Error('the worker stopped'))
     this.#end.abort(new Error('stopped'))
     await this.#beats
   }
@@ -117,51 +141,91 @@ export class SagaWorker {
     this.#wake.abort(new Error('rung'))
   }
 
+  /** Applies an input together with what else is to be applied. Resolves once it is durable; rejects when it is not known to be. */
+  submit(input: SagaInput): Promise<InputAnswer> {
+    if (this.#stopped) return Promise.reject(new Error('the worker stopped'))
+    if (this.#queue.length >= this.#options.maxQueued) return Promise.reject(new SagaWorkerOverloaded(this.#queue.length))
+    const answered = Promise.withResolvers<InputAnswer>()
+    this.#enqueue({ input, answered })
+    return answered.promise
+  }
+
+  /** The saga as this worker ends it. Ask before it is started; another process may end it, so bound the wait by `signal`. */
+  ended(sagaId: string, signal: AbortSignal): Promise<SagaState> {
+    const waiting = this.#ends.get(sagaId) ?? Promise.withResolvers<SagaState>()
+    this.#ends.set(sagaId, waiting)
+    const forget = () => {
+      this.#ends.delete(sagaId)
+      waiting.reject(signal.reason)
+    }
+    signal.addEventListener('abort', forget, { once: true })
+    return waiting.promise.finally(() => signal.removeEventListener('abort', forget))
+  }
+
   async #work(): Promise<void> {
     const { batch, concurrency, poll_ms } = this.#options
     while (!this.#stopped) {
       this.#rung = false
       const room = Math.min(batch, concurrency - this.#running)
+      this.#starved = room <= 0
       try {
         const tasks = room > 0 ? await this.#claim(room) : []
-        const timers = tasks.filter(({ run }) => !run)
-        for (const task of tasks) if (task.run) this.#spawn(task)
-        if (timers.length > 0) await this.#apply(timers.map((task) => ({ task, input: timerInput(task) })))
+        for (const task of tasks)
+          if (task.run) this.#spawn(task)
+          else this.#enqueue({ task, input: timerInput(task) })
         if (room > 0 && tasks.length === room) continue
-        const next = room > 0 ? await this.ports.store.nextDue() : undefined
-        const pause_ms = next === undefined ? poll_ms : Math.min(Math.max(next - this.ports.clock.now(), 1), poll_ms)
-        await this.#sleep(pause_ms)
+        const next_ms = room > 0 ? await this.ports.store.dueIn() : undefined
+        await this.#sleep(next_ms === undefined ? poll_ms : Math.min(Math.max(next_ms, 1), poll_ms))
       } catch (error) {
         this.ports.onError?.(error, 'claim')
         await this.#sleep(poll_ms)
       }
     }
-    while (this.#running > 0) await this.#sleep(50)
+    while (this.#running > 0 || this.#lanes > 0) {
+      this.#idle = Promise.withResolvers<void>()
+      await this.#idle.promise
+    }
   }
 
   #spawn(task: ClaimedTask): void {
     this.#running++
-    void this.#perform(task).then((done) => {
-      this.#finished.push(done)
-      this.#flushing ??= this.#flush()
-    })
+    void this.#perform(task).then((done) => this.#enqueue(done))
   }
 
-  /** What finished while a commit was under way goes together into the next. */
+  #enqueue(work: Work): void {
+    this.#queue.push(work)
+    this.#openLane()
+  }
+
+  #openLane(): void {
+    if (this.#lanes >= LANES || this.#queue.length === 0) return
+    this.#lanes++
+    // A little later, so that what comes together goes together.
+    queueMicrotask(() => void this.#flush())
+  }
+
   async #flush(): Promise<void> {
-    while (this.#finished.length > 0) {
-      const done = this.#finished.splice(0, this.#options.batch)
-      await this.#apply(done)
-      // Not before: what waits to be written takes up room too.
-      this.#running -= done.length
-      this.ring()
+    while (this.#queue.length > 0) {
+      // Half, where the other half can go beside it: the one is thought through while the other is written.
+      const share = this.#lanes < LANES ? Math.ceil(this.#queue.length / 2) : this.#queue.length
+      const work = this.#queue.splice(0, Math.min(share, this.#options.batch))
+      this.#openLane()
+      const ran = work.filter(({ task }) => task?.run).length
+      // Room for the runs that this leads to; those that ran hand theirs on.
+      const room = this.#stopped ? 0 : Math.max(Math.min(this.#options.batch, this.#options.concurrency - this.#running), 0)
+      this.#running += room
+      const taken = await this.#apply(work, this.#stopped ? 0 : room + ran)
+      this.#running -= room + ran
+      for (const task of taken) this.#spawn(task)
+      if (this.#starved && taken.length < room + ran) this.ring()
     }
-    this.#flushing = undefined
+    this.#lanes--
+    this.#idle.resolve()
   }
 
   #claim(limit: number): Promise<readonly ClaimedTask[]> {
     const worker = this.#worker === undefined ? {} : { worker: this.#worker }
-    return this.ports.store.claim({ now: this.ports.clock.now(), limit, lease_ms: this.#options.lease_ms, ...worker })
+    return this.ports.store.claim({ limit, lease_ms: this.#options.lease_ms, ...worker })
   }
 
   /** A beat that fails is made up for by the next; should they all, others take over, and this one's claims no longer hold. */
@@ -170,8 +234,7 @@ export class SagaWorker {
     const { beat_ms } = this.#options
     const { signal } = this.#end
     while (!signal.aborted) {
-      const now = clock.now()
-      await store.beat({ worker: this.#worker, now, until: now + BEATS_TO_DEATH * beat_ms }).then(
+      await store.beat({ worker: this.#worker, alive_ms: BEATS_TO_DEATH * beat_ms }).then(
         (worker) => void (this.#worker = worker),
         (error: unknown) => onError?.(error, 'beat'),
       )
@@ -181,37 +244,62 @@ export class SagaWorker {
 
   /**
    * All in one transaction. While the database is away all wait for it together, for as long as their lease; where one of them is what fails
-   * each is applied alone, so that one poisoned saga does not hold up the others. Lost ones are due again.
+   * each is applied alone, so that one poisoned saga does not hold up the others. Lost ones are due again. Answers the runs that it took.
    */
-  async #apply(done: readonly Done[]): Promise<void> {
-    const { clock, transactions, onError, random = systemRandom } = this.ports
+  async #apply(work: readonly Work[], take = 0): Promise<readonly ClaimedTask[]> {
+    const { clock, transactions, random = systemRandom } = this.ports
     const until = clock.now() + this.#options.lease_ms
     for (let attempt = 0; ; attempt++) {
       try {
-        return await transactions.run((tx) => this.#applyHeld(done, tx))
+        let taken: readonly ClaimedTask[] = []
+        const taking = { limit: take, lease_ms: this.#options.lease_ms, taken: (tasks: readonly ClaimedTask[]) => void (taken = tasks) }
+        const applied = await transactions.run((tx) => this.#applyHeld(work, tx, taking))
+        for (const [{ answered }, answer] of applied.answers) answered?.resolve(answer)
+        for (const state of applied.ended) this.#tellEnd(state)
+        return taken
       } catch (error) {
         const passes = isTransient(error)
         const pause_ms = Math.min(FIRST_RETRY_MS * 2 ** attempt, LAST_RETRY_MS) * (0.5 + random.next())
         if (passes && !this.#stopped && clock.now() + pause_ms < until) await clock.sleep(pause_ms)
-        else if (passes || done.length === 1) return onError?.(error, `apply to ${done.length} sagas, such as ${done[0]?.input.sagaId}`)
+        else if (passes || work.length === 1) return this.#giveUp(work, error)
         else break
       }
     }
-    for (const each of done) await this.#apply([each])
+    const taken: ClaimedTask[] = []
+    for (const each of work) taken.push(...(await this.#apply([each], take - taken.length)))
+    return taken
+  }
+
+  #giveUp(work: readonly Work[], error: unknown): readonly ClaimedTask[] {
+    this.ports.onError?.(error, `apply to ${work.length} sagas, such as ${work[0]?.input.sagaId}`)
+    for (const { answered } of work) answered?.reject(error)
+    return []
+  }
+
+  #tellEnd(state: SagaState): void {
+    this.#ends.get(state.id)?.resolve(state)
+    this.#ends.delete(state.id)
   }
 
   /** What is known stays true whoever tells it. That a run learned nothing, and that a time is over, only the holder of the task may say. */
-  async #applyHeld(done: readonly Done[], tx: Transaction): Promise<void> {
+  async #applyHeld(work: readonly Work[], tx: Transaction, taking: TakingAtSave) {
     const { store, engine } = this.ports
-    const held = await store.held(
-      done.map(({ task }) => task),
+    const doubtful = work.flatMap((each) => (each.task && !tellsFact(each.input) ? [{ each, task: each.task }] : []))
+    const claims = doubtful.map(({ task }) => task)
+    const held = claims.length === 0 ? undefined : await store.held(claims, tx)
+    const lost = new Set(doubtful.flatMap(({ each }, nth) => (held?.has(nth) ? [] : [each])))
+    const kept = work.filter((each) => !lost.has(each))
+    if (kept.length === 0) return { answers: [], ended: [] }
+    const take = { ...taking, ...(this.#worker === undefined ? {} : { worker: this.#worker }) }
+    const { answers, ended } = await engine.applyAndTake(
+      kept.map(({ input }) => input),
       tx,
+      take,
     )
-    const inputs = done.filter(({ input }, nth) => held.has(nth) || tellsFact(input)).map(({ input }) => input)
-    if (inputs.length > 0) await engine.apply(inputs, tx)
+    return { answers: kept.flatMap((each, nth) => (answers[nth] ? [[each, answers[nth]] as const] : [])), ended }
   }
 
-  async #perform(task: ClaimedTask): Promise<Done> {
+  async #perform(task: ClaimedTask): Promise<Work> {
     return { task, input: task.run ? await this.#run(task, task.run) : timerInput(task) }
   }
 
@@ -226,7 +314,15 @@ export class SagaWorker {
       this.ports.onError?.(error, activity)
       outcome = { outcome: 'unknown', detail: error instanceof Error ? error.name : 'thrown' }
     }
-    return { kind: 'outcome', id: `${task.name}/${task.epoch}`, sagaId: task.sagaId, context: contextOf(task), key: task.name, outcome }
+    return {
+      kind: 'outcome',
+      id: `${task.name}/${task.epoch}`,
+      sagaId: task.sagaId,
+      context: contextOf(task),
+      key: task.name,
+      outcome,
+      ran: true,
+    }
   }
 
   /** Aborts it when its time is over, and does not wait for one that does not listen. */

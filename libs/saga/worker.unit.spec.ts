@@ -1,7 +1,20 @@
 import { describe, expect, it } from '@jest/globals'
+import { memoryEventStore } from '#event-store/testing'
 import { FakeClock, memoryTransactions } from '#kernel/testing'
 import type { Transactions } from '#kernel'
-import { sagaIdFor, SagaWorker, type Activity, type SagaInput, type SagaTask } from '#saga'
+import {
+  activity,
+  defineSaga,
+  SagaDefinitions,
+  SagaEngine,
+  sagaIdFor,
+  sagaStream,
+  SagaWorker,
+  SagaWorkerOverloaded,
+  type Activity,
+  type SagaInput,
+  type SagaTask,
+} from '#saga'
 import { memorySagaStore } from '#saga/testing'
 
 const unknown: Activity = async () => ({ outcome: 'unknown', detail: 'no answer' })
@@ -9,9 +22,9 @@ const succeeded: Activity = async () => ({ outcome: 'succeeded', result: {} })
 
 const setUp = async ({ activity = succeeded, poison = '' }: { activity?: Activity; poison?: string } = {}) => {
   const clock = new FakeClock()
-  const store = memorySagaStore()
+  const world = { failing: undefined as Error | undefined, transactions: 0, storeAhead_ms: 0 }
+  const store = memorySagaStore({ now: () => clock.now() + world.storeAhead_ms })
   const memory = memoryTransactions()
-  const world = { failing: undefined as Error | undefined, transactions: 0 }
   const transactions: Transactions = {
     run: (work) => {
       world.transactions++
@@ -21,10 +34,10 @@ const setUp = async ({ activity = succeeded, poison = '' }: { activity?: Activit
   const applied: SagaInput[] = []
   const errors: unknown[] = []
   const engine = {
-    apply: async (inputs: readonly SagaInput[]) => {
+    applyAndTake: async (inputs: readonly SagaInput[]) => {
       if (inputs.some(({ sagaId }) => sagaId === poison)) throw new Error('poison')
       applied.push(...inputs)
-      return []
+      return { answers: [], ended: [] }
     },
   }
   const onError = (error: unknown) => errors.push(error)
@@ -33,7 +46,7 @@ const setUp = async ({ activity = succeeded, poison = '' }: { activity?: Activit
     const run = { activity: 'act', attempt: 1, input: {}, startedAt: clock.now() }
     return { sagaId: sagaIdFor('test', key), name: `${sagaIdFor('test', key)}:act`, dueAt: clock.now(), correlationId: 'c', run }
   }
-  const put = (...tasks: readonly SagaTask[]) => memory.run((tx) => store.save({ instances: [], tasks, removed: [] }, tx))
+  const put = (...tasks: readonly SagaTask[]) => memory.run((tx) => store.save({ instances: [], tasks, removed: [], now: clock.now() }, tx))
   return { worker: new SagaWorker(ports), clock, store, world, applied, errors, task, put }
 }
 
@@ -71,7 +84,7 @@ describe('a saga worker', () => {
     }
     await done
     expect(errors.length).toBe(1)
-    expect(await store.nextDue()).toBeLessThanOrEqual(clock.now())
+    expect(await store.dueIn()).toBeLessThanOrEqual(0)
   })
 
   it('applies the others when one saga fails', async () => {
@@ -86,14 +99,98 @@ describe('a saga worker', () => {
     ['a fact is told all the same', succeeded, 1],
     ['that nothing was learned is not', unknown, 0],
   ])('once another took its task over, %s', async (_, activity, told) => {
-    const { worker, clock, store, applied, task, put } = await setUp({
+    const { worker, store, world, applied, task, put } = await setUp({
       activity: async (run, signal) => {
-        await store.claim({ now: clock.now() + 11_000, limit: 10, lease_ms: 10_000 })
+        world.storeAhead_ms = 11_000
+        await store.claim({ limit: 10, lease_ms: 10_000 })
         return activity(run, signal)
       },
     })
     await put(task('a'))
     await worker.runDue()
     expect(applied.length).toBe(told)
+  })
+})
+
+describe('a worker that starts sagas itself', () => {
+  const definition = defineSaga({
+    type: 'walk',
+    version: 1,
+    steps: ['one', 'two', 'three'].map((name) => ({ name, does: activity('step', { input: () => ({}) }) })),
+  })
+  const open = (options: { readonly concurrency?: number; readonly step?: Activity } = {}) => {
+    const clock = new FakeClock()
+    const store = memorySagaStore(clock)
+    const commands = memoryEventStore({ types: [sagaStream], publish: () => [], clock, app: 'test' })
+    const engine = new SagaEngine({ commands, store, definitions: new SagaDefinitions([definition]), clock, app: 'test' })
+    const counts = { transactions: 0, claims: 0, ran: [] as string[] }
+    const memory = memoryTransactions()
+    const transactions: Transactions = { run: (work) => (counts.transactions++, memory.run(work)) }
+    const claim: typeof store.claim = (taking) => (counts.claims++, store.claim(taking))
+    const step: Activity = options.step ?? (async ({ key }) => (counts.ran.push(key), { outcome: 'succeeded', result: {} }))
+    const ports = { engine, store: { ...store, claim }, transactions, clock, activities: { step } }
+    const worker = new SagaWorker(ports, { concurrency: options.concurrency ?? 64, maxQueued: 200 })
+    const start = (key: string): SagaInput => {
+      const context = { correlationId: key, causationId: 'test' }
+      return { kind: 'start', id: key, sagaId: sagaIdFor('walk', key), context, type: 'walk', correlationKey: key, data: {} }
+    }
+    return { worker, clock, store, counts, start }
+  }
+  const never = new AbortController().signal
+
+  it('runs each step behind the one before, many sagas to a transaction, without claiming', async () => {
+    const { worker, store, counts, start } = open()
+    await worker.start()
+    const before = counts.claims
+    const starts = Array.from({ length: 50 }, (_, nth) => start(`saga ${nth}`))
+    const ends = starts.map(({ sagaId }) => worker.ended(sagaId, never))
+    const answers = await Promise.all(starts.map((input) => worker.submit(input)))
+    const states = await Promise.all(ends)
+    expect([answers.every(({ disposition }) => disposition === 'applied'), states.every(({ phase }) => phase === 'completed')]).toEqual([
+      true,
+      true,
+    ])
+    expect([counts.ran.length, new Set(counts.ran).size, store.tasks()]).toEqual([150, 150, []])
+    // Four turns of fifty sagas: a few dozen transactions at most, not two hundred.
+    expect(counts.transactions).toBeLessThan(40)
+    expect(counts.claims).toBe(before)
+    await worker.stop()
+  })
+
+  it('runs no more at once than it may, and leaves the rest to whoever claims it', async () => {
+    let [running, most] = [0, 0]
+    const step: Activity = async () => {
+      most = Math.max(most, ++running)
+      await settle()
+      running--
+      return { outcome: 'succeeded', result: {} }
+    }
+    const { worker, counts, start } = open({ concurrency: 4, step })
+    await worker.start()
+    const starts = Array.from({ length: 30 }, (_, nth) => start(`saga ${nth}`))
+    const ends = starts.map(({ sagaId }) => worker.ended(sagaId, never))
+    await Promise.all(starts.map((input) => worker.submit(input)))
+    await Promise.all(ends)
+    expect([most, counts.claims > 1]).toEqual([4, true])
+    await worker.stop()
+  })
+
+  it('takes so many inputs and no more, and none once it stopped', async () => {
+    const { worker, start } = open()
+    await worker.start()
+    const all = await Promise.allSettled(Array.from({ length: 400 }, (_, nth) => worker.submit(start(`saga ${nth}`))))
+    const refused = all.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+    expect([refused.length > 0, refused.every((each) => each instanceof SagaWorkerOverloaded)]).toEqual([true, true])
+    const stopped = worker.ended(sagaIdFor('walk', 'nobody'), never)
+    await Promise.all([worker.stop(), expect(stopped).rejects.toThrow('stopped')])
+    await expect(worker.submit(start('late'))).rejects.toThrow('stopped')
+  })
+
+  it('gives up waiting for an end when it is told to', async () => {
+    const { worker } = open()
+    const over = new AbortController()
+    const waiting = worker.ended(sagaIdFor('walk', 'nobody'), over.signal)
+    over.abort(new Error('long enough'))
+    await expect(waiting).rejects.toThrow('long enough')
   })
 })

@@ -89,7 +89,7 @@ export class Platform {
   }
   readonly alerts = new MemoryAlertStore()
   readonly rows = memoryRows()
-  readonly sagas = memorySagaStore()
+  readonly sagas
   readonly provider: SimulatedProvider
   readonly orderCommand
   readonly wallet
@@ -107,6 +107,7 @@ export class Platform {
     private readonly plant: Plant,
     seed: number,
   ) {
+    this.sagas = memorySagaStore(scheduler.clock)
     for (const name of TOPICS) this.broker.ensure({ name, partitions: PARTITIONS, retention_ms: 1 })
     for (const topic of messagingTopics) this.broker.ensure(topic)
     this.#sealing = seededRandom(seed)
@@ -192,7 +193,7 @@ export class Platform {
           claim: (options) => life.write('claim tasks', () => sagas.claim(options)),
           held: (claims, tx) => sagas.held(claims, tx),
           beat: (options) => life.write('beat', () => sagas.beat(options)),
-          nextDue: () => sagas.nextDue(),
+          dueIn: () => sagas.dueIn(),
           onDoorbell: (ring) => sagas.onDoorbell(() => void (life.alive && ring())),
         },
         transactions,

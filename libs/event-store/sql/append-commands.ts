@@ -6,7 +6,7 @@
  * commands are walked in order: one whose id is known is answered as before, one that built on a changed stream, or on what a command
  * dropped earlier would have appended, is refused; the others commit. For each stream involved in that, the tail after the version decided on comes back.
  *
- * A command without an answer writes nothing: its `decide` threw, and the question is only whether it did so on the newest state.
+ * A command without an answer keeps none: its `decide` threw, and the question is only whether it did so on the newest state, or it is `unkept`.
  *
  * Rows answered: 1 answered before (ordinal; fingerprint in r_type, answer in r_bytes), 2 refused (ordinal), 3 a changed stream (index, version,
  * head, time; r_type 'prefix' when what was decided on is a prefix of its history), 4 an event of its tail. None: all is written.
@@ -15,7 +15,7 @@
  * table's statistics say it is.
  */
 export const appendCommands = `
-CREATE FUNCTION append_commands(
+CREATE OR REPLACE FUNCTION append_commands(
   command_ids text[], fingerprints text[], answers bytea[],
   stream_ids text[], categories text[], base_versions bigint[], base_heads bytea[],
   next_versions bigint[], next_heads bytea[], next_times bigint[],
@@ -61,7 +61,8 @@ BEGIN
         event_metadatas[1], event_hashes[1], event_times[1]
       FROM positioned p
     ), command AS (
-      INSERT INTO commands (command_id, fingerprint, answer, recorded_at) SELECT command_ids[1], fingerprints[1], answers[1], at FROM guarded
+      INSERT INTO commands (command_id, fingerprint, answer, recorded_at)
+      SELECT command_ids[1], fingerprints[1], answers[1], at FROM guarded WHERE answers[1] IS NOT NULL
     )
     SELECT p.base INTO base FROM positioned p;
     IF base IS NOT NULL THEN

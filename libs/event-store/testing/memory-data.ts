@@ -81,7 +81,8 @@ export class MemoryStoreData {
           this.messages.push({ position, time: at_ms, message: { ...message, data } })
         }
       }
-      this.commands.set(checked.command.id, { fingerprint: checked.command.fingerprint, answer: decided.answer })
+      if (!checked.command.unkept)
+        this.commands.set(checked.command.id, { fingerprint: checked.command.fingerprint, answer: decided.answer })
     }
     for (const ring of this.#bells) queueMicrotask(ring)
   }

@@ -1,5 +1,6 @@
 import type { Migration } from '#postgres'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { saveSagas } from './save-sagas.js'
 
 class CreateSagaTables1767225600300 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -47,4 +48,23 @@ class CreateSagaTables1767225600300 implements MigrationInterface {
   }
 }
 
-export const sagaMigrations: readonly Migration[] = [CreateSagaTables1767225600300]
+/** An instance's row is written at each of its turns: as long as its status stays, no index need be. */
+class UpdateInstancesInPlace1767225600310 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE saga_instances SET (fillfactor = 70)`)
+    await runner.query(`DROP INDEX saga_instances_open`)
+    await runner.query(`
+      CREATE INDEX saga_instances_open ON saga_instances (id DESC) WHERE status NOT IN ('COMPLETED', 'COMPENSATED')`)
+    await runner.query(saveSagas)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP FUNCTION save_sagas`)
+    await runner.query(`DROP INDEX saga_instances_open`)
+    await runner.query(`
+      CREATE INDEX saga_instances_open ON saga_instances (updated_at) WHERE status NOT IN ('COMPLETED', 'COMPENSATED')`)
+    await runner.query(`ALTER TABLE saga_instances RESET (fillfactor)`)
+  }
+}
+
+export const sagaMigrations: readonly Migration[] = [CreateSagaTables1767225600300, UpdateInstancesInPlace1767225600310]

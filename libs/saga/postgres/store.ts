@@ -2,33 +2,20 @@ import { asPg, listen, type PostgresConfig } from '#postgres'
 import type { JsonObject } from '#kernel'
 import type pg from 'pg'
 import type { SagaStatus } from '../state.js'
-import type { ClaimedTask, SagaInstance, SagaStore, SagaTask } from '../store.js'
+import { at, takenOf, type ClaimedTask, type SagaInstance, type SagaStore, type SagaTask } from '../store.js'
 
-/** One round trip for everything a transaction changes, and one ring of the doorbell, heard at commit, when a task may be due. */
-const SAVE = `
-WITH instance AS (
-  INSERT INTO saga_instances (id, type, definition, correlation_key, status, step, waiting_for, version, started_at, updated_at)
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::timestamptz[], $10::timestamptz[])
-  ON CONFLICT (id) DO UPDATE SET status = excluded.status, step = excluded.step, waiting_for = excluded.waiting_for,
-    version = excluded.version, updated_at = excluded.updated_at, definition = excluded.definition
-), gone AS (
-  DELETE FROM saga_tasks task USING unnest($11::uuid[], $12::text[]) AS removed (saga_id, name)
-  WHERE task.saga_id = removed.saga_id AND task.name = removed.name
-), put AS (
-  INSERT INTO saga_tasks (saga_id, name, due_at, correlation_id, run)
-  SELECT * FROM unnest($13::uuid[], $14::text[], $15::timestamptz[], $16::text[], $17::jsonb[])
-  ON CONFLICT (saga_id, name) DO UPDATE SET due_at = excluded.due_at, run = excluded.run, worker = NULL
-)
-SELECT CASE WHEN cardinality($13::uuid[]) > 0 THEN pg_notify('saga_tasks_' || current_schema(), '') END`
+const SAVE = `SELECT * FROM save_sagas(${Array.from({ length: 20 }, (_, nth) => `$${nth + 1}`).join(', ')})`
 
 /** The lease is the new due time: a task whose worker died comes back by itself. The epoch never repeats, so a claim's inputs never do. */
-const CLAIM = `
+export const CLAIM = `
 WITH due AS (
-  SELECT saga_id, name FROM saga_tasks WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  SELECT saga_id, name FROM saga_tasks WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
-UPDATE saga_tasks task SET due_at = $3, epoch = nextval('saga_task_epoch'), worker = $4
+UPDATE saga_tasks task SET due_at = clock_timestamp() + $2 * interval '1 ms', epoch = nextval('saga_task_epoch'), worker = $3
 FROM due WHERE task.saga_id = due.saga_id AND task.name = due.name
 RETURNING task.saga_id, task.name, task.due_at, task.correlation_id, task.run, task.epoch`
+
+export const DUE_IN = `SELECT (extract(epoch FROM due_at - now()) * 1000)::float8 AS due_in FROM saga_tasks ORDER BY due_at LIMIT 1`
 
 const HELD = `
 SELECT claim.nth::int AS nth FROM unnest($1::uuid[], $2::text[], $3::bigint[]) WITH ORDINALITY AS claim (saga_id, name, epoch, nth)
@@ -37,17 +24,18 @@ JOIN saga_tasks task ON task.saga_id = claim.saga_id AND task.name = claim.name 
 /** Rows that somebody holds are passed over on both tables: whoever holds them acts on them, and two workers never wait for each other. */
 const BEAT = `
 WITH mine AS (
-  UPDATE saga_workers SET alive_until = $3 WHERE id = $1 RETURNING id
+  UPDATE saga_workers SET alive_until = now() + $2 * interval '1 ms' WHERE id = $1 RETURNING id
 ), enlisted AS (
-  INSERT INTO saga_workers (id, alive_until) SELECT nextval('saga_task_epoch'), $3 WHERE NOT EXISTS (SELECT FROM mine) RETURNING id
+  INSERT INTO saga_workers (id, alive_until)
+  SELECT nextval('saga_task_epoch'), now() + $2 * interval '1 ms' WHERE NOT EXISTS (SELECT FROM mine) RETURNING id
 ), dead AS (
   DELETE FROM saga_workers WHERE id IN (
-    SELECT id FROM saga_workers WHERE alive_until < $2 AND id IS DISTINCT FROM $1 FOR UPDATE SKIP LOCKED
+    SELECT id FROM saga_workers WHERE alive_until < now() AND id IS DISTINCT FROM $1 FOR UPDATE SKIP LOCKED
   ) RETURNING id
 ), lost AS (
   SELECT saga_id, name FROM saga_tasks WHERE worker IN (SELECT id FROM dead) FOR UPDATE SKIP LOCKED
 ), freed AS (
-  UPDATE saga_tasks task SET due_at = $2, worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name RETURNING 1
+  UPDATE saga_tasks task SET due_at = now(), worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name RETURNING 1
 )
 SELECT id, (SELECT pg_notify('saga_tasks_' || current_schema(), '') FROM freed LIMIT 1)
 FROM (SELECT id FROM mine UNION ALL SELECT id FROM enlisted) worker`
@@ -77,8 +65,9 @@ interface TaskRow {
 }
 
 export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore => ({
-  save({ instances, tasks, removed }, tx) {
-    asPg(tx).send({
+  async save({ instances, tasks, removed, now }, tx, take) {
+    const taken = takenOf(tasks, take)
+    const query = {
       name: 'saga-save',
       text: SAVE,
       values: [
@@ -96,17 +85,26 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
         removed.map(({ name }) => name),
         tasks.map(({ sagaId }) => sagaId),
         tasks.map(({ name }) => name),
-        tasks.map(({ dueAt }) => new Date(dueAt).toISOString()),
+        tasks.map(({ dueAt }) => dueAt - now),
         tasks.map(({ correlationId }) => correlationId),
         tasks.map(({ run }) => (run ? JSON.stringify(run) : null)),
+        tasks.map((task) => taken.has(at(task))),
+        take?.lease_ms ?? 0,
+        take?.worker ?? null,
       ],
-    })
-    return Promise.resolve()
+    }
+    asPg(tx).send<{ saga_id: string; name: string; epoch: bigint }>(query, undefined, (rows) =>
+      take?.taken(
+        rows.flatMap(({ saga_id, name, epoch }) => {
+          const task = taken.get(at({ sagaId: saga_id, name }))
+          return task ? [{ ...task, epoch }] : []
+        }),
+      ),
+    )
   },
 
-  async claim({ now, limit, lease_ms, worker }) {
-    const values = [new Date(now), limit, new Date(now + lease_ms), worker ?? null]
-    const { rows } = await pool.query<TaskRow>({ name: 'saga-claim', text: CLAIM, values })
+  async claim({ limit, lease_ms, worker }) {
+    const { rows } = await pool.query<TaskRow>({ name: 'saga-claim', text: CLAIM, values: [limit, lease_ms, worker ?? null] })
     return rows.map(readTask)
   },
 
@@ -116,20 +114,19 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
     return new Set(rows.map(({ nth }) => nth - 1))
   },
 
-  async beat({ worker, now, until }) {
-    const values = [worker ?? null, new Date(now), new Date(until)]
-    const { rows } = await pool.query<{ id: bigint }>({ name: 'saga-beat', text: BEAT, values })
+  async beat({ worker, alive_ms }) {
+    const { rows } = await pool.query<{ id: bigint }>({ name: 'saga-beat', text: BEAT, values: [worker ?? null, alive_ms] })
     const [row] = rows
     if (!row) throw new Error('a worker that beats has a number')
     return row.id
   },
 
-  async nextDue() {
-    const { rows } = await pool.query<{ due_at: Date }>({
-      name: 'saga-next-due',
-      text: 'SELECT due_at FROM saga_tasks ORDER BY due_at LIMIT 1',
+  async dueIn() {
+    const { rows } = await pool.query<{ due_in: number }>({
+      name: 'saga-due-in',
+      text: DUE_IN,
     })
-    return rows[0]?.due_at.getTime()
+    return rows[0]?.due_in
   },
 
   onDoorbell: (ring) => listen(config, `saga_tasks_${config.schema}`, ring),

@@ -35,7 +35,7 @@ export class Crash extends Error {}
  */
 export class SagaBench {
   readonly clock = new FakeClock()
-  readonly store = memorySagaStore()
+  readonly store = memorySagaStore(this.clock)
   readonly engine: SagaEngine
   readonly sent: OutgoingMessage[] = []
   /** Transactions so far: the points where a process can be killed. */
@@ -103,7 +103,10 @@ export class SagaBench {
   }
 
   async #nextTime(): Promise<number | undefined> {
-    const times = [await this.store.nextDue(), ...this.#later.map(({ at }) => at)].filter((time) => time !== undefined)
+    const dueIn_ms = await this.store.dueIn()
+    const times = [dueIn_ms === undefined ? undefined : this.clock.now() + dueIn_ms, ...this.#later.map(({ at }) => at)].filter(
+      (time) => time !== undefined,
+    )
     return times.length === 0 ? undefined : Math.min(...times)
   }
 

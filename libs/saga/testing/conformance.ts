@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Transactions } from '#kernel'
 import { sagaIdFor } from '../ids.js'
-import type { SagaChanges, SagaInstance, SagaStore, SagaTask } from '../store.js'
+import type { ClaimedTask, SagaChanges, SagaInstance, SagaStore, SagaTask } from '../store.js'
 
 export interface StoreUnderTest {
   readonly store: SagaStore
@@ -22,12 +22,13 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
     afterAll(() => under.close())
 
     const save = (changes: Partial<SagaChanges>) =>
-      under.transactions.run((tx) => under.store.save({ instances: [], tasks: [], removed: [], ...changes }, tx))
+      under.transactions.run((tx) => under.store.save({ instances: [], tasks: [], removed: [], now: T0, ...changes }, tx))
     const newId = () => sagaIdFor('test', `key-${++count}`)
     const instance = (more: Partial<SagaInstance> = {}): SagaInstance => {
       const id = newId()
       return { id, type: 'test', definition: 1, correlationKey: id, status: 'RUNNING', version: 1, startedAt: T0, updatedAt: T0, ...more }
     }
+    /** `dueAt` is by a clock that stands at T0 whenever something is saved. */
     const task = (dueAt: number, more: Partial<SagaTask> = {}): SagaTask => ({
       sagaId: newId(),
       name: 'timer',
@@ -35,95 +36,130 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       correlationId: 'c',
       ...more,
     })
-    const claim = (now: number, limit = 100) => under.store.claim({ now, limit, lease_ms: 1_000 })
+    const LONG = { limit: 100, lease_ms: 600_000 }
+    const ids = (tasks: readonly { sagaId: string }[]) => tasks.map(({ sagaId }) => sagaId)
+    const passes = (delay_ms: number) => new Promise((resolve) => setTimeout(resolve, delay_ms))
+    /** What can be claimed, once as many can: the store's clock goes on by itself. */
+    const claimed = async (count: number, lease_ms = LONG.lease_ms) => {
+      const tasks = [...(await under.store.claim({ limit: count, lease_ms }))]
+      for (let tries = 0; tasks.length < count && tries < 500; tries++) {
+        await passes(10)
+        tasks.push(...(await under.store.claim({ limit: count - tasks.length, lease_ms })))
+      }
+      return tasks
+    }
 
     it('gives each due task to one claimer, the longest due first, and again after its lease, under a higher epoch', async () => {
       const run = { activity: 'call', attempt: 1, input: { amount: '5' }, startedAt: T0 }
-      const tasks = [task(T0 + 2), task(T0 + 1, { name: 'call', run }), task(T0 + 50)]
+      const tasks = [task(T0 - 1_000), task(T0 - 2_000, { name: 'call', run }), task(T0 + 60_000)]
       await save({ tasks })
-      expect(await under.store.nextDue()).toBe(T0 + 1)
-      const first = await claim(T0 + 10, 1)
-      expect(first).toEqual([{ ...tasks[1], dueAt: T0 + 1_010, epoch: expect.any(BigInt) }])
-      const rest = await Promise.all([claim(T0 + 10), claim(T0 + 10)])
-      expect(rest.flat().map(({ sagaId }) => sagaId)).toEqual([tasks[0]?.sagaId])
-      const again = await claim(T0 + 2_000)
-      expect(again.map(({ sagaId }) => sagaId).sort()).toEqual(tasks.map(({ sagaId }) => sagaId).sort())
+      expect(await under.store.dueIn()).toBeLessThanOrEqual(-2_000)
+      const first = await under.store.claim({ limit: 1, lease_ms: 200 })
+      expect(first).toEqual([{ ...tasks[1], dueAt: expect.any(Number), epoch: expect.any(BigInt) }])
+      const rest = await Promise.all([under.store.claim({ ...LONG, lease_ms: 200 }), under.store.claim({ ...LONG, lease_ms: 200 })])
+      expect(ids(rest.flat())).toEqual(ids(tasks.slice(0, 1)))
+      const again = await claimed(2)
+      expect(ids(again).sort()).toEqual(ids(tasks.slice(0, 2)).sort())
       const epochs = [...first, ...rest.flat(), ...again].map(({ epoch }) => epoch)
       expect(new Set(epochs).size).toBe(epochs.length)
       const mine = again.find(({ name }) => name === 'call')
       expect(mine && first[0] && mine.epoch > first[0].epoch).toBe(true)
+      // What is left is due in a minute by the clock that saved it, whatever the store's says.
+      await save({ removed: tasks.slice(0, 2) })
+      const left_ms = (await under.store.dueIn()) ?? 0
+      expect([left_ms > 30_000, left_ms <= 60_000]).toEqual([true, true])
       await save({ removed: tasks })
-      expect(await under.store.nextDue()).toBeUndefined()
+      expect(await under.store.dueIn()).toBeUndefined()
+    })
+
+    it('saves runs that are due at once as taken by who saves them, as many as they want, and the rest for anybody', async () => {
+      const worker = await under.store.beat({ worker: undefined, alive_ms: 60_000 })
+      const run = { activity: 'call', attempt: 1, input: {}, startedAt: T0 }
+      const tasks = [task(T0), task(T0, { name: 'a', run }), task(T0 + 60_000, { name: 'b', run }), task(T0, { name: 'c', run })]
+      const changes = { instances: [], removed: [], now: T0, tasks }
+      const taken: ClaimedTask[] = []
+      const take = { limit: 1, lease_ms: 600_000, worker, taken: (mine: readonly ClaimedTask[]) => void taken.push(...mine) }
+      await under.transactions.run((tx) => under.store.save(changes, tx, take))
+      expect(taken).toEqual([{ ...tasks[1], epoch: expect.any(BigInt) }])
+      expect([...(await under.transactions.run((tx) => under.store.held(taken, tx)))]).toEqual([0])
+      expect(ids(await under.store.claim(LONG)).sort()).toEqual(ids([tasks[0], tasks[3]].filter((each) => each !== undefined)).sort())
+      // Should it die, they are free.
+      await under.store.beat({ worker, alive_ms: -1 })
+      await passes(5)
+      await under.store.beat({ worker: undefined, alive_ms: 60_000 })
+      const [freed] = await claimed(1)
+      expect([freed?.name, freed && taken[0] && freed.epoch > taken[0].epoch]).toEqual(['a', true])
+      await save({ removed: tasks })
     })
 
     it('replaces a task in place, and never gives an epoch twice, also after the task was away', async () => {
       const one = task(T0)
       await save({ tasks: [one] })
-      const [before] = await claim(T0)
-      await save({ tasks: [{ ...one, dueAt: T0 + 5 }] })
-      expect(await under.store.nextDue()).toBe(T0 + 5)
+      const [before] = await claimed(1)
+      await save({ tasks: [{ ...one, dueAt: T0 + 60_000 }] })
+      expect(await under.store.dueIn()).toBeLessThanOrEqual(60_000)
       await save({ removed: [one] })
       await save({ tasks: [one] })
-      const [after] = await claim(T0)
+      const [after] = await claimed(1)
       expect(before && after && after.epoch > before.epoch).toBe(true)
       await save({ removed: [one] })
     })
 
     it('says which claims nobody has taken since', async () => {
-      const tasks = [task(T0), task(T0 + 1), task(T0 + 2)]
+      const tasks = [task(T0 - 3_000), task(T0 - 2_000), task(T0 - 1_000)]
       await save({ tasks })
-      const claims = await claim(T0 + 2)
-      const [first, second, third] = claims
-      await save({ removed: claims.slice(1, 2) })
-      const [again] = await claim(T0 + 5_000, 1)
+      const [first] = await under.store.claim({ limit: 1, lease_ms: 1 })
+      const rest = await claimed(2)
+      const again = rest.find(({ sagaId }) => sagaId === first?.sagaId) ?? (await claimed(1))[0]
+      const claims = [first, ...rest.filter((each) => each !== again), again].filter((each) => each !== undefined)
+      const removed = rest.find((each) => each !== again)
+      await save({ removed: removed ? [removed] : [] })
       const held = (...asked: typeof claims) => under.transactions.run((tx) => under.store.held(asked, tx))
-      expect(again?.sagaId).toBe(first?.sagaId)
-      expect([...(await held(...claims))]).toEqual([2])
-      expect(first && second && third && again && [...(await held(third, second, again, first))].sort()).toEqual([0, 2])
+      const stands = claims.flatMap((each, nth) => (each !== first && each !== removed ? [nth] : []))
+      expect([...(await held(...claims))].sort()).toEqual(stands)
+      expect(stands.length).toBe(claims.length - 2)
       expect([...(await held())]).toEqual([])
       await save({ removed: tasks })
     })
 
     it("frees the tasks of a worker that no longer says it lives, at once and nobody else's", async () => {
-      const beat = (worker: bigint | undefined, now: number) => under.store.beat({ worker, now, until: now + 3_000 })
-      const [one, two] = [await beat(undefined, T0), await beat(undefined, T0)]
+      const beat = (worker: bigint | undefined, alive_ms = 60_000) => under.store.beat({ worker, alive_ms })
+      const [one, two] = [await beat(undefined), await beat(undefined)]
       expect(one).not.toBe(two)
-      const [ofOne, ofTwo, ofNobody] = [task(T0), task(T0 + 1), task(T0 + 2)]
-      const long = { limit: 1, lease_ms: 600_000 }
+      const [ofOne, ofTwo, ofNobody] = [task(T0 - 3_000), task(T0 - 2_000), task(T0 - 1_000)]
       await save({ tasks: [ofOne, ofTwo, ofNobody] })
-      await under.store.claim({ ...long, now: T0, worker: one })
-      await under.store.claim({ ...long, now: T0 + 1, worker: two })
-      await under.store.claim({ ...long, now: T0 + 2 })
+      for (const worker of [{ worker: one }, { worker: two }, {}]) await under.store.claim({ ...LONG, limit: 1, ...worker })
       // Both live: nothing is due.
-      expect([await beat(one, T0 + 2_000), await beat(two, T0 + 2_000)]).toEqual([one, two])
-      expect(await claim(T0 + 4_000)).toEqual([])
+      expect([await beat(one), await beat(two)]).toEqual([one, two])
+      expect(await under.store.claim(LONG)).toEqual([])
       // One of them falls silent, and whoever sleeps hears of it.
       let rings = 0
       const bell = await under.store.onDoorbell(() => rings++)
       const before = rings
-      expect(await beat(two, T0 + 6_000)).toBe(two)
-      for (let tries = 0; rings === before && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+      await beat(one, -1)
+      await passes(5)
+      expect(await beat(two)).toBe(two)
+      for (let tries = 0; rings === before && tries < 200; tries++) await passes(10)
       expect(rings).toBeGreaterThan(before)
       await bell.close()
-      expect((await claim(T0 + 6_000)).map(({ sagaId }) => sagaId)).toEqual([ofOne.sagaId])
+      expect(ids(await under.store.claim(LONG))).toEqual([ofOne.sagaId])
       // It comes back as another, and what the second holds stays its own.
-      const back = await beat(one, T0 + 7_000)
+      const back = await beat(one)
       expect(back).not.toBe(one)
-      expect(await beat(back, T0 + 7_500)).toBe(back)
-      expect((await claim(T0 + 7_000)).map(({ sagaId }) => sagaId)).toEqual([ofOne.sagaId])
+      expect(await beat(back)).toBe(back)
+      expect(await under.store.claim(LONG)).toEqual([])
       await save({ removed: [ofOne, ofTwo, ofNobody] })
-      expect(await beat(undefined, T0 + 60_000)).not.toBe(back)
     })
 
     it('keeps nothing of a transaction that was rolled back', async () => {
       const lost = instance()
       const failure = under.transactions.run(async (tx) => {
-        await under.store.save({ instances: [lost], tasks: [task(T0)], removed: [] }, tx)
+        await under.store.save({ instances: [lost], tasks: [task(T0)], removed: [], now: T0 }, tx)
         throw new Error('no')
       })
       await expect(failure).rejects.toThrow('no')
       expect(await under.store.instance(lost.id)).toBeUndefined()
-      expect(await under.store.nextDue()).toBeUndefined()
+      expect(await under.store.dueIn()).toBeUndefined()
     })
 
     it('lists by type, status and how long nothing happened, page by page', async () => {

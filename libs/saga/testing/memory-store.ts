@@ -1,31 +1,44 @@
+import type { Clock } from '#kernel'
 import { asMemory } from '#kernel/testing'
-import type { ClaimedTask, SagaInstance, SagaStore, SagaTask } from '../store.js'
+import { at, takenOf, type ClaimedTask, type SagaInstance, type SagaStore, type SagaTask } from '../store.js'
 
 /** The saga store in memory, for tests and the simulator. */
-export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; instances(): readonly SagaInstance[] } => {
+export const memorySagaStore = (
+  clock: Pick<Clock, 'now'>,
+): SagaStore & { tasks(): readonly SagaTask[]; instances(): readonly SagaInstance[] } => {
   const instances = new Map<string, SagaInstance>()
   const tasks = new Map<string, ClaimedTask>()
   const holders = new Map<string, bigint | undefined>()
   const workers = new Map<bigint, number>()
   const bells = new Set<() => void>()
   let epoch = 0n
-  const at = ({ sagaId, name }: Pick<SagaTask, 'sagaId' | 'name'>) => `${sagaId} ${name}`
   const open = ({ status }: SagaInstance) => status !== 'COMPLETED' && status !== 'COMPENSATED'
   const sorted = () => [...tasks.values()].sort((a, b) => a.dueAt - b.dueAt || (at(a) < at(b) ? -1 : 1))
 
   return {
     tasks: () => sorted(),
     instances: () => [...instances.values()],
-    async save(changes, tx) {
+    async save(changes, tx, take) {
+      const taken = takenOf(changes.tasks, take)
+      const claimed = [...taken.values()].map((task) => ({ ...task, epoch: ++epoch }))
       asMemory(tx).onCommit(() => {
         for (const instance of changes.instances) instances.set(instance.id, instance)
         for (const task of [...changes.removed, ...changes.tasks]) holders.delete(at(task))
         for (const task of changes.removed) tasks.delete(at(task))
-        for (const task of changes.tasks) tasks.set(at(task), { ...task, epoch: tasks.get(at(task))?.epoch ?? 0n })
-        if (changes.tasks.length > 0) for (const ring of bells) ring()
+        for (const task of changes.tasks) {
+          const dueAt = task.dueAt - changes.now + clock.now()
+          tasks.set(at(task), { ...task, dueAt, epoch: tasks.get(at(task))?.epoch ?? 0n })
+        }
+        for (const task of claimed) {
+          holders.set(at(task), take?.worker)
+          tasks.set(at(task), { ...task, dueAt: clock.now() + (take?.lease_ms ?? 0) })
+        }
+        if (changes.tasks.length > taken.size) for (const ring of bells) ring()
+        take?.taken(claimed)
       })
     },
-    async claim({ now, limit, lease_ms, worker }) {
+    async claim({ limit, lease_ms, worker }) {
+      const now = clock.now()
       const due = sorted().filter(({ dueAt }) => dueAt <= now)
       return due.slice(0, limit).map((task) => {
         const claimed = { ...task, dueAt: now + lease_ms, epoch: ++epoch }
@@ -37,16 +50,20 @@ export const memorySagaStore = (): SagaStore & { tasks(): readonly SagaTask[]; i
     async held(claims) {
       return new Set(claims.flatMap((claim, nth) => (tasks.get(at(claim))?.epoch === claim.epoch ? [nth] : [])))
     },
-    async beat({ worker, now, until }) {
+    async beat({ worker, alive_ms }) {
+      const now = clock.now()
       const own = worker !== undefined && workers.has(worker) ? worker : ++epoch
-      workers.set(own, until)
+      workers.set(own, now + alive_ms)
       const dead = new Set([...workers].flatMap(([id, alive_until]) => (alive_until < now && id !== worker ? [id] : [])))
       for (const id of dead) workers.delete(id)
       for (const [key, task] of tasks) if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
       if (dead.size > 0) for (const ring of bells) ring()
       return own
     },
-    nextDue: async () => sorted()[0]?.dueAt,
+    async dueIn() {
+      const [first] = sorted()
+      return first && first.dueAt - clock.now()
+    },
     async onDoorbell(ring) {
       bells.add(ring)
       return { close: async () => void bells.delete(ring) }

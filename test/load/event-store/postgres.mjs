@@ -49,6 +49,7 @@ export const startPostgres = async () => {
   }
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    dataFolder: join(folder, 'data'),
     async stop() {
       await postgres.stop()
       await rm(folder, { recursive: true, force: true })

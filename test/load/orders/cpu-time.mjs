@@ -18,9 +18,9 @@ const stat = async (pid) => {
 }
 
 /** `{ platform_ms, postgres_ms, steal_ms, all_ms }`, the last two over all cores; undefined where there is no /proc. */
-export const cpuTime = async (platformPid, home) => {
+export const cpuTime = async (platformPid, dataFolder) => {
   if (process.platform !== 'linux') return undefined
-  const postmaster = Number((await readFile(join(home, 'postgres/data/postmaster.pid'), 'utf8')).split('\n')[0])
+  const postmaster = Number((await readFile(join(dataFolder, 'postmaster.pid'), 'utf8')).split('\n')[0])
   const platform = await stat(platformPid)
   let postgres_ms = 0
   for (const name of await readdir('/proc')) {

@@ -78,9 +78,9 @@ async function measure() {
 
 /** Beside the times: how busy the machine was, and what an order cost from its request to its end, without the reading back. */
 async function withLoad(work) {
-  const before = await cpuTime(platform.pid, home)
+  const before = await cpuTime(platform.pid, join(home, 'postgres/data'))
   let after
-  const result = await work(async () => (after = await cpuTime(platform.pid, home)))
+  const result = await work(async () => (after = await cpuTime(platform.pid, join(home, 'postgres/data'))))
   const perOrder = (name) => (after[name] - before[name]) / result.accepted.count
   const cpuPerOrder = before && { platform_ms: perOrder('platform_ms'), postgres_ms: perOrder('postgres_ms') }
   const stolen = before && { stolenShare: (after.steal_ms - before.steal_ms) / (after.all_ms - before.all_ms) }
