@@ -1,6 +1,7 @@
 import type { QueryConfig } from 'pg'
 import { BigintArray, BooleanArray, ByteaArray, IntegerArray, TextArray } from './binary-array.js'
 import { decideOn, type CheckedCommand, type Decided, type StreamEntry } from './decide.js'
+import type { Query } from './loader.js'
 import { foldRows, groupByOrdinal, type StoreRow } from './rows.js'
 import type { StreamRef } from './store.js'
 
@@ -88,9 +89,38 @@ export class AppendBatch {
     }
   }
 
-  /** Writes what can be written; `outcome` reads its rows. */
-  query(): QueryConfig {
-    return { name: 'append_commands', text: TEXT, values: this.#values() }
+  /** Writes what was decided, in one trip; two where a lone command was not as it was decided on. Answers the rows for `outcome`. */
+  async send(db: Query): Promise<readonly StoreRow[]> {
+    const lone = this.#loneQuery()
+    if (lone && typeof (await db.query<{ before: bigint | null }>(lone)).rows[0]?.before === 'bigint') return []
+    return (await db.query<StoreRow>({ name: 'append_commands', text: TEXT, values: this.#values() })).rows
+  }
+
+  #loneQuery(): QueryConfig | undefined {
+    const [only] = this.#decisions
+    const [stream] = this.#streams.values()
+    if (this.#decisions.length !== 1 || this.#streams.size !== 1 || !only || !stream || 'error' in only.decision) return undefined
+    const { command } = only.checked
+    const { events, messages, answer } = only.decision.decided
+    const [event] = events
+    if (events.length !== 1 || messages.length > 0 || !event || stream.base.version === 0) return undefined
+    const { type, schemaVersion, payload, metadata, hash, time } = event
+    const { version, head } = stream.base
+    const values = [
+      command.id,
+      command.fingerprint,
+      command.unkept ? null : Buffer.from(answer),
+      event.stream,
+      version,
+      head,
+      type,
+      schemaVersion,
+      payload,
+      metadata,
+      hash,
+      time,
+    ]
+    return { name: 'append_command', text: LONE_TEXT, values: [...values, 1, this.now_ms] }
   }
 
   /** Writes everything, or fails with a division by zero. */
@@ -244,3 +274,4 @@ const CALL = `append_commands(${Array.from({ length: 35 }, (_, at) => `$${at + 1
 const TEXT = `SELECT * FROM ${CALL}`
 /** A row says that something was not written: then it divides by zero, which nothing can follow but a rollback. */
 const TEXT_OF_ALL = `SELECT 1 / (count(*) = 0)::integer FROM ${CALL}`
+const LONE_TEXT = `SELECT append_command(${Array.from({ length: 14 }, (_, at) => `$${at + 1}`).join(', ')}) AS before`

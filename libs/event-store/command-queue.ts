@@ -6,7 +6,6 @@ import { checkCommand, emptyEntry, type CheckedCommand, type StreamEntry } from 
 import { executeInTransaction } from './in-transaction.js'
 import type { CoalescingLoader } from './loader.js'
 import { retrying, type RetryPorts } from './retry.js'
-import type { StoreRow } from './rows.js'
 import type { StateCache } from './state-cache.js'
 import { CommandIdReused, StoreOverloaded, StoreUnavailable, type Answered, type Command } from './store.js'
 import type { AnyStreamType } from './stream.js'
@@ -116,13 +115,14 @@ export class CommandQueue {
 
   async #pump(): Promise<void> {
     try {
-      for (;;) {
-        // Once around the event loop: what arrived together goes together.
-        await immediate()
-        if (this.#ready.length === 0) return
+      // A lone command does not wait, nor does what came in the same moment.
+      await Promise.resolve()
+      while (this.#ready.length > 0) {
         const taken = this.#ready.slice(0, COMMANDS_PER_TRIP)
         this.#ready = this.#ready.slice(taken.length)
         await this.#run(this.#withoutLate(taken))
+        // Who was answered together comes again together, in one turn of the event loop.
+        if (taken.length > 1 || this.#ready.length > 0) await immediate()
       }
     } finally {
       this.#pumping = this.#ready.length > 0 ? this.#pump() : undefined
@@ -172,11 +172,10 @@ export class CommandQueue {
       batch.decide(checked)
     }
     if (batch.length < sent.length) this.#ready = [...sent.slice(batch.length), ...this.#ready]
-    const query = batch.query()
     let retried = false
-    const { rows } = await retrying(this.options, (attempt) => {
+    const rows = await retrying(this.options, (attempt) => {
       retried = attempt > 0
-      return pool.query<StoreRow>(query)
+      return batch.send(pool)
     })
     this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
   }

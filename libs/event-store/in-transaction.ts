@@ -2,7 +2,6 @@ import { AppendBatch, type StreamUpdate, type Verdict } from './batch.js'
 import { emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
 import { Conflict, type PgTransaction } from '#postgres'
 import { loadStreams, type Query } from './loader.js'
-import type { StoreRow } from './rows.js'
 import { StoreUnavailable, type StreamRef } from './store.js'
 import type { AnyStreamType } from './stream.js'
 
@@ -41,8 +40,7 @@ export const executeInTransaction = async (
     await loadMissing(db, trip, lookUp, distrusted, known)
     const batch = new AppendBatch((stream, ref) => lookUp(stream) ?? emptyEntry(ref.type as AnyStreamType), now_ms)
     for (const command of trip) batch.decide(command)
-    const { rows } = await db.query<StoreRow>(batch.query())
-    const outcome = batch.outcome(rows)
+    const outcome = batch.outcome(await batch.send(db))
     for (const update of outcome.updates) {
       updates.set(update.stream, update)
       if (update.entry) known.set(update.stream, update.entry)

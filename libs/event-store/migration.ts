@@ -1,5 +1,6 @@
 import type { Migration } from '#postgres'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { appendCommand } from './sql/append-command.js'
 import { appendCommands } from './sql/append-commands.js'
 import { loadStreams } from './sql/load-streams.js'
 import { tables } from './sql/tables.js'
@@ -11,6 +12,7 @@ class CreateEventStore1790000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('DROP FUNCTION load_streams, append_commands')
+    await runner.query('DROP FUNCTION IF EXISTS append_command')
     await runner.query('DROP VIEW readable_events')
     await runner.query('DROP TABLE store, streams, events, commands, snapshots, outbox, relay')
   }
@@ -26,4 +28,18 @@ class KeepNoAnswer1790000000010 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
-export const eventStoreMigrations: readonly Migration[] = [CreateEventStore1790000000000, KeepNoAnswer1790000000010]
+/** A function for lone commands. */
+class AppendCommand1790000000020 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [appendCommand, appendCommands]) await runner.query(statement)
+  }
+
+  /** `append_commands` goes on calling it. */
+  async down(): Promise<void> {}
+}
+
+export const eventStoreMigrations: readonly Migration[] = [
+  CreateEventStore1790000000000,
+  KeepNoAnswer1790000000010,
+  AppendCommand1790000000020,
+]

@@ -110,6 +110,9 @@ export const pgOutbox = ({ pool, postgres, incarnation, types, publish, clock }:
   }
 }
 
+/** There is nothing in it to be durable, so it takes no flush of the log from the appends. */
+const RING = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')`
+
 /**
  * Rung after a commit, and not by it: NOTIFY holds a lock over the whole instance until its transaction has ended, so that commits which
  * notify reach the disk one after another, those of other databases' apps too. Nobody else need hear of it while this process has the relay.
@@ -142,7 +145,7 @@ class Bell {
     while (this.#again) {
       this.#again = false
       // One that is missed is made up for by the relay's slow poll.
-      await this.pool.query({ name: 'outbox_ring', text: `SELECT pg_notify($1, '')`, values: [this.channel] }).catch(() => undefined)
+      await this.pool.query({ name: 'outbox_ring', text: RING, values: [this.channel] }).catch(() => undefined)
       // What rings meanwhile rings once.
       await this.clock.sleep(BETWEEN_RINGS_MS)
     }

@@ -45,26 +45,11 @@ BEGIN
   -- An expression and not a query: what follows takes its snapshots when the lock is held.
   IF pg_advisory_xact_lock(724211002, 'store'::regclass::oid::bigint::bit(32)::integer) IS NULL THEN END IF;
 
-  -- The commonest call of all, a lone command that appends one event to one stream, in one statement on one row of each table. Where it does
-  -- not apply it has changed nothing, and the sets below find out why.
+  -- The commonest call of all, a lone command that appends one event to one stream. Where it does not apply it has changed nothing, and the
+  -- sets below find out why.
   IF cardinality(command_ids) = 1 AND cardinality(stream_ids) = 1 AND cardinality(event_slots) = 1 AND base_versions[1] > 0 THEN
-    WITH guarded AS (
-      UPDATE streams SET version = next_versions[1], head = next_heads[1], recorded_at = next_times[1]
-      WHERE stream_id = stream_ids[1] AND version = base_versions[1] AND head = base_heads[1]
-        AND NOT EXISTS (SELECT FROM commands WHERE command_id = command_ids[1])
-      RETURNING stream_id
-    ), positioned AS (
-      UPDATE store SET position = position + slots FROM guarded RETURNING position - slots AS base
-    ), event AS (
-      INSERT INTO events (position, stream_id, version, type, schema_version, payload, metadata, hash, recorded_at)
-      SELECT p.base + event_slots[1], event_streams[1], event_versions[1], event_types[1], event_schemas[1], event_payloads[1],
-        event_metadatas[1], event_hashes[1], event_times[1]
-      FROM positioned p
-    ), command AS (
-      INSERT INTO commands (command_id, fingerprint, answer, recorded_at)
-      SELECT command_ids[1], fingerprints[1], answers[1], at FROM guarded WHERE answers[1] IS NOT NULL
-    )
-    SELECT p.base INTO base FROM positioned p;
+    base := append_command(command_ids[1], fingerprints[1], answers[1], stream_ids[1], base_versions[1], base_heads[1], event_types[1],
+      event_schemas[1], event_payloads[1], event_metadatas[1], event_hashes[1], event_times[1], slots, at);
     IF base IS NOT NULL THEN
       IF cardinality(message_slots) > 0 THEN
         INSERT INTO outbox (position, ordinal, topic, key, type, schema_version, message_id, payload, context, recorded_at)
