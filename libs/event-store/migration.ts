@@ -28,10 +28,10 @@ class KeepNoAnswer1790000000010 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
-/** A function for lone commands. */
-class AppendCommand1790000000020 implements MigrationInterface {
+/** A function for lone commands, and a stream's events in runs. */
+class LoneCommandsAndRuns1790000000020 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [appendCommand, appendCommands]) await runner.query(statement)
+    for (const statement of [appendCommand, appendCommands, loadStreams]) await runner.query(statement)
   }
 
   /** `append_commands` goes on calling it. */
@@ -41,5 +41,5 @@ class AppendCommand1790000000020 implements MigrationInterface {
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
-  AppendCommand1790000000020,
+  LoneCommandsAndRuns1790000000020,
 ]

@@ -1,12 +1,12 @@
 import type { QueryResultRow } from 'pg'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
-import type { DomainEvent, StreamRef } from './store.js'
+import type { StreamRef } from './store.js'
 import { upcastData, type AnyStreamType } from './stream.js'
 import type { JsonObject } from '#kernel'
 
 /** What `append_commands` and `load_streams` answer with. */
 export interface StoreRow extends QueryResultRow {
-  readonly r_kind: 1 | 2 | 3 | 4 | 5
+  readonly r_kind: 1 | 2 | 3 | 4 | 5 | 6
   /** Of a command in the batch, or of a stream among those asked for; from 1. */
   readonly r_ordinal: number
   readonly r_version: bigint | null
@@ -14,17 +14,37 @@ export interface StoreRow extends QueryResultRow {
   readonly r_bytes: Buffer | null
   readonly r_hash: Buffer | null
   readonly r_time: bigint | null
-  /** Of an event: the version that it was written as. */
+  /** Of an event: the version that it was written as; of a run of events, how many they are. */
   readonly r_schema: number | null
 }
 
 export const parseObject = (bytes: Uint8Array): JsonObject => {
   const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('stored data is not a JSON object')
-  return value as JsonObject
+  if (!isObject(value)) throw new TypeError('stored data is not a JSON object')
+  return value
 }
 
 const NOTHING = Buffer.alloc(0)
+
+type Run = readonly [types: readonly string[], schemaVersions: readonly number[], data: readonly JsonObject[]]
+
+/** Of a row of one event, and of a run of them. */
+const runOf = ({ r_kind, r_type, r_schema, r_bytes }: StoreRow): Run => {
+  if (r_kind === 4) return [[r_type ?? ''], [r_schema ?? 1], [parseObject(r_bytes ?? NOTHING)]]
+  const run: unknown = r_kind === 6 ? JSON.parse(r_type ?? '') : [[], [], []]
+  if (!isRun(run)) throw new TypeError('a run of stored events is not as it should be')
+  return run
+}
+
+const isRun = (run: unknown): run is Run => {
+  if (!Array.isArray(run)) return false
+  const [types, schemaVersions, data]: unknown[] = run
+  return (
+    Array.isArray(types) && Array.isArray(schemaVersions) && Array.isArray(data) && data.length === types.length && data.every(isObject)
+  )
+}
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export interface FoldedStream {
   readonly entry: StreamEntry
@@ -57,13 +77,16 @@ export const foldRows = (ref: StreamRef, have: StreamEntry | undefined, rows: re
     entry = { version: snapshotVersion, state, head: snapshot.r_hash ?? NOTHING, time: Number(snapshot.r_time) }
   }
   for (const row of rows) {
-    if (row.r_kind !== 4) continue
-    const type = row.r_type ?? ''
-    const event: DomainEvent = { type, data: upcastData(ref.type, type, row.r_schema ?? 1, parseObject(row.r_bytes ?? NOTHING)) }
+    const [types, schemaVersions, data] = runOf(row)
+    if (types.length === 0) continue
     const version = Number(row.r_version)
-    if (version !== entry.version + 1) throw new Error(`a hole before version ${version} of a stream of ${ref.type.category}`)
-    entry = { version, state: evolve(ref, entry.state, event), head: row.r_hash ?? NOTHING, time: Number(row.r_time) }
-    foldedEvents++
+    if (version !== entry.version + types.length) throw new Error(`a hole before version ${version} of a stream of ${ref.type.category}`)
+    let { state } = entry
+    types.forEach((type, at) => {
+      state = evolve(ref, state, { type, data: upcastData(ref.type, type, schemaVersions[at] ?? 1, data[at] ?? {}) })
+    })
+    entry = { version, state, head: row.r_hash ?? NOTHING, time: Number(row.r_time) }
+    foldedEvents += types.length
   }
   return { entry, complete: entry.version === Number(head.r_version), snapshotVersion, foldedEvents }
 }

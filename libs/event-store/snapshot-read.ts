@@ -1,4 +1,5 @@
-import type pg from 'pg'
+import { copyOut, type CopiedRow } from '#postgres'
+import pg from 'pg'
 import { EVENT_COLUMNS, type EventRow } from './recorded.js'
 
 /** Rows of one trip. */
@@ -39,13 +40,17 @@ export const streamRows = async function* (db: pg.Pool | pg.PoolClient, after = 
   }
 }
 
-/** Every event of every stream, in the order of streams and versions; the next page is fetched while one is worked on. */
-export const eventRowsByStream = async function* (client: pg.PoolClient): AsyncGenerator<EventRow> {
+/** Every event of every stream, in the order of streams and versions, a page at a time; the next is fetched while one is worked on. */
+export const eventPagesByStream = async function* (client: pg.PoolClient): AsyncGenerator<readonly EventRow[]> {
   const page = (stream: string, version: bigint) =>
-    client.query<EventRow>({ name: 'inspect_events', text: EVENTS, values: [stream, version] })
+    copyOut(
+      client,
+      EVENTS.replaceAll(/\$[12]/g, (parameter) => (parameter === '$1' ? pg.escapeLiteral(stream) : version.toString())),
+      toEventRow,
+    )
   let coming = page('', 0n)
   for (;;) {
-    const { rows } = await coming
+    const rows = await coming
     const last = rows.at(-1)
     if (!last) return
     const isLast = rows.length < PAGE
@@ -54,7 +59,20 @@ export const eventRowsByStream = async function* (client: pg.PoolClient): AsyncG
       // Told when it is awaited.
       coming.catch(() => undefined)
     }
-    yield* rows
+    yield rows
     if (isLast) return
   }
 }
+
+/** The columns of `EVENT_COLUMNS`, in their order. */
+const toEventRow = (row: CopiedRow): EventRow => ({
+  position: row.int8(),
+  stream_id: row.text(),
+  version: row.int8(),
+  type: row.text(),
+  schema_version: row.int4(),
+  payload: row.bytea(),
+  metadata: row.bytea(),
+  hash: row.bytea(),
+  recorded_at: row.int8(),
+})

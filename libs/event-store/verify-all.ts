@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
-import { eventRowsByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
+import { eventPagesByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
 
 /** How far a stream had come, and the hash of its last event. */
 export interface StreamHead {
@@ -75,22 +75,23 @@ const chains = async function* (client: pg.PoolClient): AsyncGenerator<Chain> {
   let row = await rows.next()
   let chain: Chain | undefined
   const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: NO_HASH })
-  for await (const event of eventRowsByStream(client)) {
-    if (chain?.stream !== event.stream_id) {
-      if (chain) yield chain
-      for (; row.done !== true && compare(row.value.stream_id, event.stream_id) < 0; row = await rows.next())
-        yield begin(row.value.stream_id, row.value)
-      const own: StreamRow | undefined = row.done !== true && row.value.stream_id === event.stream_id ? row.value : undefined
-      if (own) row = await rows.next()
-      chain = begin(event.stream_id, own)
+  for await (const page of eventPagesByStream(client))
+    for (const event of page) {
+      if (chain?.stream !== event.stream_id) {
+        if (chain) yield chain
+        for (; row.done !== true && compare(row.value.stream_id, event.stream_id) < 0; row = await rows.next())
+          yield begin(row.value.stream_id, row.value)
+        const own: StreamRow | undefined = row.done !== true && row.value.stream_id === event.stream_id ? row.value : undefined
+        if (own) row = await rows.next()
+        chain = begin(event.stream_id, own)
+      }
+      const version = ++chain.events
+      if (chain.brokenAt !== undefined) continue
+      const { type, schema_version: schemaVersion, payload, metadata } = event
+      const time = Number(event.recorded_at)
+      chain.hash = eventHash({ stream: chain.stream, version, type, schemaVersion, time, payload, metadata }, chain.hash)
+      if (Number(event.version) !== version || !chain.hash.equals(event.hash)) chain.brokenAt = version
     }
-    const version = ++chain.events
-    if (chain.brokenAt !== undefined) continue
-    const { type, schema_version: schemaVersion, payload, metadata } = event
-    const time = Number(event.recorded_at)
-    chain.hash = eventHash({ stream: chain.stream, version, type, schemaVersion, time, payload, metadata }, chain.hash)
-    if (Number(event.version) !== version || !chain.hash.equals(event.hash)) chain.brokenAt = version
-  }
   if (chain) yield chain
   for (; row.done !== true; row = await rows.next()) yield begin(row.value.stream_id, row.value)
 }

@@ -1,3 +1,4 @@
+export * from './copy-out.js'
 export * from './doorbell.js'
 export * from './errors.js'
 export * from './migrate.js'

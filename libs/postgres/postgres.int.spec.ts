@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { asPg, classifyFailure, Conflict, createPool, listen, pgTransactions } from '#postgres'
+import { asPg, classifyFailure, Conflict, copyOut, createPool, listen, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type pg from 'pg'
@@ -35,6 +35,26 @@ describe('postgres', () => {
       }),
     ).rejects.toBe(boom)
     expect((await pool.query('SELECT id FROM note')).rows).toEqual([{ id: 9007199254740993n }])
+  })
+
+  it('copies rows out in binary, and goes on after one that failed', async () => {
+    const client = await pool.connect()
+    const select = (from: number) =>
+      `SELECT n::bigint, n::integer, 'é' || n, decode(repeat('ff', n), 'hex') FROM generate_series(${from}, 3000) AS s (n) ORDER BY s.n`
+    const copied = await copyOut(client, select(1), (row) => [row.int8(), row.int4(), row.text(), row.bytea()])
+    expect(copied).toHaveLength(3_000)
+    expect(copied[2_999]).toEqual([3_000n, 3_000, 'é3000', Buffer.alloc(3_000, 255)])
+    expect(copied.every(([n, , , bytes], at) => n === BigInt(at + 1) && Buffer.alloc(at + 1, 255).equals(bytes as Buffer))).toBe(true)
+    expect(await copyOut(client, select(4_000), (row) => row.int8())).toEqual([])
+    const unreadable = copyOut(client, select(1), () => {
+      throw new Error('cannot be read')
+    })
+    await expect(unreadable).rejects.toThrow('cannot be read')
+    await expect(copyOut(client, 'SELECT 1 / (n - 2000) FROM generate_series(1, 3000) n', (row) => row.int4())).rejects.toMatchObject({
+      code: '22012',
+    })
+    expect(await copyOut(client, 'SELECT 7', (row) => row.int4())).toEqual([7])
+    client.release()
   })
 
   it('sends statements without waiting, in order, and commits none where one fails', async () => {
