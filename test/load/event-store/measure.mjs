@@ -23,9 +23,13 @@ export const load = async ({ clients, streams, seconds }, append) => {
   }
   await Promise.all(Array.from({ length: clients }, (_, index) => client(index)))
   const elapsed_s = (performance.now() - started) / 1_000
-  latencies.sort((a, b) => a - b)
-  const at = (share) => latencies[Math.floor((latencies.length - 1) * share)]
-  return { perSecond: latencies.length / elapsed_s, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
+  return { perSecond: latencies.length / elapsed_s, ...quantiles(latencies) }
+}
+
+export const quantiles = (latencies) => {
+  const sorted = latencies.toSorted((a, b) => a - b)
+  const at = (share) => sorted[Math.floor((sorted.length - 1) * share)]
+  return { p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
 }
 
 export async function conditionsOf(url) {

@@ -1,0 +1,239 @@
+// The wallet's own rules on the event store, on a PostgreSQL of its own with fsync on: transfers beside a hand-written one that asks the same
+// limits, latency at half of the top rate, and two and three processes on the same wallets. `node test/load/event-store/wallet.mjs --help`. Needs a build.
+import { fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { eventStoreMigrations, openEventStore } from '#event-store'
+import { isRefusal, paise, systemClock } from '#kernel'
+import { createPool, migrate } from '#postgres'
+import { decideTransfer, limitsFrom, walletDecider } from '#wallet'
+import { streamTypes, walletRef } from '../../../dist/apps/wallet/streams.js'
+import { openCrudWithLimits } from './baselines/crud-with-limits.mjs'
+import { conditionsOf, load, quantiles } from './measure.mjs'
+import { startPostgres } from './postgres.mjs'
+
+const options = new Command()
+  .description(
+    "Transfers by the wallet's rules, every limit asked with rows set high; appends at half of the top rate; replicas on the same wallets.",
+  )
+  .option('--seconds <count>', 'length of one measurement', Number, 3)
+  .option('--rounds <count>', 'measurements of each side of a comparison, one after the other; the median counts', Number, 3)
+  .option('--wallets <count>', 'wallets, or accounts', Number, 1_000)
+  .option('--connections <count>', 'connections of the hand-written transfer', Number, 16)
+  .option('--only <case>', 'transfer, half or replicas')
+  .option('--json', 'print JSON and nothing else')
+  .option('--replica-of <url>', 'used by the command itself: one process of several')
+  .option('--clients <count>', "a replica's callers", Number, 64)
+  .parse()
+  .opts()
+const { seconds, rounds, wallets } = options
+const SCHEMA = 'wallet'
+const ACTOR = randomUUID()
+const FINGERPRINT = 'a'.repeat(64)
+const HIGH = '1000000000000000'
+const RULES = ['balance', 'loads-per-month', 'loads-per-year', 'transfers-to-beneficiary-per-month', 'transfers-to-others-per-month']
+const limitsAt = limitsFrom(
+  [...RULES, 'transfers-per-day', 'transfers-in-first-24-hours'].map((rule) => ({
+    kyc: 'full',
+    rule,
+    from: '2021-08-27',
+    max: HIGH,
+    source: 'load',
+  })),
+)
+const decider = walletDecider(limitsAt)
+const idOf = (index) => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`
+const answerOf = (id) =>
+  JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ transferId: id, status: 'COMPLETED' }) })
+
+const openWallets = async (url) => {
+  const postgres = { url, schema: SCHEMA, applicationName: 'bench', maxConnections: 4, statementTimeout_ms: 60_000 }
+  const pool = createPool(postgres)
+  const store = await openEventStore({ pool, postgres, types: streamTypes, publish: () => [], clock: systemClock, app: 'bench' })
+  const execute = (id, streams, decide) =>
+    store.execute({ id, fingerprint: FINGERPRINT, streams, metadata: { actor: ACTOR, correlationId: id, causationId: id }, decide })
+  const accepted = (decided) => {
+    if (isRefusal(decided)) throw new Error(`refused: ${decided.slug}`)
+    return decided
+  }
+  const change = (index, id, command) => {
+    const wallet = walletRef(idOf(index))
+    return execute(id, [wallet], (states) => ({
+      appends: [{ stream: wallet, events: accepted(decider.decide({ at_ms: Date.now(), ...command }, states.of(wallet).state)) }],
+      answer: answerOf(id),
+    }))
+  }
+  return {
+    credit: (index, id) => change(index, id, { type: 'credit', entryId: id, amount: paise(1n), reference: 'load' }),
+    transfer(from, to, id) {
+      const [one, other] = [walletRef(idOf(from)), walletRef(idOf(to))]
+      const transfer = {
+        at_ms: Date.now(),
+        transferId: id,
+        fromWalletId: idOf(from),
+        toWalletId: idOf(to),
+        amount: paise(1n),
+        reference: 'load',
+      }
+      return execute(id, [one, other], (states) => {
+        const sides = accepted(decideTransfer(transfer, states.of(one).state, states.of(other).state, limitsAt))
+        return {
+          appends: [
+            { stream: one, events: sides.out },
+            { stream: other, events: sides.in },
+          ],
+          answer: answerOf(id),
+        }
+      })
+    },
+    async fund() {
+      const each = async (command) =>
+        Promise.all(Array.from({ length: wallets }, (_, index) => change(index, randomUUID(), command(index))))
+      await each((index) => ({ type: 'open', ownerId: idOf(index), kyc: 'full' }))
+      await each(() => ({ type: 'credit', entryId: randomUUID(), amount: paise(1_000_000_000n), reference: 'load' }))
+    },
+    async close() {
+      await store.close()
+      await pool.end()
+    },
+  }
+}
+
+/** Two different wallets of those there are, by the name that `load` gives a stream. */
+const pairOf = (stream) => {
+  const [client, count] = stream.split('-').map(Number)
+  const from = (count * 13 + client) % wallets
+  return [from, (from + 1 + ((count * 7 + client * 3) % (wallets - 1))) % wallets]
+}
+
+if (options.replicaOf) {
+  const own = await openWallets(options.replicaOf)
+  const result = await load({ clients: options.clients, streams: wallets, seconds }, (_, id) =>
+    own.credit(Math.floor(Math.random() * wallets), id),
+  )
+  await own.close()
+  process.send(result, () => process.exit())
+} else await measure()
+
+async function measure() {
+  const server = await startPostgres()
+  try {
+    await migrate({ url: server.url, schema: SCHEMA, migrations: eventStoreMigrations })
+    const ours = await openWallets(server.url)
+    await ours.fund()
+    const wanted = (name) => options.only === undefined || options.only === name
+    const result = { conditions: { ...(await conditionsOf(server.url)), wallets, seconds, rounds, relay: 'off' } }
+    if (wanted('transfer')) result.transfers = await transfers(server.url, ours)
+    if (wanted('half')) result.half = await halfOfTop(ours)
+    await ours.close()
+    if (wanted('replicas')) result.replicas = await replicas(server.url)
+    if (options.json) console.log(JSON.stringify(result))
+    else print(result)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function transfers(url, ours) {
+  const crud = await openCrudWithLimits(url, {
+    ...options,
+    accounts: wallets,
+    fingerprint: FINGERPRINT,
+    actor: ACTOR,
+    answer: answerOf(randomUUID()),
+  })
+  const sides = {
+    ours: (stream, id) => ours.transfer(...pairOf(stream), id),
+    crud: (stream, id) => crud.transfer(id, ...pairOf(stream).map(String)),
+  }
+  const results = []
+  for (const clients of [64, 256]) {
+    const runs = { ours: [], crud: [] }
+    for (let round = 0; round < rounds; round++)
+      for (const side of round % 2 === 0 ? ['ours', 'crud'] : ['crud', 'ours'])
+        runs[side].push(await load({ clients, streams: wallets, seconds }, sides[side]))
+    const median = (all) => all.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(all.length / 2)]
+    results.push({ clients, ours: median(runs.ours), crud: median(runs.crud) })
+  }
+  await crud.close()
+  return results
+}
+
+/** Open loop: commands come at their times, whether or not those before them are answered, and count from when they were due. */
+async function halfOfTop(ours) {
+  const append = (_, id) => ours.credit(Math.floor(Math.random() * wallets), id)
+  const top = await load({ clients: 64, streams: wallets, seconds }, append)
+  const rate = top.perSecond / 2
+  const latencies = []
+  const running = []
+  const started = performance.now()
+  for (let sent = 0; sent < rate * seconds;) {
+    for (const due = ((performance.now() - started) / 1_000) * rate; sent < due; sent++) {
+      const at = started + (sent * 1_000) / rate
+      running.push(append('', randomUUID()).then(() => latencies.push(performance.now() - at)))
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await Promise.all(running)
+  return { top: top.perSecond, rate, ...quantiles(latencies) }
+}
+
+async function replicas(url) {
+  const results = []
+  for (const count of [1, 2, 3]) {
+    const args = [
+      '--replica-of',
+      url,
+      '--seconds',
+      String(seconds),
+      '--wallets',
+      String(wallets),
+      '--clients',
+      String(Math.floor(64 / count)),
+    ]
+    const each = await Promise.all(Array.from({ length: count }, () => replica(args)))
+    results.push({
+      replicas: count,
+      perSecond: each.reduce((sum, { perSecond }) => sum + perSecond, 0),
+      slowest_ms: Math.max(...each.map(({ max_ms }) => max_ms)),
+    })
+  }
+  return results.map((result) => ({ ...result, toOne: result.perSecond / results[0].perSecond }))
+}
+
+function replica(args) {
+  return new Promise((resolve, reject) => {
+    const child = fork(fileURLToPath(import.meta.url), args)
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`a replica ended with ${code} before it had measured`)))
+  })
+}
+
+function print({ conditions, transfers: moved, half, replicas: several }) {
+  console.log(
+    Object.entries(conditions)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(' · '),
+  )
+  if (moved) {
+    const table = new Table({
+      head: ['transfers', 'ours/s', 'p50 ms', 'p99 ms', 'CRUD/s', 'p50 ms', 'p99 ms', 'ratio'],
+      style: { head: [] },
+    })
+    const cells = ({ perSecond, p50_ms, p99_ms }) => [Math.round(perSecond), p50_ms.toFixed(1), p99_ms.toFixed(1)]
+    for (const { clients, ours, crud } of moved)
+      table.push([`${clients} clients`, ...cells(ours), ...cells(crud), (ours.perSecond / crud.perSecond).toFixed(2)])
+    console.log(table.toString())
+  }
+  if (half)
+    console.log(
+      `credits at ${Math.round(half.rate)}/s, half of the ${Math.round(half.top)}/s of 64 clients: p50 ${half.p50_ms.toFixed(1)} ms, p99 ${half.p99_ms.toFixed(1)} ms`,
+    )
+  for (const { replicas: count, perSecond, slowest_ms, toOne } of several ?? [])
+    console.log(
+      `${count} processes on the same wallets, 64 clients in all: ${Math.round(perSecond)}/s together, ${toOne.toFixed(2)} of one, slowest answer ${slowest_ms.toFixed(0)} ms`,
+    )
+}
