@@ -27,6 +27,8 @@ export interface StreamUpdate {
   readonly ref: StreamRef
   /** Undefined: what is known of it is wrong, load it again. */
   readonly entry: StreamEntry | undefined
+  /** What the batch was decided on. */
+  readonly base: StreamEntry
   readonly grown_bytes: number
 }
 
@@ -172,6 +174,12 @@ export class AppendBatch {
     return [ids, categories, baseVersions, baseHeads, nextVersions, nextHeads, nextTimes]
   }
 
+  /** The streams that the batch appends to, as they are when all of it is written. */
+  *presumed(): Iterable<{ readonly stream: string; readonly entry: StreamEntry; readonly grown_bytes: number }> {
+    for (const [stream, { base, current, grown_bytes }] of this.#streams)
+      if (current !== base) yield { stream, entry: current, grown_bytes }
+  }
+
   /** What the function's rows mean for each command, and what is now known of each stream. */
   outcome(rows: readonly StoreRow[]): BatchOutcome {
     const dropped = new Map(rows.filter(({ r_kind }) => r_kind <= 2).map((row) => [row.r_ordinal, row]))
@@ -195,13 +203,13 @@ export class AppendBatch {
       const tail = changed.get(index)
       if (tail) {
         const folded = foldRows(ref, base, tail)
-        updates.push({ stream, ref, entry: folded.complete ? folded.entry : undefined, grown_bytes })
-      } else if (current !== base) updates.push({ stream, ref, entry: current, grown_bytes })
+        updates.push({ stream, ref, entry: folded.complete ? folded.entry : undefined, base, grown_bytes })
+      } else if (current !== base) updates.push({ stream, ref, entry: current, base, grown_bytes })
     }
     return { verdicts, updates }
   }
 
-  /** The streams whose cached states a failed batch may have been decided on. */
+  /** All that its commands read. */
   streams(): Iterable<string> {
     return this.#streams.keys()
   }

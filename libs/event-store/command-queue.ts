@@ -12,6 +12,10 @@ import type { AnyStreamType } from './stream.js'
 
 const COMMANDS_PER_TRIP = 256
 const BYTES_PER_TRIP = 4_194_304
+/** While the database writes one batch the next is decided, on what that one will leave, and waits there for the store's lock. */
+const TRIPS = 2
+/** Fewer than these wait for the batch that is under way rather than take a commit of their own. */
+const WORTH_A_TRIP = 16
 /** A command refused this often by other writers is decided under the store's lock instead, where nobody can be faster. */
 const OPTIMISTIC_ATTEMPTS = 3
 const MOST_ATTEMPTS = 10
@@ -48,14 +52,18 @@ export interface CommandQueueOptions extends RetryPorts {
 }
 
 /**
- * `execute`: commands gather while a batch is under way, and go together when it is back; a lone command goes at once.
- * One batch at a time over one connection: measured, more made it slower.
+ * `execute`: commands gather while batches are under way, and go together when one is back; a lone command goes at once.
  */
 export class CommandQueue {
   readonly #running = new Map<string, { readonly fingerprint: string; readonly answered: Promise<Answered> }>()
   #ready: Queued[] = []
   #pumping: Promise<void> | undefined
+  /** Streams as batches under way will leave them. */
+  readonly #ahead = new Map<string, { readonly entry: StreamEntry; readonly batch: AppendBatch }>()
+  #connection: Promise<pg.PoolClient> | undefined
   #closed = false
+  /** One at a time after another writer was faster: what is decided ahead would build on what was refused. */
+  #trips = TRIPS
 
   constructor(private readonly options: CommandQueueOptions) {}
 
@@ -114,17 +122,27 @@ export class CommandQueue {
   }
 
   async #pump(): Promise<void> {
+    const underWay = new Map<Promise<void>, number>()
     try {
       // A lone command does not wait, nor does what came in the same moment.
       await Promise.resolve()
-      while (this.#ready.length > 0) {
-        const taken = this.#ready.slice(0, COMMANDS_PER_TRIP)
-        this.#ready = this.#ready.slice(taken.length)
-        await this.#run(this.#withoutLate(taken))
-        // Who was answered together comes again together, in one turn of the event loop.
-        if (taken.length > 1 || this.#ready.length > 0) await immediate()
+      while (this.#ready.length > 0 || underWay.size > 0) {
+        const sent = [...underWay.values()].reduce((sum, count) => sum + count, 0)
+        const most = Math.min(COMMANDS_PER_TRIP, Math.max(WORTH_A_TRIP, Math.ceil((sent + this.#ready.length) / this.#trips)))
+        const isWorthIt = underWay.size === 0 ? this.#ready.length > 0 : underWay.size < this.#trips && this.#ready.length >= WORTH_A_TRIP
+        if (isWorthIt) {
+          const taken = this.#ready.slice(0, most)
+          this.#ready = this.#ready.slice(taken.length)
+          const trip = this.#run(this.#withoutLate(taken)).finally(() => underWay.delete(trip))
+          underWay.set(trip, taken.length)
+        } else {
+          await Promise.race(underWay.keys())
+          // Who was answered together comes again together, in one turn of the event loop.
+          if (sent > 1 || this.#ready.length > 0) await immediate()
+        }
       }
     } finally {
+      if (this.#ready.length === 0) await this.#letGo(this.#connection, false)
       this.#pumping = this.#ready.length > 0 ? this.#pump() : undefined
     }
   }
@@ -161,23 +179,49 @@ export class CommandQueue {
   }
 
   async #sendOptimistic(sent: readonly Queued[]): Promise<void> {
-    const { clock, cache, pool } = this.options
+    const { clock, cache } = this.options
     const started_ms = clock.now()
     const batch = new AppendBatch((stream, ref) => {
-      const kept = cache.get(stream) ?? sent.find(({ loaded }) => loaded.has(stream))?.loaded.get(stream)
+      const kept = this.#ahead.get(stream)?.entry ?? cache.get(stream) ?? sent.find(({ loaded }) => loaded.has(stream))?.loaded.get(stream)
       return kept ?? emptyEntry(ref.type as AnyStreamType)
     }, started_ms)
     for (const { checked } of sent) {
       if (batch.bytes > BYTES_PER_TRIP) break
       batch.decide(checked)
     }
+    // Until this one has come to its end, what comes after it builds on what it will leave. Should it fail, that one finds the streams changed.
+    for (const { stream, entry } of batch.presumed()) this.#ahead.set(stream, { entry, batch })
     if (batch.length < sent.length) this.#ready = [...sent.slice(batch.length), ...this.#ready]
     let retried = false
-    const rows = await retrying(this.options, (attempt) => {
-      retried = attempt > 0
-      return batch.send(pool)
-    })
-    this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
+    try {
+      const rows = await retrying(this.options, (attempt) => {
+        retried = attempt > 0
+        return this.#inOrder((client) => batch.send(client))
+      })
+      this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
+    } finally {
+      for (const stream of batch.streams()) if (this.#ahead.get(stream)?.batch === batch) this.#ahead.delete(stream)
+    }
+  }
+
+  /** All over one connection, so that batches arrive in the order in which they were decided. It is kept while they follow one another. */
+  async #inOrder<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const connection = (this.#connection ??= this.options.pool.connect())
+    try {
+      return await work(await connection)
+    } catch (error) {
+      if (classifyFailure(error) !== 'bug') await this.#letGo(connection, true)
+      throw error
+    }
+  }
+
+  async #letGo(connection: Promise<pg.PoolClient> | undefined, isBroken: boolean): Promise<void> {
+    if (!connection || this.#connection !== connection) return
+    this.#connection = undefined
+    await connection.then(
+      (client) => client.release(isBroken),
+      () => undefined,
+    )
   }
 
   /** The same inside a transaction that holds the lock from its first append to its commit. */
@@ -206,9 +250,11 @@ export class CommandQueue {
   }
 
   #settle(sent: readonly Queued[], { verdicts, updates }: BatchOutcome, retried: boolean, started_ms: number): void {
-    for (const { stream, entry, grown_bytes } of updates) {
-      if (entry) this.options.cache.put(stream, entry, grown_bytes)
-      else this.options.cache.drop(stream)
+    const { cache } = this.options
+    for (const { stream, entry, base, grown_bytes } of updates) {
+      if (entry) cache.put(stream, entry, grown_bytes)
+      // It may have been put right meanwhile.
+      else if (cache.get(stream)?.head.equals(base.head)) cache.drop(stream)
     }
     const again: Queued[] = []
     sent.forEach((queued, at) => {
@@ -221,6 +267,7 @@ export class CommandQueue {
       if (queued.attempts < MOST_ATTEMPTS) again.push(queued)
       else queued.reject(new StoreUnavailable('other writers were faster each time'))
     })
+    this.#trips = again.length > 0 ? 1 : TRIPS
     this.options.onCommitted(updates)
     this.options.onBatch({ commands: sent.length, refused: again.length, duration_ms: this.options.clock.now() - started_ms })
     if (again.length > 0) this.#admit(again, true)

@@ -26,7 +26,7 @@ import {
 import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
 export interface EventStoreOptions {
-  /** For reads, snapshots, the outbox and upkeep. The batches and their loads have two connections of their own. */
+  /** For reads, snapshots, the outbox and upkeep. The batches and their loads have three connections of their own. */
   readonly pool: pg.Pool
   readonly postgres: PostgresConfig
   readonly types: readonly AnyStreamType[]
@@ -79,7 +79,7 @@ class PgEventStore implements EventStore {
     this.#types = typesByCategory(options.types)
     this.#events = pgEvents(pool, this.#types, clock)
     this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024)
-    this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 2 })
+    this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 3 })
     this.#snapshots = new Snapshotter(pool, (stream, version) => this.#cache.snapshotTaken(stream, version), onError)
     this.#retry = { clock, random, retryFor_ms: options.retryFor_ms ?? 2_000 }
     this.#queue = new CommandQueue({
@@ -180,7 +180,7 @@ class PgEventStore implements EventStore {
       const found = loaded.get(stream)
       if (!found || found.entry.version === 0) continue
       this.#cache.put(stream, found.entry, 0, found.snapshotVersion || undefined)
-      if (found.foldedEvents > 0) this.#requestSnapshots([{ stream, ref, entry: found.entry, grown_bytes: 0 }])
+      if (found.foldedEvents > 0) this.#requestSnapshots([{ stream, ref, entry: found.entry }])
     }
     return loaded
   }
@@ -192,7 +192,7 @@ class PgEventStore implements EventStore {
     }
   }
 
-  #requestSnapshots(updates: readonly StreamUpdate[]): void {
+  #requestSnapshots(updates: readonly Pick<StreamUpdate, 'stream' | 'ref' | 'entry'>[]): void {
     for (const { stream, ref, entry } of updates) {
       const every = ref.type.snapshotEvery
       if (!entry || every <= 0) continue
