@@ -1,8 +1,8 @@
 // The layers of docs/architecture.md, as rules. `npm run check` plants a violation of each first, to prove that it can fail.
 const lib = (names) => `^libs/(${names})/`
 const above = {
-  kernel: 'contracts|postgres|event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
-  'contracts|postgres': 'event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
+  kernel: 'contracts|postgres|tracing|event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
+  'contracts|postgres|tracing': 'event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
   'event-store': 'contracts|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
   messaging: 'event-store|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
   'projections|saga|platform': 'order|order-http|payment-http|stock|wallet|payment|fraud',

@@ -18,7 +18,7 @@ const CONFIGURATION = [
 ]
 const LIBS_ABOVE = [
   ['kernel-points-down', 'libs/kernel', '#contracts'],
-  ['contracts-postgres-points-down', 'libs/postgres', '#messaging'],
+  ['contracts-postgres-tracing-points-down', 'libs/postgres', '#messaging'],
   ['event-store-points-down', 'libs/event-store', '#messaging'],
   ['messaging-points-down', 'libs/messaging', '#event-store'],
   ['projections-saga-platform-points-down', 'libs/saga', '#order'],

@@ -7,6 +7,7 @@ import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
 import { Life, openLog, openSubjectKeys, reporter, topicSpecs, watchConsumer, watchStandings } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { openTracing } from '#tracing'
 import { DataSource } from 'typeorm'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
@@ -27,6 +28,8 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   const { clock = systemClock, driver = openLog(NAME, config), keys, logTo } = parts
   const pool = createPool(postgresOf(config, MESSAGING_CONNECTIONS))
   const life = new Life()
+  const tracing = await openTracing(NAME, config)
+  life.closes(() => tracing?.close() ?? Promise.resolve())
   life.closes(() => pool.end())
   if (!parts.driver) life.closes(() => driver.close())
   try {
@@ -38,6 +41,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
         description: 'Orders, their history, products and stock, as read models.',
         config,
         clock,
+        tracing,
         ...(keys && { keys }),
         ...(logTo && { logTo }),
       },
@@ -54,6 +58,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
       listener: watchConsumer(app, reporter(app)),
       contracts: CONTRACTS,
+      tracing,
     })
     watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })

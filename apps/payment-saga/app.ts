@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
+import type { Tracing } from '#tracing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { paymentSagaHandlers } from './handlers.js'
 import type { PaymentSagaConfig } from './payment-saga.config.js'
@@ -20,11 +21,21 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       types: [sagaStream],
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],
-      module: async ({ pool, postgres, transactions, store, clock, ids, life, report }) => {
+      module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {
         const sagas = pgSagaStore(pool, postgres)
-        const provider = providerOf(config, clock)
+        const provider = providerOf(config, clock, tracing)
         const sealed = openSubjectKeys('payment-saga', config, { clock, life })
-        const ports = { commands: store, sagas, webhooks: pgWebhookStore(pool), transactions, clock, provider, sealed, onError: report }
+        const ports = {
+          commands: store,
+          sagas,
+          webhooks: pgWebhookStore(pool),
+          transactions,
+          clock,
+          provider,
+          sealed,
+          onError: report,
+          tracing,
+        }
         const { engine, inbox, worker, webhooks } = paymentSagaHandlers(ports, config)
         await engine.checkDefinitions()
         life.works(worker, webhooks)
@@ -34,10 +45,11 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
     parts,
   )
 
-const providerOf = (config: PaymentSagaConfig, clock: Clock): SandboxProvider =>
+const providerOf = (config: PaymentSagaConfig, clock: Clock, tracing: Tracing | undefined): SandboxProvider =>
   new SandboxProvider({
     url: config.PROVIDER_URL,
     apiKey: config.PROVIDER_API_KEY,
     clock,
+    tracing,
     timeout_ms: { authorise: 5_000, find: 2_000, change: 5_000 },
   })

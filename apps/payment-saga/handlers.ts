@@ -2,6 +2,7 @@ import type { Commands, SealedTexts } from '#event-store'
 import type { Clock, Transactions } from '#kernel'
 import type { PaymentProvider } from '#payment'
 import { SagaDefinitions, SagaEngine, SagaInbox, SagaWorker, type SagaStore } from '#saga'
+import type { Tracing } from '#tracing'
 import { routes } from './messages/routes.js'
 import type { PaymentSagaConfig } from './payment-saga.config.js'
 import { paymentActivities } from './provider/activities.js'
@@ -18,6 +19,7 @@ export interface PaymentSagaPorts {
   readonly provider: PaymentProvider
   /** Opens the instruments. */
   readonly sealed: SealedTexts
+  readonly tracing?: Tracing | undefined
   onError?(error: unknown, during: string): void
 }
 
@@ -28,7 +30,7 @@ export type PaymentSagaSettings = Pick<
 
 /** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
 export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSagaSettings) => {
-  const { commands, sagas, transactions, clock, provider, sealed, onError } = ports
+  const { commands, sagas, transactions, clock, provider, sealed, onError, tracing } = ports
   const timeout_ms = settings.ACTIVITY_TIMEOUT_MS
   const engine = new SagaEngine({
     commands,
@@ -40,7 +42,7 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
   // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
   const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000 })
   const worker = new SagaWorker(
-    { engine, store: sagas, transactions, clock, activities, ...(onError ? { onError } : {}) },
+    { engine, store: sagas, transactions, clock, activities, tracing, ...(onError ? { onError } : {}) },
     { concurrency: settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },
   )
   const webhooks = new WebhookInbox({

@@ -1,4 +1,5 @@
 import { systemRandom, type Clock, type Random, type Transaction } from '#kernel'
+import type { Tracing } from '#tracing'
 import { asPg, createPool, type PostgresConfig } from '#postgres'
 import type pg from 'pg'
 import type { StreamUpdate } from './batch.js'
@@ -23,6 +24,7 @@ import {
   type StreamRef,
   type StreamState,
 } from './store.js'
+import { traceCommands } from './traced.js'
 import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
 export interface EventStoreOptions {
@@ -43,6 +45,8 @@ export interface EventStoreOptions {
   readonly commandRetention_ms?: number
   readonly sweepEvery_ms?: number
   readonly retryFor_ms?: number
+  /** Where spans are kept: one for each command. */
+  readonly tracing?: Tracing | undefined
   /** For metrics. */
   readonly onBatch?: (report: BatchReport) => void
   /** Faults of what runs beside the requests: snapshots, sweeps. They are tried again by themselves. */
@@ -103,11 +107,20 @@ class PgEventStore implements EventStore {
     })
   }
 
-  execute(command: Command): Promise<Answered> {
-    return this.#queue.execute(command)
+  async execute(command: Command): Promise<Answered> {
+    if (!this.options.tracing) return this.#queue.execute(command)
+    const [answered] = await traceCommands(this.options.tracing, [command], ([traced = command]) =>
+      this.#queue.execute(traced).then((each) => [each]),
+    )
+    if (!answered) throw new Error('a command was left without an answer')
+    return answered
   }
 
-  async executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]> {
+  executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]> {
+    return traceCommands(this.options.tracing, commands, (traced) => this.#executeAll(traced, tx))
+  }
+
+  async #executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]> {
     const distinct = new Map<string, Command>()
     for (const command of commands) {
       const first = distinct.get(command.id) ?? command

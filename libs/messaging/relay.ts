@@ -1,8 +1,10 @@
 import { systemClock, systemRandom, type Clock, type Outbox, type OutboxEntry, type Random } from '#kernel'
+import type { Tracing } from '#tracing'
 import { randomUUID } from 'node:crypto'
 import { backoff_ms } from './backoff.js'
 import { encodeMessage } from './cloud-events.js'
 import type { LogDriver, LogProducer, LogRecord } from './log.js'
+import { publishing, type Publishing } from './publishing.js'
 import { Wakeup } from './wakeup.js'
 
 export interface RelayListener {
@@ -27,6 +29,8 @@ export interface RelayOptions {
   readonly leaseTtl_ms?: number
   /** The slow poll behind the doorbell; 1 s. */
   readonly poll_ms?: number
+  /** Where spans are kept: one for each message that is published. */
+  readonly tracing?: Tracing | undefined
 }
 
 class LeaseLost extends Error {}
@@ -161,17 +165,24 @@ export class Relay {
   }
 
   async #send(producer: LogProducer, page: readonly OutboxEntry[], position: bigint): Promise<void> {
-    const records = page.flatMap((entry) => this.#encode(entry))
-    if (records.length > 0) await producer.send(records)
+    const { sent, end } = publishing(this.options.tracing, page)
+    const records = page.flatMap((entry) => this.#encode(entry, sent))
+    try {
+      if (records.length > 0) await producer.send(records)
+      end()
+    } catch (error) {
+      end(error)
+      throw error
+    }
     this.#position = position
     this.#healthy = true
     const oldest = page.find(({ messages }) => messages.length > 0)
     if (oldest) this.options.listener?.onSent?.({ messages: records.length, delay_ms: this.#clock.now() - oldest.time, position })
   }
 
-  #encode({ position, time, messages }: OutboxEntry): readonly LogRecord[] {
+  #encode({ position, time, messages }: OutboxEntry, sent: Publishing['sent']): readonly LogRecord[] {
     const { incarnation } = this.#outbox
-    return messages.map((message, ordinal) => encodeMessage(message, this.options.app, time, { incarnation, position, ordinal }))
+    return messages.map((message, ordinal) => encodeMessage(sent(message), this.options.app, time, { incarnation, position, ordinal }))
   }
 
   #read(after: bigint): Promise<readonly OutboxEntry[]> {

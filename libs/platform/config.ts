@@ -1,3 +1,4 @@
+import { tracingConfig } from '#tracing'
 import envSchema from 'env-schema'
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -55,6 +56,7 @@ export const baseConfig = {
     default: 'info',
     description: 'The least level of log lines that are written.',
   }),
+  ...tracingConfig,
 } satisfies TProperties
 
 /** What the apps are told besides that make or read what is sealed under the keys of persons. */

@@ -44,4 +44,4 @@ export {
   type ProblemBody,
 } from './errors/problem.js'
 export { Metrics } from './observability/metrics.js'
-export { continueTrace, currentTrace, traceOf, withTrace, type Trace } from './observability/trace.js'
+export { traceOf } from './observability/request-trace.js'

@@ -5,7 +5,7 @@ import { parseActionKey, sagaIdFor } from './ids.js'
 import type { InputAnswer, SagaInput } from './input.js'
 import { react, type Reaction, type ReactionRefused } from './react.js'
 import { rowOf, taskChanges } from './rows.js'
-import { hasEnded, sagaStream, type SagaState } from './state.js'
+import { hasEnded, ownContext, sagaStream, type SagaState } from './state.js'
 import type { SagaStore, TakingAtSave } from './store.js'
 
 /** Tells may lead to tells; a chain longer than this is a mistake in the definitions. */
@@ -210,7 +210,7 @@ const isInStream = (input: SagaInput): boolean =>
 
 /** What a reaction means to other sagas: messages and starts, children of its steps, and its end to its parent. */
 const toldInputs = ({ tells, children, reports, state }: Reaction, from: SagaInput): readonly SagaInput[] => {
-  const context = { ...from.context, correlationId: state.correlationId, causationId: from.id }
+  const context = { ...ownContext(state, from.context), causationId: from.id }
   const own = state.id
   return [
     ...tells.map((tell): SagaInput => {

@@ -2,7 +2,7 @@ import type { JsonObject, OutgoingMessage } from '#kernel'
 import type { AnySaga, Tell } from './definition.js'
 import { parseActionKey } from './ids.js'
 import type { ActivityOutcome, OperatorAction, SagaInput } from './input.js'
-import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, type SagaEvent, type SagaState } from './state.js'
+import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, ownContext, type SagaEvent, type SagaState } from './state.js'
 import { misfitOf } from './misfit.js'
 import { Turn, viewOf, type Child } from './turn.js'
 
@@ -87,6 +87,7 @@ const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
       definition: definition.version,
       correlationKey: input.correlationKey,
       correlationId: input.context.correlationId,
+      ...(input.context.traceparent === undefined ? {} : { traceparent: input.context.traceparent }),
       data: input.data,
       registered: definition.steps.filter((step) => !step.does && step.undo).map(({ name }) => name),
       ...(definition.onlyForward ? { onlyForward: true } : {}),
@@ -215,7 +216,6 @@ const reported = (turn: Turn): readonly Report[] => {
 
 const published = (turn: Turn, before: SagaState, version: number): readonly OutgoingMessage[] => {
   if (turn.state.phase === 'new' || turn.events.length === 0) return []
-  const context = { ...turn.input.context, correlationId: turn.state.correlationId }
   const was = before.phase === 'new' ? undefined : viewOf(before)
-  return turn.definition.publishes?.(turn.saga, was, { version, at: turn.at, context }) ?? []
+  return turn.definition.publishes?.(turn.saga, was, { version, at: turn.at, context: ownContext(turn.state, turn.input.context) }) ?? []
 }

@@ -79,6 +79,13 @@ const taskOf = (definition: AnySaga, state: SagaState, { name, dueAt, attempt, o
   const step = definition.steps.find((each) => each.name === of.step)
   const action = of.side === 'do' ? step?.does : step?.undo
   if (action?.kind !== 'activity') throw new Error(`${definition.type} v${definition.version}: ${of.step} is no activity`)
-  const run = { activity: action.activity, attempt, input: action.input(viewOf(state)), startedAt: of.action.startedAt }
+  const { traceparent } = state
+  const run = {
+    activity: action.activity,
+    attempt,
+    input: action.input(viewOf(state)),
+    startedAt: of.action.startedAt,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
   return { ...task, run }
 }

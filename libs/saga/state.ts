@@ -1,5 +1,6 @@
 import type { StreamType } from '#event-store'
-import type { JsonObject } from '#kernel'
+import type { JsonObject, MessageContext } from '#kernel'
+import { sameTrace } from '#tracing'
 import type { Side } from './ids.js'
 
 /** `RUNNING` works by itself; `WAITING` waits for a person, a provider or a time; `NEEDS_ATTENTION` waits for an operator. */
@@ -54,6 +55,8 @@ export interface SagaState {
   readonly id: string
   readonly correlationKey: string
   readonly correlationId: string
+  /** Of its start: the trace that everything it does belongs to. */
+  readonly traceparent?: string
   readonly phase: 'new' | 'forward' | 'back' | 'completed' | 'compensated'
   readonly data: JsonObject
   /** The steps that go forward now: one, and those beside it. */
@@ -95,6 +98,7 @@ export type SagaEvent =
         readonly definition: number
         readonly correlationKey: string
         readonly correlationId: string
+        readonly traceparent?: string
         readonly data: JsonObject
         readonly registered: readonly string[]
         readonly onlyForward?: boolean
@@ -163,7 +167,7 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
   const state = { ...before, updatedAt: event.data.at }
   switch (event.type) {
     case 'SagaStarted': {
-      const { sagaId, saga, definition, correlationKey, correlationId, data, registered, onlyForward, parent, at } = event.data
+      const { sagaId, saga, definition, correlationKey, correlationId, traceparent, data, registered, onlyForward, parent, at } = event.data
       const start = {
         id: sagaId,
         type: saga,
@@ -172,6 +176,7 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
         correlationId,
         registered,
         startedAt: at,
+        ...(traceparent !== undefined && { traceparent }),
         ...(parent && { parent }),
       }
       return { ...state, ...start, phase: 'forward', pastPivot: onlyForward === true, data: { ...data, ...state.data } }
@@ -326,4 +331,10 @@ const without = <T extends object, K extends keyof T>(value: T, ...keys: readonl
   const copy = { ...value }
   for (const key of keys) delete copy[key]
   return copy
+}
+
+/** Of what a saga sends: its own business transaction, and its own trace, also where a webhook, an operator or a timer led to it. */
+export const ownContext = ({ correlationId, traceparent: own }: SagaState, { traceparent, ...context }: MessageContext): MessageContext => {
+  const kept = own === undefined || sameTrace(traceparent, own) ? traceparent : own
+  return { ...context, correlationId, ...(kept === undefined ? {} : { traceparent: kept }) }
 }

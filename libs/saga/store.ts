@@ -26,7 +26,13 @@ export interface SagaTask {
   readonly dueAt: number
   readonly correlationId: string
   /** Absent for a timer. */
-  readonly run?: { readonly activity: string; readonly attempt: number; readonly input: JsonObject; readonly startedAt: number }
+  readonly run?: {
+    readonly activity: string
+    readonly attempt: number
+    readonly input: JsonObject
+    readonly startedAt: number
+    readonly traceparent?: string
+  }
 }
 
 /** A task taken by a worker. Should it not be settled before its lease ends it is due again, under a higher epoch. */

@@ -3,7 +3,7 @@ import type { JsonObject, OutgoingMessage } from '#kernel'
 import { stagesOf, type Action, type AnySaga, type Saga, type Step } from './definition.js'
 import { actionKey, type Side } from './ids.js'
 import type { ActivityOutcome, SagaInput } from './input.js'
-import { actionOf, evolve, hasEnded, statusOf, type SagaEvent, type SagaState } from './state.js'
+import { actionOf, evolve, hasEnded, ownContext, statusOf, type SagaEvent, type SagaState } from './state.js'
 
 const REPEAT_MOST_MS = 5 * 60_000
 
@@ -162,8 +162,7 @@ export class Turn {
   }
 
   send(action: Action<JsonObject> & { kind: 'command' }, id: string): void {
-    const context = { ...this.input.context, correlationId: this.state.correlationId }
-    this.messages.push(action.message(this.saga, { id, replyTo: this.state.id, context }))
+    this.messages.push(action.message(this.saga, { id, replyTo: this.state.id, context: ownContext(this.state, this.input.context) }))
   }
 
   #settleStep(name: string, outcome: ActivityOutcome, by?: string): void {

@@ -1,5 +1,6 @@
 import { systemRandom, type Clock, type JsonObject, type MessageContext, type Random, type Transaction, type Transactions } from '#kernel'
 import { isTransient } from '#messaging'
+import { readTrace, withTrace, type Tracing } from '#tracing'
 import type { SagaEngine } from './engine.js'
 import type { ActivityOutcome, InputAnswer, SagaInput } from './input.js'
 import type { SagaState } from './state.js'
@@ -28,6 +29,8 @@ export interface SagaWorkerPorts {
   readonly clock: Clock
   readonly activities: Readonly<Record<string, Activity>>
   readonly random?: Random
+  /** Where spans are kept: one for each run of an activity. */
+  readonly tracing?: Tracing | undefined
   readonly onError?: (error: unknown, during: string) => void
 }
 
@@ -303,26 +306,25 @@ export class SagaWorker {
     return { task, input: task.run ? await this.#run(task, task.run) : timerInput(task) }
   }
 
-  async #run(task: ClaimedTask, { activity, attempt, input, startedAt }: NonNullable<ClaimedTask['run']>): Promise<SagaInput> {
+  async #run(task: ClaimedTask, { activity, attempt, input, startedAt, traceparent }: NonNullable<ClaimedTask['run']>): Promise<SagaInput> {
+    const attributes = { 'bahi.correlation_id': task.correlationId, 'bahi.saga.attempt': attempt }
+    const span = this.ports.tracing?.start(`run ${activity}`, { parent: traceparent, attributes })
+    const trace = span?.trace ?? readTrace(traceparent)
     const run = { sagaId: task.sagaId, key: task.name, attempt, input, startedAt, now: this.ports.clock.now() }
     let outcome: ActivityOutcome
     try {
       const perform = this.ports.activities[activity]
       if (!perform) throw new Error(`no activity ${activity}`)
-      outcome = await this.#inTime((signal) => perform(run, signal))
+      const inTime = () => this.#inTime((signal) => perform(run, signal))
+      outcome = await (trace ? withTrace(trace, inTime) : inTime())
     } catch (error) {
       this.ports.onError?.(error, activity)
       outcome = { outcome: 'unknown', detail: error instanceof Error ? error.name : 'thrown' }
     }
-    return {
-      kind: 'outcome',
-      id: `${task.name}/${task.epoch}`,
-      sagaId: task.sagaId,
-      context: contextOf(task),
-      key: task.name,
-      outcome,
-      ran: true,
-    }
+    span?.set({ 'bahi.outcome': outcome.outcome })
+    span?.end()
+    const context = { ...contextOf(task), ...(trace ? { traceparent: trace.traceparent } : {}) }
+    return { kind: 'outcome', id: `${task.name}/${task.epoch}`, sagaId: task.sagaId, context, key: task.name, outcome, ran: true }
   }
 
   /** Aborts it when its time is over, and does not wait for one that does not listen. */

@@ -4,6 +4,7 @@ import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
 import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions, type BaseConfig } from '#platform'
+import { openTracing, type Tracing } from '#tracing'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -24,6 +25,7 @@ export interface ServiceContext {
   readonly postgres: PostgresConfig
   readonly transactions: Transactions
   readonly store: EventStore
+  readonly tracing: Tracing | undefined
   readonly clock: Clock
   readonly ids: Ids
   readonly random: Random
@@ -55,6 +57,8 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   const { name, config } = spec
   const { clock = systemClock, driver = openLog(name, config) } = parts
   const life = new Life()
+  const tracing = await openTracing(name, config)
+  life.closes(() => tracing?.close() ?? Promise.resolve())
   if (!parts.driver) life.closes(() => driver.close())
   // Until the app is there and has a log.
   let onError = (error: unknown, _during?: string): void =>
@@ -78,6 +82,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       publish: spec.publish,
       clock,
       app: name,
+      tracing,
       onBackgroundError: (error) => report(error, 'event store'),
     })
     life.closes(() => store.close())
@@ -87,13 +92,33 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       app: name,
       clock,
       random: systemRandom,
+      tracing,
       listener: { onError: ({ error }) => report(error, 'relay'), onSent: (page) => onSent(page) },
     })
     life.works(relay)
     const transactions = pgTransactions(pool)
-    const context: ServiceContext = { pool, postgres, transactions, store, clock, ids: systemIds, random: systemRandom, life, report }
+    const context: ServiceContext = {
+      pool,
+      postgres,
+      transactions,
+      store,
+      tracing,
+      clock,
+      ids: systemIds,
+      random: systemRandom,
+      life,
+      report,
+    }
     const { keys, logTo } = parts
-    const options: AppOptions = { name, config, description: spec.description, clock, ...(keys && { keys }), ...(logTo && { logTo }) }
+    const options: AppOptions = {
+      name,
+      config,
+      description: spec.description,
+      clock,
+      tracing,
+      ...(keys && { keys }),
+      ...(logTo && { logTo }),
+    }
     const app = await createApp(ServiceModule.around(await spec.module(context), life), options)
     onError = reporter(app)
     ;({ onSent } = watchRelay(app, relay))
@@ -105,6 +130,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       clock,
       listener: watchConsumer(app, report),
       contracts: CONTRACTS,
+      tracing,
     })
     watchStandings(app, strategy, clock)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })

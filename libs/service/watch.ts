@@ -2,6 +2,7 @@ import type { Clock } from '#kernel'
 import type { ConsumerListener, Relay, RelayListener, Standing } from '#messaging'
 import type { LogServer } from '#messaging/nest'
 import { APP_LOG, Metrics } from '#platform'
+import { readTrace } from '#tracing'
 import type { INestApplication } from '@nestjs/common'
 import type { Logger } from 'pino'
 
@@ -46,14 +47,14 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
       retries.inc({ topic })
       log.warn({ err: error, topic }, 'a batch is delivered again')
     },
-    onDeferred: ({ partition: { topic }, messages, error }) => {
+    onDeferred: ({ partition: { topic }, messages, error, traceparent }) => {
       deferred.inc({ topic }, messages)
-      log.warn({ err: error, topic, messages }, 'messages are put aside, and tried again')
+      log.warn({ err: error, topic, messages, traceId: readTrace(traceparent)?.traceId }, 'messages are put aside, and tried again')
     },
-    onParked: ({ id, partition: { topic, partition }, attempts, errorClass }) => {
+    onParked: ({ id, partition: { topic, partition }, attempts, errorClass, traceparent }) => {
       parked.inc({ topic })
       log.error(
-        { id, topic, partition, attempts, errorClass },
+        { id, topic, partition, attempts, errorClass, traceId: readTrace(traceparent)?.traceId },
         'a message is parked in the dead letters: mend the cause, then send it back',
       )
     },

@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel'
 import { paise, type JsonObject } from '#kernel'
 import type { AuthoriseRequest, PaymentProvider, ProviderAnswer, ProviderPayment } from '#payment'
+import { currentTrace, type Tracing } from '#tracing'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { CircuitBreaker } from './circuit-breaker.js'
@@ -13,6 +14,7 @@ export interface SandboxProviderOptions {
   /** How long an answer may take, by call. */
   readonly timeout_ms: { readonly authorise: number; readonly find: number; readonly change: number }
   readonly breaker?: CircuitBreaker
+  readonly tracing?: Tracing | undefined
   readonly fetch?: typeof fetch
 }
 
@@ -79,18 +81,32 @@ export class SandboxProvider implements PaymentProvider {
     if (signal.aborted) return { known: 'unknown', detail: 'not sent: its time is over' }
     const ended = this.breaker.admit()
     if (!ended) return { known: 'unknown', detail: 'not sent: the provider is down' }
+    const parent = currentTrace()
+    const span = this.options.tracing?.start(`${method} provider`, {
+      kind: 'client',
+      parent: parent?.traceparent,
+      attributes: { 'http.request.method': method, 'server.address': new URL(this.options.url).host },
+    })
+    const traceparent = (span?.trace ?? parent)?.traceparent
     try {
       const response = await this.#fetch(`${this.options.url}${path}`, {
         method,
-        headers: { 'x-api-key': this.options.apiKey, ...(body ? { 'content-type': 'application/json' } : {}) },
+        headers: {
+          'x-api-key': this.options.apiKey,
+          ...(body ? { 'content-type': 'application/json' } : {}),
+          ...(traceparent === undefined ? {} : { traceparent }),
+        },
         ...(body ? { body: JSON.stringify(body) } : {}),
         redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]),
       })
+      span?.set({ 'http.response.status_code': response.status })
       const answer = readAnswer(response.status, await boundedJson(response))
+      span?.end()
       ended(response.status >= 500 || response.status === 429 ? 'failed' : 'succeeded')
       return answer
     } catch (error) {
+      span?.end(error)
       ended('failed')
       // The error's name only: a message may quote what was sent.
       return { known: 'unknown', detail: error instanceof Error ? error.name : 'no answer' }

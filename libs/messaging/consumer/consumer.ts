@@ -1,5 +1,6 @@
 import { REDRIVES } from '#contracts'
 import { systemClock, systemRandom, type Clock, type IncomingMessage, type Random, type Transactions } from '#kernel'
+import type { Tracing } from '#tracing'
 import { isTransient, UnknownVersion } from '../failure.js'
 import {
   partitionName,
@@ -18,6 +19,7 @@ import { LogGap } from './log-gap.js'
 import { PartitionConsumer } from './partition.js'
 import { Standings } from './standings.js'
 import type { ConsumerStore } from './store.js'
+import { inTraceOf, traced } from './traced.js'
 
 export interface ConsumerOptions {
   readonly driver: LogDriver
@@ -46,6 +48,8 @@ export interface ConsumerOptions {
   readonly contracts?: readonly { readonly topic: string; readonly type: string; readonly version: number }[]
   /** How often to tell the log where this member stands; never unless given. */
   readonly tell_ms?: number
+  /** Where spans are kept. */
+  readonly tracing?: Tracing | undefined
 }
 
 /**
@@ -206,7 +210,10 @@ export class Consumer {
   #handlerOf(topic: string): BatchHandler | undefined {
     if (topic === REDRIVES) return this.#redrives
     const handler = this.handlers.get(topic)
-    return handler && ((messages) => (this.#expectKnownVersions(messages), handler(messages)))
+    if (!handler) return undefined
+    const { tracing, group } = this.options
+    const known: BatchHandler = (messages) => (this.#expectKnownVersions(messages), handler(messages))
+    return tracing ? traced(tracing, group, known) : (messages) => inTraceOf(messages, () => known(messages))
   }
 
   /** A newer minor version only has fields that are passed over, and the same number; another number is another shape. */

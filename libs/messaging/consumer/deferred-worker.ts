@@ -128,7 +128,8 @@ export class DeferredWorker {
       return hold || !there || (await store.waits(tx, group, partition.place, record.key))
     })
     if (!waits) partition.release(record.key, version)
-    listener?.onParked?.({ id: letter.id, partition: partition.place, attempts, errorClass: failure.errorClass })
+    const { traceparent } = record.headers
+    listener?.onParked?.({ id: letter.id, partition: partition.place, attempts, errorClass: failure.errorClass, traceparent })
   }
 
   async #postpone(deferred: DeferredMessage, attempts: number): Promise<void> {

@@ -19,12 +19,18 @@ export interface ConsumerListener {
   }): void
   /** The batch will be delivered again: a dependency is away, or the fence was lost. */
   onRetry?(failure: { readonly partition: TopicPartition; readonly error: unknown }): void
-  onDeferred?(deferred: { readonly partition: TopicPartition; readonly messages: number; readonly error?: unknown }): void
+  onDeferred?(deferred: {
+    readonly partition: TopicPartition
+    readonly messages: number
+    readonly error?: unknown
+    readonly traceparent?: string | undefined
+  }): void
   onParked?(letter: {
     readonly id: string
     readonly partition: TopicPartition
     readonly attempts: number
     readonly errorClass: string
+    readonly traceparent: string | undefined
   }): void
   /** A partition stands: its place is not in the log. Told once; `healthy()` is false for as long as it stands. */
   onLogGap?(gap: LogGap): void

@@ -219,7 +219,9 @@ export class PartitionConsumer {
     })
     for (const { record } of behind) this.#putBehind(record.key)
     await this.#write(records, { ...sorted, behind: inOrder([...sorted.behind, ...behind]) }, signal, noEffect)
-    for (const { error } of failures) this.options.listener?.onDeferred?.({ partition: this.place, messages: 1, error })
+    for (const { message, error } of failures) {
+      this.options.listener?.onDeferred?.({ partition: this.place, messages: 1, error, traceparent: message.context.traceparent })
+    }
   }
 
   /** The message at fault goes aside, and with it what comes later of its key. */
@@ -230,7 +232,8 @@ export class PartitionConsumer {
     const failed = records.map((record) => ({ record, attempts: 1, failure: reportOf(error), due_ms }))
     for (const { key } of records) this.#putBehind(key)
     await this.#write(records, { ...sorted, fresh: [], behind: failed }, signal, noEffect)
-    this.options.listener?.onDeferred?.({ partition: this.place, messages: failed.length, error })
+    const traceparent = records[0]?.headers['traceparent']
+    this.options.listener?.onDeferred?.({ partition: this.place, messages: failed.length, error, traceparent })
   }
 
   async #write(
@@ -259,8 +262,9 @@ export class PartitionConsumer {
     this.#next = to
     this.#marks = sorted.marks
     for (const { record } of sorted.behind) this.#putBehind(record.key)
-    for (const { id, attempts, failure } of sorted.unreadable) {
-      this.options.listener?.onParked?.({ id, partition: this.place, attempts, errorClass: failure.errorClass })
+    for (const { id, record, attempts, failure } of sorted.unreadable) {
+      const { traceparent } = record.headers
+      this.options.listener?.onParked?.({ id, partition: this.place, attempts, errorClass: failure.errorClass, traceparent })
     }
     if (sorted.behind.length + sorted.unreadable.length > 0) this.options.onAside()
     return commit_ms

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { problemOf } from '../errors/problem-filter.js'
 import { Problem, PROBLEM_JSON, problemBytes } from '../errors/problem.js'
 import { SECURITY_HEADERS } from './security-headers.js'
-import { continueTrace, traceOf } from '../observability/trace.js'
+import { traceOf } from '../observability/request-trace.js'
+import { continueTrace } from '#tracing'
 
 /** What Node's HTTP parser refuses has no request: the answer is written on the socket, and the connection ends. */
 export const answerHttpErrors = (error: Error & { readonly code?: string }, socket: Socket): void => {

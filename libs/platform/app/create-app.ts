@@ -58,7 +58,7 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
   const fastify: FastifyInstance = adapter.getInstance()
   parseJsonOnly(fastify)
   takeAllMethods(fastify)
-  addRequestHooks(fastify, { tokens, limiter, rate, metrics: app.get(Metrics) })
+  addRequestHooks(fastify, { tokens, limiter, rate, metrics: app.get(Metrics), tracing: options.tracing })
   fastify.addHook('onClose', () => limiter.close())
   return app
 }

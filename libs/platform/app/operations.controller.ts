@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common'
+import { Controller, Get, Header, Headers, Inject, Res } from '@nestjs/common'
 import { type ApiResponseNoStatusOptions, ApiExcludeController, ApiExcludeEndpoint, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Public } from '../auth/access.js'
@@ -50,9 +50,10 @@ export class MetricsController {
 
   @Get()
   @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
-  async read(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    void reply.header('content-type', this.metrics.registry.contentType)
-    return this.metrics.registry.metrics()
+  async read(@Headers('accept') accept: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    const { contentType, text } = await this.metrics.exposition(accept)
+    void reply.header('content-type', contentType)
+    return text
   }
 }
 

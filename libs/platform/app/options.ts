@@ -1,4 +1,5 @@
 import type { Clock } from '#kernel'
+import type { Tracing } from '#tracing'
 import type { JWTVerifyGetKey } from 'jose'
 import type { BaseConfig } from '../config.js'
 
@@ -22,6 +23,8 @@ export interface AppOptions {
   /** One line for OpenAPI. */
   readonly description?: string
   readonly clock?: Clock
+  /** Where spans are kept. */
+  readonly tracing?: Tracing | undefined
   /** Instead of the keys behind `JWKS_URL`: for tests, and for an app that has them at hand. */
   readonly keys?: JWTVerifyGetKey
   /** Where log lines go; standard output unless given. */

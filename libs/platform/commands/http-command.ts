@@ -6,7 +6,7 @@ import { setImmediate as laterTurn } from 'node:timers/promises'
 import { IDEMPOTENT } from '../auth/access.js'
 import { callerOf, type CallerIdentity } from '../auth/caller.js'
 import { Problem } from '../errors/problem.js'
-import { traceOf } from '../observability/trace.js'
+import { traceOf } from '../observability/request-trace.js'
 import { commandIdOf, fingerprint } from './fingerprint.js'
 
 /** A changing request as the write side needs it. */

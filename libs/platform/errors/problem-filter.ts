@@ -2,7 +2,7 @@ import { StoreOverloaded, StoreUnavailable } from '#event-store'
 import { classifyFailure } from '#postgres'
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { traceOf } from '../observability/trace.js'
+import { traceOf } from '../observability/request-trace.js'
 import { Problem, PROBLEM_JSON, problemBytes, unavailable } from './problem.js'
 
 /** Fastify's own errors. What they say of the request is ours to say: theirs name internals. */

@@ -1,7 +1,8 @@
 import type { LoggerService } from '@nestjs/common'
 import { destination, pino, type Logger } from 'pino'
 import type { AppOptions } from '../app/options.js'
-import { currentTrace } from './trace.js'
+import { currentTrace } from '#tracing'
+import { masked } from './mask.js'
 
 /**
  * One pino logger per app. nestjs-pino is not used: it keeps one root logger per process, and up to five apps share one.
@@ -30,8 +31,8 @@ const errorFields = (error: unknown): object => {
   const { code } = error as { code?: unknown }
   return {
     type: error.name,
-    message: error.message,
-    stack: error.stack,
+    message: masked(error.message),
+    stack: error.stack && masked(error.stack),
     ...(typeof code === 'string' && { code }),
     ...(error.cause instanceof Error && { cause: errorFields(error.cause) }),
   }

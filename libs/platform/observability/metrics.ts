@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric, type OpenMetricsContentType } from 'prom-client'
 
 /** Seconds: from a cached answer to the longest wait that a call may have. */
 const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -9,21 +9,50 @@ const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
  */
 export class Metrics {
   readonly registry = new Registry()
-  readonly #requests: Histogram<'method' | 'route' | 'status'>
+  readonly #requests: Histogram<'method' | 'route' | 'status' | 'trace_id'>
 
   constructor(readonly app: string) {
     this.registry.setDefaultLabels({ app })
     collectDefaultMetrics({ register: this.registry })
-    this.#requests = this.histogram('http_request_duration_seconds', 'How long requests took, by route template.', [
-      'method',
-      'route',
-      'status',
-    ])
+    this.#requests = new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'How long requests took, by route template.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: DURATIONS_S,
+      // Only one that writes OpenMetrics takes a metric with exemplars; to the other it is as any.
+      registers: [openMetrics()],
+      enableExemplars: true,
+    })
+    this.registry.registerMetric(this.#requests)
   }
 
-  /** Rate, errors and duration of a request. `route` is the template: paths would make a series each. */
-  observeRequest(method: string, route: string, status: number, duration_s: number): void {
-    this.#requests.observe({ method, route, status: String(status) }, duration_s)
+  /**
+   * Rate, errors and duration of a request. `route` is the template: paths would make a series each. `traceId`, of one whose spans are collected,
+   * is the bucket's exemplar from then on.
+   */
+  observeRequest(method: string, route: string, status: number, duration_s: number, traceId?: string): void {
+    this.#requests.observe({
+      labels: { method, route, status: String(status) },
+      value: duration_s,
+      ...(traceId !== undefined && { exemplarLabels: { trace_id: traceId } }),
+    })
+  }
+
+  /** In the format that the `Accept` header asks for: OpenMetrics, which has exemplars, or Prometheus' text. */
+  async exposition(accept: string | undefined): Promise<{ readonly contentType: string; readonly text: string }> {
+    const registry = accept?.includes('application/openmetrics-text') ? this.#inOpenMetrics() : this.registry
+    return { contentType: registry.contentType, text: await registry.metrics() }
+  }
+
+  /** A registry has one format, and one that writes OpenMetrics renames the counters that it holds: so it gets views of them. */
+  #inOpenMetrics(): Registry<OpenMetricsContentType> {
+    const registry = openMetrics()
+    registry.setDefaultLabels({ app: this.app })
+    for (const { name } of this.registry.getMetricsAsArray()) {
+      const view: unknown = Object.create(this.registry.getSingleMetric(name) ?? null)
+      registry.registerMetric(view as Metric)
+    }
+    return registry
   }
 
   counter<Label extends string>(name: string, help: string, labelNames: readonly Label[] = []): Counter<Label> {
@@ -55,4 +84,10 @@ export class Metrics {
   ): Histogram<Label> {
     return new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers: [this.registry] })
   }
+}
+
+const openMetrics = (): Registry<OpenMetricsContentType> => {
+  const registry = new Registry<OpenMetricsContentType>()
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  return registry
 }

@@ -30,8 +30,13 @@ const trace = (traceId: string, flags: string): Trace => {
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}` }
 }
 
+/** A `traceparent` that was ours, as it is. */
+export const readTrace = (header: string | undefined): Trace | undefined => {
+  const [, , traceId, spanId] = (header !== undefined && traceparent.exec(header)) || []
+  return header === undefined || traceId === undefined || spanId === undefined ? undefined : { traceId, spanId, traceparent: header }
+}
+
 const current = new AsyncLocalStorage<Trace>()
-const traces = new WeakMap<object, Trace>()
 
 /** The trace of the request or message being handled, if any. */
 export const currentTrace = (): Trace | undefined => current.getStore()
@@ -39,11 +44,6 @@ export const currentTrace = (): Trace | undefined => current.getStore()
 /** Runs `work` so that `currentTrace()` within it answers `trace`. */
 export const withTrace = <T>(trace: Trace, work: () => T): T => current.run(trace, work)
 
-export const traceOf = (request: { readonly headers?: Readonly<Record<string, unknown>> }): Trace => {
-  const known = traces.get(request)
-  if (known) return known
-  const header = request.headers?.traceparent
-  const begun = continueTrace(typeof header === 'string' ? header : undefined)
-  traces.set(request, begun)
-  return begun
-}
+/** Whether both are of one trace. */
+export const sameTrace = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && other !== undefined && one.slice(3, 35) === other.slice(3, 35)
