@@ -19,7 +19,7 @@ import { LogGap } from './log-gap.js'
 import { PartitionConsumer } from './partition.js'
 import { Standings } from './standings.js'
 import type { ConsumerStore } from './store.js'
-import { inTraceOf, traced } from './traced.js'
+import { inTraceOf } from './traced.js'
 
 export interface ConsumerOptions {
   readonly driver: LogDriver
@@ -210,10 +210,7 @@ export class Consumer {
   #handlerOf(topic: string): BatchHandler | undefined {
     if (topic === REDRIVES) return this.#redrives
     const handler = this.handlers.get(topic)
-    if (!handler) return undefined
-    const { tracing, group } = this.options
-    const known: BatchHandler = (messages) => (this.#expectKnownVersions(messages), handler(messages))
-    return tracing ? traced(tracing, group, known) : (messages) => inTraceOf(messages, () => known(messages))
+    return handler && ((messages) => (this.#expectKnownVersions(messages), inTraceOf(messages, () => handler(messages))))
   }
 
   /** A newer minor version only has fields that are passed over, and the same number; another number is another shape. */
@@ -256,6 +253,7 @@ export class Consumer {
       firstRetry_ms: options.firstRetry_ms ?? 500,
       mostRetry_ms: options.mostRetry_ms ?? 60_000,
       listener: options.listener,
+      tracing: options.tracing,
     }
   }
 }

@@ -1,5 +1,5 @@
 import { DEAD_LETTERS } from '#contracts'
-import type { Clock, IncomingMessage } from '#kernel'
+import type { Clock } from '#kernel'
 import { backoff_ms } from '../backoff.js'
 import { decodeMessage } from '../cloud-events.js'
 import { PartlyFailed, type BatchHandler, type LogProducer, type TopicPartition } from '../log.js'
@@ -9,6 +9,7 @@ import { reportOf } from './failure-report.js'
 import { letterId } from './letter-id.js'
 import type { PartitionConsumer, PartitionOptions } from './partition.js'
 import type { DeferredMessage } from './store.js'
+import { traceBatch, type TracedBatch } from './traced.js'
 
 /** What happens to later messages of a parked one's key: they go on, or wait until it is redriven. */
 export type ParkedKeyPolicy = 'go-on' | 'hold'
@@ -92,20 +93,24 @@ export class DeferredWorker {
   }
 
   async #retry(deferred: DeferredMessage, partition: PartitionConsumer): Promise<void> {
-    const { consumerStore: store, group, transactions } = this.options
+    const { consumerStore: store, group, transactions, tracing } = this.options
     const { record } = deferred
     const version = partition.version(record.key)
+    let batch: TracedBatch | undefined
     try {
-      const effect = await this.options.handlerOf(record.topic)?.([decodeMessage(record) satisfies IncomingMessage])
+      batch = traceBatch(tracing, group, [decodeMessage(record)])
+      const effect = await this.options.handlerOf(record.topic)?.(batch.messages)
       if (!effect) throw new Error(`no handler of ${record.topic}`)
       const waits = await transactions.run(async (tx) => {
         if (!(await store.settle(tx, group, record, this.#clock.now()))) throw new Gone()
         await effect(tx)
         return store.waits(tx, group, partition.place, record.key)
       })
+      batch.end()
       if (!waits) partition.release(record.key, version)
     } catch (thrown) {
       if (thrown instanceof Gone) return
+      batch?.end(thrown)
       const error = thrown instanceof PartlyFailed ? thrown.failures[0]?.error : thrown
       if (this.options.isTransient(error)) return await this.#postpone(deferred, deferred.attempts)
       await this.#failed(deferred, partition, version, error)

@@ -1,4 +1,5 @@
 import type { Clock, IncomingMessage, Random, Transaction, Transactions } from '#kernel'
+import type { Tracing } from '#tracing'
 import { backoff_ms } from '../backoff.js'
 import { decodeMessage, Undecodable } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
@@ -9,6 +10,7 @@ import type { ConsumerListener } from './listener.js'
 import { gapOf, LogGap } from './log-gap.js'
 import { Marks } from './marks.js'
 import type { ConsumerStore, DeadLetter, DeferredMessage } from './store.js'
+import { traceBatch } from './traced.js'
 
 export interface PartitionOptions {
   readonly group: string
@@ -21,6 +23,7 @@ export interface PartitionOptions {
   readonly firstRetry_ms: number
   readonly mostRetry_ms: number
   readonly listener: ConsumerListener | undefined
+  readonly tracing?: Tracing | undefined
   /** Where the log begins and ends. */
   readonly logOf: (place: TopicPartition) => Promise<Pick<PartitionOffsets, 'first' | 'next'>>
   /** Something was deferred or parked: the worker should look. */
@@ -185,11 +188,10 @@ export class PartitionConsumer {
   }
 
   async #commit(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
-    const { clock, handler, listener } = this.options
+    const { clock, listener } = this.options
     const began = clock.now()
     const sorted = this.#sort(records)
-    const effect = sorted.fresh.length > 0 ? await handler(sorted.fresh) : noEffect
-    const commit_ms = await this.#write(records, sorted, signal, effect)
+    const commit_ms = await this.#handleAndWrite(records, sorted, signal)
     const now = clock.now()
     listener?.onCommitted?.({
       partition: this.place,
@@ -200,6 +202,20 @@ export class PartitionConsumer {
       lag_ms: now - (records.at(-1)?.timestamp_ms ?? now),
       next: this.#next,
     })
+  }
+
+  async #handleAndWrite(records: readonly StoredRecord[], sorted: Sorted, signal: AbortSignal): Promise<number> {
+    const { handler, tracing, group } = this.options
+    const batch = traceBatch(tracing, group, sorted.fresh)
+    try {
+      const effect = sorted.fresh.length > 0 ? await handler(batch.messages) : noEffect
+      const commit_ms = await this.#write(records, sorted, signal, effect)
+      batch.end()
+      return commit_ms
+    } catch (error) {
+      batch.end(error)
+      throw error
+    }
   }
 
   /** Those that failed go aside, each with what comes later of its key; the others are handled. */

@@ -215,6 +215,7 @@ export const demoApp = async (
   clock?: Clock,
   imports: DynamicModule[] = [],
   keys?: AppOptions['keys'],
+  tracing?: AppOptions['tracing'],
 ): Promise<Demo> => {
   const tokens = await testTokens()
   const lines: string[] = []
@@ -238,6 +239,7 @@ export const demoApp = async (
     name: 'demo',
     config: { ...demoConfig, ...tokens.config, ...more },
     keys: keys ?? tokens.keys,
+    tracing,
     ...(clock && { clock }),
     logTo: { write: (line) => void lines.push(line) },
   })

@@ -1,3 +1,5 @@
+import { Tracing } from '#tracing'
+import { TracerProvider } from '@opentelemetry/sdk-trace'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { FakeClock } from '#kernel/testing'
 import { openApiDocument, Readiness } from '../index.js'
@@ -57,6 +59,35 @@ describe('metrics', () => {
     expect(requests(await get('/metrics', other))).toEqual([])
     await own.app.close()
     await other.app.close()
+  })
+})
+
+describe('metrics of collected requests', () => {
+  it('have the trace of a request as exemplar, in OpenMetrics alone', async () => {
+    const { app } = await demoApp(
+      {},
+      undefined,
+      [],
+      undefined,
+      new Tracing(new TracerProvider().getTracer('test'), () => Promise.resolve()),
+    )
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    await app.inject({ url: '/openapi.json' })
+    await app.inject({ url: '/v1/no/such/path', headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } })
+    const read = (accept: string) => app.inject({ url: '/metrics', headers: { accept } })
+    const open = await read('application/openmetrics-text;version=1.0.0,text/plain;q=0.5')
+    expect(open.headers['content-type']).toContain('application/openmetrics-text')
+    expect(open.body).toMatch(
+      new RegExp(`^http_request_duration_seconds_bucket\\{.*route="unknown".*\\} 1 # \\{trace_id="${traceId}"\\} `, 'm'),
+    )
+    expect(open.body).toMatch(/^process_cpu_seconds_total\{app="demo"\} /m)
+    expect(open.body).toMatch(/# EOF\n$/)
+    // What was read once in the one format is whole in the other.
+    const text = await read('text/plain')
+    expect(text.headers['content-type']).toContain('text/plain')
+    expect(text.body).not.toContain(traceId)
+    expect(text.body).toMatch(/^process_cpu_seconds_total\{app="demo"\} /m)
+    await app.close()
   })
 })
 
