@@ -142,7 +142,7 @@ export class CommandQueue {
         }
       }
     } finally {
-      if (this.#ready.length === 0) await this.#letGo(this.#connection, false)
+      if (this.#connection && this.#ready.length === 0) await this.#letGo(this.#connection, false)
       this.#pumping = this.#ready.length > 0 ? this.#pump() : undefined
     }
   }
@@ -196,7 +196,7 @@ export class CommandQueue {
     try {
       const rows = await retrying(this.options, (attempt) => {
         retried = attempt > 0
-        return this.#inOrder((client) => batch.send(client))
+        return batch.length === 1 ? batch.send(this.options.pool) : this.#inOrder((client) => batch.send(client))
       })
       this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
     } finally {
