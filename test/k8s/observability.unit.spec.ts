@@ -13,7 +13,10 @@ const sources = (folder: string): readonly string[] =>
 /** Metrics that the code makes, by name and kind; those of the runtime come from prom-client. */
 const OURS = new Map(
   [...sources('libs'), ...sources('apps')].flatMap((text) =>
-    [...text.matchAll(/\b(counter|gauge|histogram)\(\s*'([a-z_]+)'/g)].map(([, kind = '', name = '']): [string, string] => [name, kind]),
+    [...text.matchAll(/\b(counter|gauge|histogram)\((?:\{\s*name:)?\s*'([a-z_]+)'/gi)].map(([, kind = '', name = '']): [string, string] => [
+      name,
+      kind.toLowerCase(),
+    ]),
   ),
 )
 const RUNTIME = new Set([
