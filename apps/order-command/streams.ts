@@ -1,9 +1,15 @@
 import type { RecordedEvent, StatesOf, StreamRef } from '#event-store'
 import { orderStream, productStream, type Order, type Product } from '#order'
 import { reservationStream, stockStream, type Reservation, type Stock, type StockMoves } from '#stock'
+import { eventTypes } from './event-types.js'
 
 /** What this app's store keeps. */
-export const streamTypes = [orderStream, productStream, stockStream, reservationStream]
+export const streamTypes = [
+  { ...orderStream, events: eventTypes.order },
+  { ...productStream, events: eventTypes.product },
+  { ...stockStream, events: eventTypes.stock },
+  { ...reservationStream, events: eventTypes.reservation },
+]
 
 export const orderRef = (orderId: string): StreamRef<Order> => ({ type: orderStream, id: orderId })
 export const freshOrderRef = (orderId: string): StreamRef<Order> => ({ type: orderStream, id: orderId, fresh: true })

@@ -8,7 +8,7 @@ export { PublishFailed } from './publish.js'
 export { pgEvents } from './reader.js'
 export { releaseRelay } from './release-relay.js'
 export * from './store.js'
-export { streamName, typesByCategory, type AnyStreamType, type StreamTypes } from './stream.js'
+export { streamName, typesByCategory, type AnyStreamType, type RegisteredStreamType, type StreamTypes } from './stream.js'
 export { SUBJECT_KEYS_SCHEMA, subjectKeyGrants, subjectKeyMigrations } from './subject-key-migration.js'
 export {
   masterKeysOf,

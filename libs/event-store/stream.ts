@@ -6,6 +6,9 @@ import type { DomainEvent, StreamRef, StreamType } from './store.js'
 /** A stream type whose state is not known here. Its methods take whatever its own events and states are. */
 export type AnyStreamType = StreamType<unknown, DomainEvent>
 
+/** One whose events are registered. */
+export type RegisteredStreamType = AnyStreamType & { readonly events: EventTypes }
+
 export const streamName = (ref: StreamRef): string => `${ref.type.category}-${ref.id}`
 
 /**

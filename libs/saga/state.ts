@@ -1,6 +1,7 @@
-import type { StreamType } from '#event-store'
+import type { EventTypes, StreamType } from '#event-store'
 import type { JsonObject, MessageContext } from '#kernel'
 import { sameTrace } from '#tracing'
+import { sagaEvents } from './event-types.js'
 import type { Side } from './ids.js'
 
 /** `RUNNING` works by itself; `WAITING` waits for a person, a provider or a time; `NEEDS_ATTENTION` waits for an operator. */
@@ -257,7 +258,13 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
 }
 
 /** All sagas of all types are one kind of stream: `saga-<id>`. */
-export const sagaStream: StreamType<SagaState, SagaEvent> = { category: 'saga', initialState: NEW_SAGA, evolve, snapshotEvery: 100 }
+export const sagaStream: StreamType<SagaState, SagaEvent> & { readonly events: EventTypes } = {
+  category: 'saga',
+  initialState: NEW_SAGA,
+  evolve,
+  events: sagaEvents,
+  snapshotEvery: 100,
+}
 
 export const statusOf = (state: SagaState): SagaStatus => {
   if (state.phase === 'completed') return 'COMPLETED'

@@ -1,5 +1,5 @@
 import { CONTRACTS } from '#contracts'
-import { openEventStore, type EventStore, type EventStoreOptions } from '#event-store'
+import { openEventStore, type EventStore, type EventStoreOptions, type RegisteredStreamType } from '#event-store'
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
 import { LogServer } from '#messaging/nest'
@@ -35,7 +35,9 @@ export interface ServiceContext {
   report(error: unknown, during?: string): void
 }
 
-export interface ServiceSpec extends Pick<EventStoreOptions, 'types' | 'publish'> {
+export interface ServiceSpec extends Pick<EventStoreOptions, 'publish'> {
+  /** What the app's store keeps: no app writes an event that is not registered. */
+  readonly types: readonly RegisteredStreamType[]
   /** `wallet`: the consumer group, and the name in logs, metrics and messages. */
   readonly name: string
   /** One line for OpenAPI. */

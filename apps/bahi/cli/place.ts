@@ -14,7 +14,7 @@ import { placePostgres } from '../postgres/placement.js'
 import { Refused, type Io } from './io.js'
 
 /** The apps that have an event store. */
-const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
+export const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
   'order-command': { schema: 'order_command', types: orderTypes },
   wallet: { schema: 'wallet', types: walletTypes },
   'payment-saga': { schema: 'payment_saga', types: [sagaStream] },

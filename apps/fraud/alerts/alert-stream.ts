@@ -1,9 +1,9 @@
-import type { DomainEvent, StreamRef, StreamType } from '#event-store'
+import type { DomainEvent, EventTypes, StreamRef, StreamType } from '#event-store'
 import { alert, type AlertEvent, type AlertState } from '#fraud'
 import { alertEvents } from './alert-event-types.js'
 
 /** Two events in a lifetime: no snapshot. */
-export const alertType: StreamType<AlertState, AlertEvent> = {
+export const alertType: StreamType<AlertState, AlertEvent> & { readonly events: EventTypes } = {
   category: 'alert',
   initialState: alert.initialState,
   evolve: alert.evolve,
