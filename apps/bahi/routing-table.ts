@@ -76,6 +76,7 @@ export const ROUTES: readonly Route[] = [
     'GET /v1/orders/{id}/payment',
     'POST /v1/payments/{id}/refunds',
     'GET /v1/payments/{id}/refunds',
+    'GET /v1/settlements/{date}',
     'GET /v1/sagas',
     'GET /v1/sagas/{id}',
     'POST /v1/sagas/retry',

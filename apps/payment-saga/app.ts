@@ -1,10 +1,14 @@
 import type { Clock } from '#kernel'
+import { TURNAROUND_ROWS } from '#payment'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { Tracing } from '#tracing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { paymentSagaHandlers } from './handlers.js'
-import type { PaymentSagaConfig } from './payment-saga.config.js'
+import { Ledger } from './ledger/ledger.js'
+import { Settlements } from './ledger/settlements.js'
+import { TurnaroundClock } from './ledger/turnaround-clock.js'
+import { commissionRows, type PaymentSagaConfig } from './payment-saga.config.js'
 import { PaymentSagaModule } from './payment-saga.module.js'
 import { SandboxProvider } from './provider/sandbox-provider.js'
 import { pgWebhookStore } from './webhooks/pg-webhook-store.js'
@@ -38,8 +42,12 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         }
         const { engine, inbox, worker, webhooks } = paymentSagaHandlers(ports, config)
         await engine.checkDefinitions()
-        life.works(worker, webhooks)
-        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker: provider.breaker })
+        const ledger = new Ledger({ commission: commissionRows(config), turnaround: TURNAROUND_ROWS })
+        const turnarounds = new TurnaroundClock({ pool, transactions, clock, onError: (error) => report(error, 'turnaround times') })
+        life.works(worker, webhooks, turnarounds)
+        const books = { ledger, settlements: new Settlements(pool), turnarounds }
+        const { breaker } = provider
+        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker, ...books })
       },
     },
     parts,

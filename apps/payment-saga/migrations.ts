@@ -2,7 +2,14 @@ import { eventStoreMigrations } from '#event-store'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { sagaMigrations } from '#saga'
+import { ledgerMigrations } from './ledger/migrations.js'
 import { webhookMigrations } from './webhooks/pg-webhook-store.js'
 
 /** All of the app's database, for its schema. */
-export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...sagaMigrations, ...webhookMigrations]
+export const migrations: readonly Migration[] = [
+  ...eventStoreMigrations,
+  ...messagingMigrations,
+  ...sagaMigrations,
+  ...webhookMigrations,
+  ...ledgerMigrations,
+]

@@ -1,4 +1,5 @@
-import { baseConfig, personalDataConfig } from '#platform'
+import { COMMISSION_ROWS, type CommissionRow } from '#payment'
+import { baseConfig, parseJsonVariable, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
 
 export const paymentSagaConfig = Type.Object({
@@ -27,6 +28,13 @@ export const paymentSagaConfig = Type.Object({
     description: `How long an undecided review may take before an operator is called: longer than fraud's own limit, which declines it.`,
   }),
   PROVIDER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000, default: 64, description: 'Provider calls at once.' }),
+  COMMISSION_ROWS: Type.Optional(
+    Type.String({
+      maxLength: 100_000,
+      description:
+        'Rows of what is kept of a sale as JSON, instead of those in the code: `[{"effectiveFrom": "2025-09-22", "basisPoints": 200, "gstRate": 18, "source"}]`.',
+    }),
+  ),
   ACTIVITY_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 60_000,
@@ -35,3 +43,20 @@ export const paymentSagaConfig = Type.Object({
   }),
 })
 export type PaymentSagaConfig = Static<typeof paymentSagaConfig>
+
+const rows = Type.Array(
+  Type.Object(
+    {
+      effectiveFrom: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
+      basisPoints: Type.Integer({ minimum: 0, maximum: 5_000 }),
+      gstRate: Type.Integer({ minimum: 0, maximum: 40 }),
+      source: Type.String({ minLength: 1, maxLength: 500 }),
+    },
+    { additionalProperties: false },
+  ),
+  { minItems: 1, maxItems: 1_000 },
+)
+
+/** Throws `InvalidConfig`, a line that names the variable. */
+export const commissionRows = ({ COMMISSION_ROWS: text }: Pick<PaymentSagaConfig, 'COMMISSION_ROWS'>): readonly CommissionRow[] =>
+  text === undefined ? COMMISSION_ROWS : parseJsonVariable('COMMISSION_ROWS', text, rows)

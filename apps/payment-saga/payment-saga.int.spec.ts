@@ -77,6 +77,35 @@ describe('payments', () => {
     expect(order.books).toMatchObject({ order: 'CONFIRMED', reserved: 1 })
   })
 
+  it('are divided into payable, commission and its GST, and shown by day to merchants and auditors alone', async () => {
+    for (const each of PAID) await until(orderOf(each), paid)
+    const today = new Date(Date.now() + 5.5 * 3_600_000).toISOString().slice(0, 10)
+    const path = `/v1/settlements/${today}`
+    const merchant = { as: ['m-1', 'merchant'] as const }
+    type Line = Record<'collected' | 'commission' | 'payable', { amount: string }> & { orderId: string; kind: string }
+    const linesOf = async () => ((await payments.call('GET', `${path}?limit=100`, merchant)).body as { items: Line[] }).items
+    const orderIds = PAID.map((each) => orderOf(each).orderId)
+    await eventually('all are booked', async () => {
+      const booked = new Set((await linesOf()).map(({ orderId }) => orderId))
+      return orderIds.every((orderId) => booked.has(orderId))
+    })
+    const line = (await linesOf()).find(({ orderId }) => orderId === orderIds[0])
+    // 2% of 2,998.00, and 18% of that in two halves.
+    expect(line).toMatchObject({
+      kind: 'capture',
+      collected: money(AMOUNT),
+      commission: money('5996'),
+      commissionGst: { cgst: money('539'), sgst: money('540') },
+      payable: money('292725'),
+    })
+    const first = (await payments.call('GET', `${path}?limit=1`, merchant)).body as { nextCursor: string; items: Line[] }
+    const second = (await payments.call('GET', `${path}?limit=1&cursor=${first.nextCursor}`, merchant)).body as { items: Line[] }
+    expect(second.items[0]?.orderId).not.toBe(first.items[0]?.orderId)
+    expect((await payments.call('GET', path, { as: ['c-1', 'customer'] })).status).toBe(403)
+    expect((await payments.call('GET', '/v1/settlements/2026-02-30', merchant)).status).toBe(404)
+    expect((await payments.call('GET', `${path}?cursor=x`, merchant)).status).toBe(400)
+  })
+
   it('cash on delivery is confirmed with nothing taken', async () => {
     const order = await payments.place({ method: 'cod' })
     await until(order, { status: 'COMPLETED', captured: money('0') })

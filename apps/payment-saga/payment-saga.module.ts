@@ -11,7 +11,12 @@ import { SagaOperationsController } from './http/operations.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
 import { AnyPayment, RefundsController } from './http/refunds.controller.js'
 import { AnySaga, SagasController } from './http/sagas.controller.js'
+import { SettlementsController } from './http/settlements.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
+import { Ledger } from './ledger/ledger.js'
+import { Settlements } from './ledger/settlements.js'
+import { TurnaroundClock } from './ledger/turnaround-clock.js'
+import { LedgerConsumer } from './messages/ledger.consumer.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
 import { CLOCK, IDS, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
@@ -25,6 +30,7 @@ class PaymentSagaMetrics {
     @Inject(SAGAS) sagas: SagaStore,
     @Inject(CircuitBreaker) breaker: CircuitBreaker,
     @Inject(WebhookInbox) webhooks: WebhookInbox,
+    @Inject(TurnaroundClock) turnarounds: TurnaroundClock,
   ) {
     metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
       gauge.reset()
@@ -38,6 +44,16 @@ class PaymentSagaMetrics {
         const { waiting, givenUp } = await webhooks.counts()
         gauge.set({ state: 'waiting' }, waiting)
         gauge.set({ state: 'given-up' }, givenUp)
+      },
+    )
+    metrics.gauge(
+      'payment_reversals',
+      'Payments that are to be given back and are not yet, and how many of them are late by RBI’s turnaround times.',
+      ['state'],
+      async (gauge) => {
+        const { awaited, late } = await turnarounds.counts()
+        gauge.set({ state: 'awaited' }, awaited)
+        gauge.set({ state: 'late' }, late)
       },
     )
     metrics.gauge('provider_circuit', 'The circuit breaker of the payment provider: 1 for the state it is in.', ['state'], (gauge) => {
@@ -57,15 +73,40 @@ export interface PaymentSagaParts {
   readonly clock: Clock
   readonly ids: Ids
   readonly breaker: CircuitBreaker
+  readonly ledger: Ledger
+  readonly settlements: Settlements
+  readonly turnarounds: TurnaroundClock
 }
 
 @Module({})
 export class PaymentSagaModule {
-  static with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker }: PaymentSagaParts): DynamicModule {
+  static with({
+    store,
+    sagas,
+    engine,
+    inbox,
+    webhooks,
+    transactions,
+    clock,
+    ids,
+    breaker,
+    ledger,
+    settlements,
+    turnarounds,
+  }: PaymentSagaParts): DynamicModule {
     return {
       module: PaymentSagaModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [PaymentsController, RefundsController, SagaOperationsController, SagasController, WebhooksController, SagasConsumer],
+      controllers: [
+        PaymentsController,
+        RefundsController,
+        SagaOperationsController,
+        SagasController,
+        SettlementsController,
+        WebhooksController,
+        SagasConsumer,
+        LedgerConsumer,
+      ],
       providers: [
         { provide: STORE, useValue: store },
         { provide: SAGAS, useValue: sagas },
@@ -77,6 +118,9 @@ export class PaymentSagaModule {
         { provide: SagaInbox, useValue: inbox },
         { provide: WebhookInbox, useValue: webhooks },
         { provide: CircuitBreaker, useValue: breaker },
+        { provide: Ledger, useValue: ledger },
+        { provide: Settlements, useValue: settlements },
+        { provide: TurnaroundClock, useValue: turnarounds },
         PaymentSagaMetrics,
         AnySaga,
         AnyPayment,

@@ -245,6 +245,7 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
     'GET /v1/wallets/{id}/statement': { params: { id: walletId }, query: 'from=2026-01-01T00:00:00Z&to=2036-01-01T00:00:00Z&limit=5' },
     'GET /v1/wallets/{id}/events': { params: { id: walletId }, query: 'limit=5' },
     'GET /v1/wallets/{id}/verify': { params: { id: walletId } },
+    'GET /v1/settlements/{date}': { params: { date: '2026-11-01' }, query: 'limit=5' },
     'GET /v1/sagas': { query: 'type=order-payment&status=COMPLETED&stuckFor=15m&limit=5' },
     'GET /v1/sagas/{id}': { params: { id: sagaId } },
     'POST /v1/sagas/{id}/retry': { params: { id: sagaId }, bodies: [reason] },

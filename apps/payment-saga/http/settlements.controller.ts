@@ -1,0 +1,65 @@
+import { paise, subtract, toMoneyJson, ZERO, type Json, type Paise } from '#kernel'
+import { beginningOf, indianDate } from '#payment'
+import { ConsistencyTokenHeader, Cursor, notFound, PageQuery, pageOf, Roles, type ConsistencyToken } from '#platform'
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common'
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import type { Account } from '../ledger/postings.js'
+import { Settlements, type Balances } from '../ledger/settlements.js'
+import { SettlementAnswer } from './settlements.answers.js'
+
+@Controller('v1/settlements')
+@ApiTags('payments')
+export class SettlementsController {
+  constructor(@Inject(Settlements) private readonly settlements: Settlements) {}
+
+  /** What a day of India's calendar comes to for the merchant: captures and refunds, and what of each is commission and its GST. */
+  @Get(':date')
+  @Roles('merchant', 'auditor', 'admin')
+  @ApiOkResponse({ type: SettlementAnswer })
+  async read(
+    @Param('date') date: string,
+    @Query() { limit, cursor }: PageQuery,
+    @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
+  ): Promise<SettlementAnswer> {
+    if (!isDate(date)) throw notFound('settlement')
+    const after = cursor === undefined ? undefined : Cursor.parse(cursor, isPlace)
+    const [{ postings, balances }, rows] = await Promise.all([
+      this.settlements.totals(date),
+      this.settlements.list(date, after && { at: after[0], journal: after[1] }, limit + 1),
+    ])
+    const page = pageOf(
+      rows,
+      limit,
+      ({ kind, paymentId, orderId, at, balances }) => ({ kind, paymentId, orderId, at: new Date(at).toISOString(), ...viewOf(balances) }),
+      ({ at, journal }) => [at, journal],
+    )
+    return { date, captures: postings.capture, refunds: postings.refund, ...viewOf(balances), ...page }
+  }
+}
+
+/** What is owed is shown as what it is, not as what it is booked as. */
+const viewOf = (balances: Balances) => {
+  const owed = (account: Account): Paise => subtract(ZERO, balances[account] ?? paise(0))
+  const [commission, cgst, sgst] = [owed('commission'), owed('commission-cgst'), owed('commission-sgst')]
+  return {
+    collected: toMoneyJson(balances.collected ?? ZERO),
+    commission: toMoneyJson(commission),
+    commissionGst: { cgst: toMoneyJson(cgst), sgst: toMoneyJson(sgst) },
+    payable: toMoneyJson(owed('merchant-payable')),
+  }
+}
+
+const isDate = (text: string): boolean => {
+  if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text)) return false
+  const begins = beginningOf(text)
+  return !Number.isNaN(begins) && indianDate(begins) === text
+}
+
+const isPlace = (value: Json): value is [number, string] =>
+  Array.isArray(value) &&
+  value.length === 2 &&
+  typeof value[0] === 'number' &&
+  Number.isSafeInteger(value[0]) &&
+  Math.abs(value[0]) < 8e15 &&
+  typeof value[1] === 'string' &&
+  !value[1].includes('\0')

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { PaymentChanged } from '#contracts'
+import { paise, systemIds, type IncomingMessage } from '#kernel'
+import { FakeClock } from '#kernel/testing'
+import { commissionSplit, TURNAROUND_ROWS, type CommissionRow } from '#payment'
+import { createPool, pgTransactions } from '#postgres'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import fc from 'fast-check'
+import type pg from 'pg'
+import { Ledger } from './ledger.js'
+import { ledgerMigrations } from './migrations.js'
+import { Settlements } from './settlements.js'
+import { TurnaroundClock } from './turnaround-clock.js'
+
+const COMMISSION: readonly CommissionRow[] = [
+  { effectiveFrom: '2025-04-01', basisPoints: 200, gstRate: 18, source: 'test' },
+  { effectiveFrom: '2026-11-03', basisPoints: 333, gstRate: 18, source: 'test' },
+]
+const HOUR_MS = 3_600_000
+
+let database: TestDatabase
+let pool: pg.Pool
+beforeAll(async () => {
+  database = await createTestDatabase(ledgerMigrations)
+  pool = createPool(database)
+})
+afterAll(async () => {
+  await pool.end()
+  await database.drop()
+})
+
+const ledger = new Ledger({ commission: COMMISSION, turnaround: TURNAROUND_ROWS })
+let offset = 0n
+const told = (more: Partial<Parameters<typeof PaymentChanged.parse>[0] & object> & object): IncomingMessage => {
+  const data = PaymentChanged.parse({ ...PaymentChanged.example, captured: '0', ...more })
+  const message = PaymentChanged.message('key', data, { correlationId: 'c', causationId: 'c' })
+  const origin = { incarnation: 'test', position: ++offset, ordinal: 0 }
+  return { ...message, id: `m-${offset}`, partition: 0, offset, source: 'test', origin, time: 0 }
+}
+const hear = (...messages: readonly IncomingMessage[]) => pgTransactions(pool).run(async (tx) => (await ledger.handle(messages))(tx))
+const balances = async (where: string, values: unknown[] = []) => {
+  const { rows } = await pool.query<{ account: string; amount: bigint }>(
+    `SELECT account, sum(amount)::bigint AS amount FROM ledger_entries WHERE ${where} GROUP BY account`,
+    values,
+  )
+  return Object.fromEntries(rows.map(({ account, amount }) => [account, amount]))
+}
+const unbalanced = async () => (await pool.query('SELECT FROM ledger_entries GROUP BY journal HAVING sum(amount) <> 0')).rowCount
+
+describe('the books of payments', () => {
+  it('divide a capture by the terms of its day, and take back from each its share', async () => {
+    const of = { paymentId: systemIds.next(), orderId: systemIds.next() }
+    const taken = { ...of, captured: '122500', at: '2026-11-02T18:00:00.000Z' }
+    // The second half is given back when other terms hold.
+    await hear(told(taken), told({ ...taken, refunded: '61250', at: '2026-11-04T10:00:00.000Z' }))
+    expect(await balances(`payment_id = $1 AND kind = 'capture'`, [of.paymentId])).toEqual({
+      collected: 122_500n,
+      'merchant-payable': -119_609n,
+      commission: -2_450n,
+      'commission-cgst': -220n,
+      'commission-sgst': -221n,
+    })
+    expect(await balances('payment_id = $1', [of.paymentId])).toMatchObject({ collected: 61_250n, commission: -1_225n })
+    await hear(told({ ...taken, refunded: '122500', at: '2026-11-05T10:00:00.000Z' }))
+    expect(Object.values(await balances('payment_id = $1', [of.paymentId]))).toEqual([0n, 0n, 0n, 0n, 0n])
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('come to the same whatever is told twice, late or together, and every posting balances', async () => {
+    const amounts = fc.array(fc.tuple(fc.nat(10_000), fc.nat(10_000)), { minLength: 1, maxLength: 6 })
+    await fc.assert(
+      fc.asyncProperty(amounts, fc.nat(3), async (steps, split) => {
+        const of = { paymentId: systemIds.next(), orderId: systemIds.next() }
+        const states = steps.map((_, nth) => {
+          const captured = steps.slice(0, nth + 1).reduce((sum, [more]) => sum + more, 0)
+          const refunded = steps.slice(0, nth + 1).reduce((sum, [, back]) => Math.min(sum + back, captured), 0)
+          return { ...of, captured: String(captured), refunded: String(refunded) }
+        })
+        const messages = states.map((state) => told(state))
+        await hear(...messages.slice(0, split))
+        await hear(...messages.slice(Math.max(split - 1, 0)))
+        await hear(...messages)
+        const last = states.at(-1)
+        const { collected, merchantPayable, commission } = commissionSplit(paise(last?.captured ?? 0), paise(last?.refunded ?? 0), {
+          basisPoints: 200,
+          gstRate: 18,
+        })
+        const booked = await balances('payment_id = $1', [of.paymentId])
+        expect([booked['collected'] ?? 0n, -(booked['merchant-payable'] ?? 0n), -(booked['commission'] ?? 0n)]).toEqual([
+          collected,
+          merchantPayable,
+          commission,
+        ])
+      }),
+      { numRuns: 25 },
+    )
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('are read by days of India, page by page', async () => {
+    const orders = Array.from({ length: 3 }, (_, nth) => ({
+      paymentId: systemIds.next(),
+      orderId: systemIds.next(),
+      captured: String(1_000 + nth),
+    }))
+    const at = ['2026-12-01T18:29:59.999Z', '2026-12-01T18:30:00.000Z', '2026-12-02T18:29:59.999Z']
+    for (const [nth, order] of orders.entries()) await hear(told({ ...order, at: at[nth] ?? '' }))
+    const settlements = new Settlements(pool)
+    expect(await settlements.totals('2026-12-02')).toMatchObject({ postings: { capture: 2, refund: 0 }, balances: { collected: 2_003n } })
+    const [first] = await settlements.list('2026-12-02', undefined, 1)
+    expect(first).toMatchObject({ orderId: orders[1]?.orderId, kind: 'capture', balances: { collected: 1_001n } })
+    const rest = await settlements.list('2026-12-02', first && { at: first.at, journal: first.journal }, 10)
+    expect(rest.map(({ orderId }) => orderId)).toEqual([orders[2]?.orderId])
+  })
+})
+
+describe('money that was taken for nothing', () => {
+  const setUp = async (method: 'upi' | 'split') => {
+    const clock = new FakeClock(Date.parse('2026-11-01T10:00:00Z'))
+    const turnarounds = new TurnaroundClock({ pool, transactions: pgTransactions(pool), clock })
+    const of = { paymentId: systemIds.next(), orderId: systemIds.next(), method, captured: '50000' }
+    const say = (more: object) => hear(told({ ...of, at: new Date(clock.now()).toISOString(), ...more }))
+    const owed = async () => (await balances(`payment_id = $1 AND account = 'customer-payable'`, [of.paymentId]))['customer-payable'] ?? 0n
+    await say({ status: 'COMPENSATING' })
+    const go = async (hours: number) => {
+      clock.advance(hours * HOUR_MS)
+      // Two processes at once, and again: once.
+      await Promise.all([turnarounds.sweep(), turnarounds.sweep()])
+      await turnarounds.sweep()
+      return owed()
+    }
+    return { clock, turnarounds, say, go }
+  }
+
+  it('costs nothing that is back in time', async () => {
+    const { turnarounds, say, go } = await setUp('upi')
+    expect(await turnarounds.counts()).toEqual({ awaited: 1, late: 0 })
+    await say({ status: 'COMPENSATED', refunded: '50000' })
+    expect([await go(24 * 30), await turnarounds.counts()]).toEqual([0n, { awaited: 0, late: 0 }])
+  })
+
+  it('is owed a hundred rupees a day after T+5, once for each day, until it is back', async () => {
+    const { clock, turnarounds, say, go } = await setUp('upi')
+    // The sixth day of November ends at 18:30 UTC.
+    expect(await go(5 * 24 + 8)).toBe(0n)
+    expect([await go(1), await turnarounds.counts()]).toEqual([-10_000n, { awaited: 1, late: 1 }])
+    expect(await go(23)).toBe(-10_000n)
+    // Nobody looked for two days and a bit; it came back on the third, and all are owed.
+    clock.advance(50 * HOUR_MS)
+    await say({ status: 'COMPENSATED', refunded: '50000' })
+    expect([await go(24 * 7), await turnarounds.counts()]).toEqual([-40_000n, { awaited: 0, late: 0 }])
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('is held to T+1 where a wallet is part of it', async () => {
+    const { say, go } = await setUp('split')
+    expect([await go(24 + 8), await go(1)]).toEqual([0n, -10_000n])
+    await say({ status: 'COMPENSATED', refunded: '50000' })
+    expect(await go(48)).toBe(-10_000n)
+  })
+})

@@ -1,0 +1,157 @@
+import { PaymentChanged, type PaymentChangedData } from '#contracts'
+import { paise, ZERO, type IncomingMessage, type Transaction } from '#kernel'
+import { noEffect, type Effect } from '#messaging'
+import { commissionTermsAt, turnaroundOf, type CommissionRow, type TurnaroundRow } from '#payment'
+import { asPg, type PgTransaction } from '#postgres'
+import { postingsOf, type BookedPayment, type Posting } from './postings.js'
+
+const BOOKED = `
+SELECT payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at FROM ledger_payments
+WHERE payment_id = ANY ($1::uuid[]) FOR UPDATE`
+
+const BOOK = `
+INSERT INTO ledger_payments (payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+ON CONFLICT (payment_id) DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded`
+
+const POST = `
+INSERT INTO ledger_entries (journal, account, amount, payment_id, order_id, kind, at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
+ON CONFLICT (journal, account) DO NOTHING`
+
+/** What is to be given back is watched from the moment on that it was taken; what was given back is not watched on. */
+const WATCH = `
+INSERT INTO turnarounds (payment_id, order_id, due_date, compensation, next_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::timestamptz[])
+ON CONFLICT (payment_id) DO NOTHING`
+
+const SETTLE = `
+UPDATE turnarounds t SET settled_at = s.at FROM unnest($1::uuid[], $2::timestamptz[]) AS s (payment_id, at)
+WHERE t.payment_id = s.payment_id AND t.settled_at IS NULL`
+
+interface BookedRow {
+  payment_id: string
+  order_id: string
+  basis_points: number
+  gst_rate: number
+  captured: bigint
+  refunded: bigint
+  captured_at: Date
+}
+
+export interface LedgerRows {
+  readonly commission: readonly CommissionRow[]
+  readonly turnaround: readonly TurnaroundRow[]
+}
+
+/**
+ * The books of payments, kept by double entry from what the payment sagas publish: on capture and refund what was collected is divided into
+ * the merchant's payable, the commission and its GST. A posting is made once, whatever is told again or late.
+ */
+export class Ledger {
+  constructor(private readonly rows: LedgerRows) {}
+
+  readonly handle = async (messages: readonly IncomingMessage[]): Promise<Effect> => {
+    const changes = messages.filter(({ type }) => type === PaymentChanged.type).map(({ data }) => PaymentChanged.parse(data))
+    const told = changes.filter(({ captured }) => captured !== '0')
+    return told.length === 0 ? noEffect : (tx) => this.#apply(told, tx)
+  }
+
+  async #apply(changes: readonly PaymentChangedData[], transaction: Transaction): Promise<void> {
+    const tx = asPg(transaction)
+    const booked = await loadBooked(tx, [...new Set(changes.map(({ paymentId }) => paymentId))])
+    const postings: Posting[] = []
+    const late: { readonly change: PaymentChangedData; readonly payment: BookedPayment }[] = []
+    const settled = new Map<string, string>()
+    for (const change of changes) {
+      const { after, postings: made } = postingsOf(
+        booked.get(change.paymentId) ?? this.#opened(change),
+        paise(change.captured),
+        paise(change.refunded),
+        Date.parse(change.at),
+      )
+      booked.set(change.paymentId, after)
+      postings.push(...made)
+      if (after.refunded === after.captured) settled.set(change.paymentId, settled.get(change.paymentId) ?? change.at)
+      else if (change.status === 'COMPENSATING') late.push({ change, payment: after })
+    }
+    saveBooked(tx, [...booked.values()])
+    post(tx, postings)
+    this.#watch(tx, late)
+    if (settled.size > 0) tx.send({ name: 'turnaround-settle', text: SETTLE, values: [[...settled.keys()], [...settled.values()]] })
+  }
+
+  /** Before anything of it was posted: the terms are the first capture's. */
+  #opened({ paymentId, orderId, at }: PaymentChangedData): BookedPayment {
+    const capturedAt = Date.parse(at)
+    return { paymentId, orderId, terms: commissionTermsAt(capturedAt, this.rows.commission), captured: ZERO, refunded: ZERO, capturedAt }
+  }
+
+  /** Money that was taken for an order which is being undone. */
+  #watch(tx: PgTransaction, late: readonly { readonly change: PaymentChangedData; readonly payment: BookedPayment }[]): void {
+    const due = new Map(
+      late.flatMap(({ change, payment }) => {
+        // Of a split nobody says here which part is out; it is held to the shorter time.
+        const method = change.method === 'split' || change.method === 'cod' ? 'wallet' : change.method
+        const turnaround = turnaroundOf(method, payment.capturedAt, this.rows.turnaround)
+        return turnaround ? [[payment.paymentId, { payment, turnaround }] as const] : []
+      }),
+    )
+    if (due.size === 0) return
+    const all = [...due.values()]
+    const values = [
+      all.map(({ payment }) => payment.paymentId),
+      all.map(({ payment }) => payment.orderId),
+      all.map(({ turnaround }) => turnaround.dueDate),
+      all.map(({ turnaround }) => turnaround.compensation),
+      all.map(({ turnaround }) => new Date(turnaround.lateAt).toISOString()),
+    ]
+    tx.send({ name: 'turnaround-watch', text: WATCH, values })
+  }
+}
+
+const loadBooked = async (tx: PgTransaction, paymentIds: readonly string[]): Promise<Map<string, BookedPayment>> => {
+  const { rows } = await tx.query<BookedRow>({ name: 'ledger-booked', text: BOOKED, values: [paymentIds] })
+  return new Map(
+    rows.map((row) => [
+      row.payment_id,
+      {
+        paymentId: row.payment_id,
+        orderId: row.order_id,
+        terms: { basisPoints: row.basis_points, gstRate: row.gst_rate },
+        captured: paise(row.captured),
+        refunded: paise(row.refunded),
+        capturedAt: row.captured_at.getTime(),
+      },
+    ]),
+  )
+}
+
+const saveBooked = (tx: PgTransaction, payments: readonly BookedPayment[]): void => {
+  const values = [
+    payments.map(({ paymentId }) => paymentId),
+    payments.map(({ orderId }) => orderId),
+    payments.map(({ terms }) => terms.basisPoints),
+    payments.map(({ terms }) => terms.gstRate),
+    payments.map(({ captured }) => captured),
+    payments.map(({ refunded }) => refunded),
+    payments.map(({ capturedAt }) => new Date(capturedAt).toISOString()),
+  ]
+  tx.send({ name: 'ledger-book', text: BOOK, values })
+}
+
+/** Sends postings; those that were made before change nothing. */
+export const post = (tx: PgTransaction, postings: readonly Posting[]): void => {
+  const rows = postings.flatMap(({ entries, ...posting }) => entries.map((entry) => ({ ...posting, ...entry })))
+  if (rows.length === 0) return
+  const values = [
+    rows.map(({ journal }) => journal),
+    rows.map(({ account }) => account),
+    rows.map(({ amount }) => amount),
+    rows.map(({ paymentId }) => paymentId),
+    rows.map(({ orderId }) => orderId),
+    rows.map(({ kind }) => kind),
+    rows.map(({ at }) => new Date(at).toISOString()),
+  ]
+  tx.send({ name: 'ledger-post', text: POST, values })
+}

@@ -1,0 +1,12 @@
+/** India has one time zone and no summer time: UTC+5:30 all year (IST). */
+const IST_OFFSET_MS = 19_800_000
+const DAY_MS = 86_400_000
+
+/** The day that a moment (milliseconds since the epoch) lies in, by India's calendar: `2025-09-22`. */
+export const indianDate = (at_ms: number): string => new Date(at_ms + IST_OFFSET_MS).toISOString().slice(0, 10)
+
+/** When a day of India's calendar begins, milliseconds since the epoch. */
+export const beginningOf = (date: string): number => Date.parse(`${date}T00:00:00+05:30`)
+
+/** The day so many days later. */
+export const daysAfter = (date: string, days: number): string => indianDate(beginningOf(date) + days * DAY_MS)
