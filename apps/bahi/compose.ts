@@ -74,6 +74,7 @@ export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surround
     PROVIDER_WEBHOOK_SECRET: secrets.providerWebhookSecret,
     WEBHOOK_URL: `${baseUrl}/v1/webhooks/sandbox`,
     PATH_PREFIX: SANDBOX_PREFIX,
+    PUBLIC_URL: baseUrl,
   }
   const configOf = <P extends Type.TProperties>(schema: Type.TObject<P>, database: string) =>
     parseConfig(schema, {

@@ -74,6 +74,7 @@ export const ROUTES: readonly Route[] = [
   ].map(route('wallet')),
   ...[
     'GET /v1/orders/{id}/payment',
+    'GET /v1/payments/{id}/callback',
     'POST /v1/payments/{id}/refunds',
     'GET /v1/payments/{id}/refunds',
     'GET /v1/settlements/{date}',

@@ -47,7 +47,8 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         life.works(worker, webhooks, turnarounds)
         const books = { ledger, settlements: new Settlements(pool), turnarounds }
         const { breaker } = provider
-        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker, ...books })
+        const returnUrl = config.PAYMENT_RETURN_URL
+        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker, returnUrl, ...books })
       },
     },
     parts,

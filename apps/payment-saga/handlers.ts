@@ -25,7 +25,7 @@ export interface PaymentSagaPorts {
 
 export type PaymentSagaSettings = Pick<
   PaymentSagaConfig,
-  'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY' | 'PROVIDER_WEBHOOK_SECRET'
+  'PUBLIC_URL' | 'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY' | 'PROVIDER_WEBHOOK_SECRET'
 >
 
 /** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
@@ -40,7 +40,7 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
     app: 'payment-saga',
   })
   // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
-  const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000 })
+  const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000, returnUrl: callbackOf(settings) })
   const worker = new SagaWorker(
     { engine, store: sagas, transactions, clock, activities, tracing, ...(onError ? { onError } : {}) },
     { concurrency: settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },
@@ -55,3 +55,6 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
   })
   return { engine, inbox: new SagaInbox(engine, routes), worker, webhooks }
 }
+
+const callbackOf = ({ PUBLIC_URL }: Pick<PaymentSagaSettings, 'PUBLIC_URL'>): ((sagaId: string) => string) | undefined =>
+  PUBLIC_URL === undefined ? undefined : (sagaId) => `${PUBLIC_URL}/v1/payments/${sagaId}/callback`

@@ -15,6 +15,19 @@ export const paymentSagaConfig = Type.Object({
   PROVIDER_URL: Type.String({ pattern: '^https?://[^\\s]+[^\\s/]$', description: 'The payment provider, without a slash at the end.' }),
   PROVIDER_API_KEY: Type.String({ minLength: 16, maxLength: 512, description: 'What the provider knows us by.' }),
   PROVIDER_WEBHOOK_SECRET: Type.String({ minLength: 16, maxLength: 512, description: `Signs the provider's webhooks.` }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s/]+$',
+      description: "Where customers' browsers reach the platform: a bank's page sends them back there. Without it they stay at the bank's.",
+    }),
+  ),
+  PAYMENT_RETURN_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s]+$',
+      maxLength: 2_000,
+      description: "The shop's page for who comes back from a bank; `{id}` in it stands for the order's id, or the load's.",
+    }),
+  ),
   UPI_WINDOW_SECONDS: Type.Integer({
     minimum: 1,
     maximum: 86_400,

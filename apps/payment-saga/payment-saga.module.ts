@@ -7,6 +7,7 @@ import { CqrsModule } from '@nestjs/cqrs'
 import { OperateSagaHandler } from './commands/operate-saga.js'
 import { OperateSagasHandler } from './commands/operate-sagas.js'
 import { RefundPaymentHandler } from './commands/refund-payment.js'
+import { CallbacksController } from './http/callbacks.controller.js'
 import { SagaOperationsController } from './http/operations.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
 import { AnyPayment, RefundsController } from './http/refunds.controller.js'
@@ -19,7 +20,7 @@ import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { LedgerConsumer } from './messages/ledger.consumer.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
-import { CLOCK, IDS, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
+import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
 /** Measured when it is scraped. */
@@ -76,6 +77,7 @@ export interface PaymentSagaParts {
   readonly ledger: Ledger
   readonly settlements: Settlements
   readonly turnarounds: TurnaroundClock
+  readonly returnUrl: string | undefined
 }
 
 @Module({})
@@ -90,6 +92,7 @@ export class PaymentSagaModule {
     clock,
     ids,
     breaker,
+    returnUrl,
     ledger,
     settlements,
     turnarounds,
@@ -100,6 +103,7 @@ export class PaymentSagaModule {
       controllers: [
         PaymentsController,
         RefundsController,
+        CallbacksController,
         SagaOperationsController,
         SagasController,
         SettlementsController,
@@ -113,6 +117,7 @@ export class PaymentSagaModule {
         { provide: HttpCommands, useValue: new HttpCommands(store, clock, transactions) },
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: ids },
+        { provide: RETURN_URL, useValue: returnUrl },
         { provide: TRANSACTIONS, useValue: transactions },
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Problem, problemBody, ProblemFilter } from './http/problem.filter.js'
-import { ProviderSandboxModule } from './provider-sandbox.module.js'
+import { prefixOf, ProviderSandboxModule } from './provider-sandbox.module.js'
 import type { ProviderSandboxConfig } from './sandbox.config.js'
 
 const BODY_LIMIT_BYTES = 256 * 1024
@@ -17,9 +17,9 @@ export const createProviderSandboxApp = async (config: ProviderSandboxConfig): P
   })
   if (config.PATH_PREFIX !== '') app.setGlobalPrefix(config.PATH_PREFIX)
   app.useGlobalFilters(new ProblemFilter())
-  const health = `${config.PATH_PREFIX === '' ? '' : `/${config.PATH_PREFIX.replace(/^\/|\/$/g, '')}`}/health/`
+  const open = ['health', 'pay'].map((path) => `${prefixOf(config)}/${path}/`)
   adapter.getInstance().addHook('onRequest', async (request, reply) => {
-    if (request.url.startsWith(health) || sameText(request.headers['x-api-key'], config.PROVIDER_API_KEY)) return
+    if (open.some((path) => request.url.startsWith(path)) || sameText(request.headers['x-api-key'], config.PROVIDER_API_KEY)) return
     const problem = new Problem(401, 'unauthorised', 'an X-Api-Key header that the sandbox knows is needed')
     await reply.status(401).header('content-type', 'application/problem+json').send(problemBody(problem))
   })

@@ -3,7 +3,7 @@ import { isRefusal, paise, type Clock, type Ids, type Paise, type Refusal } from
 import { asPg, pgTransactions, type PgTransaction } from '#postgres'
 import type pg from 'pg'
 import { chance, delayOf_ms, outcomeOf, type Method } from './outcome.js'
-import { opened, operate, paid, type Change, type Operation, type Payment, type PaymentStatus } from './payment.js'
+import { decided, due, opened, operate, type Change, type Operation, type Payment, type PaymentStatus } from './payment.js'
 
 export interface BooksSettings {
   readonly seed: number
@@ -20,6 +20,7 @@ export interface PaymentRequest {
   readonly method: Method
   readonly instrument: string
   readonly flow?: 'collect' | 'intent'
+  readonly returnUrl?: string
 }
 
 /** The same idempotency key with another request. */
@@ -52,8 +53,7 @@ export class Books {
     const outcome = outcomeOf(request.method, instrument)
     const blank: Payment = { ...details, paymentId: this.ids.next(), status: 'pending', captured: paise(0), refunded: paise(0) }
     const luck = chance(this.settings.seed, request.idempotencyKey, 'delay')
-    const dueAt =
-      this.clock.now() + (outcome === 'slow' || outcome === 'late' ? delayOf_ms(outcome, luck, this.settings.upiWindow_seconds) : 0)
+    const dueAt = this.clock.now() + delayOf_ms(outcome, luck, this.settings.upiWindow_seconds)
     const change = opened(blank, outcome, dueAt)
     return this.#transactions.run(async (transaction) => {
       const tx = asPg(transaction)
@@ -112,12 +112,27 @@ export class Books {
     })
   }
 
-  /** Pays what is due, at most `limit`. Answers how many. Several may run at once. */
+  /** What the payer says at the page. A payment of which nobody is asked, or not any more, is answered as it is. */
+  decide(paymentId: string, pays: boolean): Promise<Payment | typeof UNKNOWN_PAYMENT> {
+    return this.#transactions.run(async (transaction) => {
+      const tx = asPg(transaction)
+      const { rows } = await tx.query<PaymentRow>({ name: 'lock-payment', text: `${BY_ID} FOR UPDATE`, values: [paymentId] })
+      const [row] = rows
+      if (!row) return UNKNOWN_PAYMENT
+      const change = decided(fromRow(row), pays)
+      if (!change) return fromRow(row)
+      await updatePayment(tx, change.payment)
+      await this.#tell(tx, [change], 0)
+      return change.payment
+    })
+  }
+
+  /** Pays or declines what is due, at most `limit`. Answers how many. Several may run at once. */
   settleDue(limit: number): Promise<number> {
     return this.#transactions.run(async (transaction) => {
       const tx = asPg(transaction)
       const { rows } = await tx.query<PaymentRow>({ name: 'due-payments', text: DUE, values: [this.clock.now(), limit] })
-      const changes = rows.map((row) => paid(fromRow(row)))
+      const changes = rows.map((row) => due(fromRow(row)))
       for (const { payment } of changes) await updatePayment(tx, payment)
       await this.#tell(tx, changes, 0)
       return changes.length
@@ -182,10 +197,12 @@ interface PaymentRow {
   readonly refunded: bigint
   readonly decline_reason: string | null
   readonly due_at: bigint | null
+  readonly asks_payer: boolean
+  readonly return_url: string | null
 }
 
 const COLUMNS =
-  'payment_id, idempotency_key, fingerprint, order_id, method, flow, amount, status, captured, refunded, decline_reason, due_at'
+  'payment_id, idempotency_key, fingerprint, order_id, method, flow, amount, status, captured, refunded, decline_reason, due_at, asks_payer, return_url'
 const BY_KEY = `SELECT ${COLUMNS} FROM payment WHERE idempotency_key = $1`
 const BY_ID = `SELECT ${COLUMNS} FROM payment WHERE payment_id = $1`
 const DUE = `SELECT ${COLUMNS} FROM payment WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`
@@ -202,6 +219,8 @@ const fromRow = (row: PaymentRow): Payment => ({
   refunded: paise(row.refunded),
   ...(row.decline_reason === null ? {} : { declineReason: row.decline_reason }),
   ...(row.due_at === null ? {} : { dueAt: Number(row.due_at) }),
+  ...(row.asks_payer ? { asksPayer: true } : {}),
+  ...(row.return_url === null ? {} : { returnUrl: row.return_url }),
 })
 
 /** What an operation left, so that its repeat is answered as it was, whatever happened since. */
@@ -215,7 +234,7 @@ const fromAnswer = (payment: Payment, answer: string): Payment => {
 const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: string, now: number): Promise<boolean> => {
   const { rowCount } = await tx.query({
     name: 'insert-payment',
-    text: `INSERT INTO payment (${COLUMNS}, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    text: `INSERT INTO payment (${COLUMNS}, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
            ON CONFLICT (idempotency_key) DO NOTHING`,
     values: [
       payment.paymentId,
@@ -230,6 +249,8 @@ const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: s
       payment.refunded,
       payment.declineReason ?? null,
       payment.dueAt ?? null,
+      payment.asksPayer ?? false,
+      payment.returnUrl ?? null,
       now,
     ],
   })
@@ -239,8 +260,8 @@ const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: s
 const updatePayment = (tx: PgTransaction, payment: Payment): Promise<unknown> =>
   tx.query({
     name: 'update-payment',
-    text: 'UPDATE payment SET status = $2, captured = $3, refunded = $4, due_at = $5 WHERE payment_id = $1',
-    values: [payment.paymentId, payment.status, payment.captured, payment.refunded, payment.dueAt ?? null],
+    text: 'UPDATE payment SET status = $2, captured = $3, refunded = $4, due_at = $5, decline_reason = $6 WHERE payment_id = $1',
+    values: [payment.paymentId, payment.status, payment.captured, payment.refunded, payment.dueAt ?? null, payment.declineReason ?? null],
   })
 
 const fingerprintOf = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\u0000')).digest('hex')

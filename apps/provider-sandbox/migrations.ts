@@ -48,4 +48,14 @@ class CreateBooks1764000000000 implements MigrationInterface {
   }
 }
 
-export const migrations: readonly Migration[] = [CreateBooks1764000000000]
+class AskPayers1764000000010 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE payment ADD COLUMN asks_payer boolean NOT NULL DEFAULT false, ADD COLUMN return_url text')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE payment DROP COLUMN asks_payer, DROP COLUMN return_url')
+  }
+}
+
+export const migrations: readonly Migration[] = [CreateBooks1764000000000, AskPayers1764000000010]

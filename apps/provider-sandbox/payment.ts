@@ -16,8 +16,11 @@ export interface Payment {
   readonly captured: Paise
   readonly refunded: Paise
   readonly declineReason?: string
-  /** When a pending payment will be paid, milliseconds since the epoch. */
+  /** When a pending payment will be paid, or is declined if its payer is asked, milliseconds since the epoch. */
   readonly dueAt?: number
+  /** Its payer decides at the sandbox's page, which then sends the browser here. */
+  readonly asksPayer?: boolean
+  readonly returnUrl?: string
 }
 
 /** A payment as it now is, and what the merchant is told of it. Nothing is told of a payment that goes on pending. */
@@ -34,10 +37,19 @@ export const paid = (payment: Payment): Change => {
     : { payment: { ...rest, status: 'captured', captured: payment.amount }, event: { type: 'payment.captured', amount: payment.amount } }
 }
 
-export const declined = (payment: Payment, reason: string): Change => ({
-  payment: { ...payment, status: 'declined', declineReason: reason },
-  event: { type: 'payment.declined', amount: payment.amount },
-})
+export const declined = (payment: Payment, reason: string): Change => {
+  const { dueAt: _, ...rest } = payment
+  return { payment: { ...rest, status: 'declined', declineReason: reason }, event: { type: 'payment.declined', amount: payment.amount } }
+}
+
+/** What its payer says at the page; undefined where nobody is asked, or not any more. */
+export const decided = (payment: Payment, pays: boolean): Change | undefined => {
+  if (payment.status !== 'pending' || !payment.asksPayer) return undefined
+  return pays ? paid(payment) : declined(payment, 'declined-by-payer')
+}
+
+/** Its time has come: it is paid, or nobody who was asked has answered. */
+export const due = (payment: Payment): Change => (payment.asksPayer ? declined(payment, 'expired') : paid(payment))
 
 /** The first state of a payment whose outcome is known; `dueAt` is for those that are paid later. */
 export const opened = (payment: Payment, outcome: Outcome | undefined, dueAt: number): Change => {
@@ -51,6 +63,8 @@ export const opened = (payment: Payment, outcome: Outcome | undefined, dueAt: nu
       return paid(payment)
     case 'timeout':
       throw new TypeError('a payment that never happens has no place in the books')
+    case 'asked':
+      return { payment: { ...payment, dueAt, asksPayer: true } }
     case 'slow':
     case 'late':
       return { payment: { ...payment, dueAt } }

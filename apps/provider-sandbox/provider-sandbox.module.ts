@@ -4,6 +4,7 @@ import { createPool } from '#postgres'
 import type pg from 'pg'
 import { Books } from './books.js'
 import { HealthController } from './http/health.controller.js'
+import { PageController } from './http/page.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
 import type { ProviderSandboxConfig } from './sandbox.config.js'
 import { CLOCK, POOL, SETTINGS, type SandboxSettings } from './settings.js'
@@ -44,7 +45,7 @@ export class ProviderSandboxModule {
     const webhooks = new Webhooks(pool, systemClock, systemRandom, settings.webhooks)
     return {
       module: ProviderSandboxModule,
-      controllers: [PaymentsController, HealthController],
+      controllers: [PaymentsController, PageController, HealthController],
       providers: [
         { provide: POOL, useValue: pool },
         { provide: CLOCK, useValue: systemClock },
@@ -57,6 +58,10 @@ export class ProviderSandboxModule {
   }
 }
 
+/** As a path: empty, or with one slash before it and none behind. */
+export const prefixOf = ({ PATH_PREFIX }: Pick<ProviderSandboxConfig, 'PATH_PREFIX'>): string =>
+  PATH_PREFIX === '' ? '' : `/${PATH_PREFIX.replace(/^\/|\/$/g, '')}`
+
 const settingsOf = (config: ProviderSandboxConfig): SandboxSettings => ({
   books: {
     seed: config.SANDBOX_SEED,
@@ -67,4 +72,5 @@ const settingsOf = (config: ProviderSandboxConfig): SandboxSettings => ({
   },
   webhooks: { url: config.WEBHOOK_URL, secret: config.PROVIDER_WEBHOOK_SECRET },
   hang_ms: config.HANG_MS,
+  publicUrl: `${config.PUBLIC_URL}${prefixOf(config)}`,
 })

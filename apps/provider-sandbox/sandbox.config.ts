@@ -19,6 +19,11 @@ export const providerSandboxConfig = Type.Object({
     default: '',
     description: 'Put before every path: `provider-sandbox` where it shares a port with others.',
   }),
+  PUBLIC_URL: Type.String({
+    pattern: '^https?://[^\\s/]+$',
+    default: 'http://localhost:3006',
+    description: "Where payers' browsers reach it, for its pages: scheme, host and port.",
+  }),
   SANDBOX_SEED: Type.Integer({
     minimum: 0,
     default: 1,

@@ -36,6 +36,7 @@ describe('provider sandbox', () => {
     WEBHOOK_URL: `http://127.0.0.1:${port(merchant)}/hook`,
     PROVIDER_WEBHOOK_SECRET: SECRET,
     UPI_WINDOW_SECONDS: 1,
+    PUBLIC_URL: 'http://bank.test',
     PATH_PREFIX: 'provider-sandbox',
     SANDBOX_SEED: 7,
     WEBHOOK_DUPLICATE_RATE: 0.5,
@@ -119,6 +120,61 @@ describe('provider sandbox', () => {
     expect(body).toMatchObject({
       status: 'pending',
       next: { kind: 'intent', url: expect.stringMatching(/^upi:\/\/pay\?.*am=100\.50&cu=INR/) },
+    })
+  })
+
+  describe('a payer at the page', () => {
+    const ask = async (idempotencyKey: string, more: object = {}) => {
+      const request = { idempotencyKey, orderId: '<o-1>', amount: '1234500', method: 'netbanking', instrument: 'SBOX_REDIRECT', ...more }
+      const { body } = await call('POST', '/v1/payments', request)
+      return { body, page: `${base}/pay/${String(body['paymentId'])}` }
+    }
+    const press = (page: string, decision: string) =>
+      fetch(page, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' })
+
+    it.each([
+      ['pay', 'captured', 'payment.captured'],
+      ['decline', 'declined', 'payment.declined'],
+    ])('may %s, once, and is sent back', async (decision, status, type) => {
+      const key = `page-${decision}`
+      const { body, page } = await ask(key, { returnUrl: 'https://shop.test/back' })
+      expect(body).toMatchObject({
+        status: 'pending',
+        next: { kind: 'redirect', url: `http://bank.test/provider-sandbox/pay/${String(body['paymentId'])}` },
+      })
+      const shown = await fetch(page)
+      const text = await shown.text()
+      expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+      expect(text).toContain('&#60;o-1&#62;')
+      expect(text).toContain('₹12,345.00')
+      const pressed = await press(page, decision)
+      expect([pressed.status, pressed.headers.get('location')]).toEqual([303, 'https://shop.test/back'])
+      expect((await query(key)).body).toMatchObject({ status })
+      expect((await query(key)).body).not.toHaveProperty('next')
+      expect((await press(page, decision === 'pay' ? 'decline' : 'pay')).status).toBe(303)
+      expect((await query(key)).body).toMatchObject({ status })
+      expect(await (await fetch(page)).text()).toContain(`This payment is ${status}.`)
+      await eventually('the webhook', () => heard.some((each) => each.idempotencyKey === key && each.type === type))
+    })
+
+    it('who does not come is not waited for', async () => {
+      await ask('page-nobody')
+      const left = await ask('page-intent', { method: 'upi', instrument: 'intent@upi', flow: 'intent' })
+      expect(left.body).toMatchObject({ status: 'pending', next: { kind: 'intent' } })
+      await eventually('both are declined', async () => {
+        const statuses = await Promise.all(['page-nobody', 'page-intent'].map(async (key) => (await query(key)).body['status']))
+        return statuses.every((status) => String(status) === 'declined')
+      })
+      expect((await query('page-nobody')).body['reason']).toBe('expired')
+    })
+
+    it('decides nothing of what is not asked, and nothing by nonsense', async () => {
+      const { body } = await pay('page-slow', 'upi', 'slow@upi')
+      await press(`${base}/pay/${String(body['paymentId'])}`, 'decline')
+      expect((await query('page-slow')).body['status']).toBe('pending')
+      const { page } = await ask('page-nonsense')
+      expect((await press(page, 'perhaps')).status).toBe(400)
+      expect((await fetch(`${base}/pay/0190a000-0000-7000-8000-00000000dead`)).status).toBe(404)
     })
   })
 

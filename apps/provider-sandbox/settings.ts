@@ -10,4 +10,6 @@ export interface SandboxSettings {
   readonly webhooks: WebhookSettings
   /** How long a call that gets no answer hangs before its connection is cut. */
   readonly hang_ms: number
+  /** Where a payer's browser reaches the sandbox, without a slash at the end. */
+  readonly publicUrl: string
 }

@@ -41,6 +41,8 @@ export interface AuthoriseRequest {
   /** A VPA, a card's token, a bank code: never logged. */
   readonly instrument: string
   readonly flow?: 'collect' | 'intent'
+  /** Where a bank's page sends the payer's browser in the end, whatever became of the payment. */
+  readonly returnUrl?: string
 }
 
 /**

@@ -111,6 +111,8 @@ export interface Directive<Data> {
     | { readonly outcome: 'succeeded'; readonly result: JsonObject }
     | { readonly outcome: 'refused'; readonly slug: string; readonly detail: string }
   )
+  /** This step's activity has reason to run now: somebody knows that something happened, not what. */
+  readonly hastens?: string
   /** Turn back now, for this reason, if the pivot is not passed. */
   readonly turnsBack?: string
 }

@@ -117,6 +117,7 @@ const receive = (turn: Turn, name: string, body: JsonObject): void => {
     const { step, ...outcome } = directive.settles
     turn.settle(step, 'do', outcome)
   }
+  if (directive?.hastens !== undefined) turn.hasten(directive.hastens, 'do')
   // While the pivot is under way only its own outcome decides.
   const mayTurn = turn.state.phase === 'forward' && !turn.state.pastPivot && !turn.atPivot
   if (directive?.turnsBack !== undefined && mayTurn) turn.turnBack(turn.state.current[0] ?? '', directive.turnsBack)

@@ -62,6 +62,7 @@ const trip = defineSaga<Trip>({
   ],
   on: {
     'paid-elsewhere': ({ paid }) => ({ settles: { step: 'pay', outcome: 'succeeded', result: { paid: paid ?? null } } }),
+    'look-now': () => ({ hastens: 'pay' }),
     'changed-mind': () => ({ turnsBack: 'customer' }),
   },
 })
@@ -106,6 +107,21 @@ const bench = (options: Partial<BenchOptions> & { refuse?: string; outcomes?: Re
 }
 
 describe('a saga', () => {
+  it('asks at once when somebody knows that something happened', async () => {
+    const run = bench({ outcomes: { pay: [unknown, unknown, unknown, unknown, unknown, ok] } })
+    await run.apply(start())
+    await run.run(10_000)
+    const { runAt = 0, attempts } = (await run.state(id)).steps['pay'] ?? {}
+    expect([attempts, runAt > run.clock.now()]).toEqual([5, true])
+    await run.apply(told('look-now'))
+    expect((await run.state(id)).steps['pay']?.runAt).toBe(run.clock.now())
+    await run.run(0)
+    expect((await run.state(id)).steps['pay']?.status).toBe('succeeded')
+    // It is over: there is nothing to hasten.
+    await run.apply({ ...told('look-now'), id: 'again' })
+    expect((await run.state(id)).steps['pay']?.status).toBe('succeeded')
+  })
+
   it('goes through its steps and ends', async () => {
     const run = bench()
     await run.apply(start())

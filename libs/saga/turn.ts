@@ -217,7 +217,14 @@ export class Turn {
     const undo = this.state.undos[name]
     if (!undo) return this.begin(name, 'undo')
     if (undo.status !== 'running') return this.begin(name, 'undo', undo.round + 1)
-    if (undo.runAt !== undefined) this.emit({ type: 'ActivityHastened', data: { step: name, side: 'undo', runAt: this.at, at: this.at } })
+    this.hasten(name, 'undo')
+  }
+
+  /** An activity that waits for its next run runs now. */
+  hasten(step: string, side: Side): void {
+    const { at } = this
+    if (actionOf(this.state, { step, side })?.runAt !== undefined)
+      this.emit({ type: 'ActivityHastened', data: { step, side, runAt: at, at } })
   }
 
   #learns(name: string, side: Side, outcome: ActivityOutcome): { learned?: JsonObject } {

@@ -67,6 +67,8 @@ const checkEngine = () => {
 const runAll = async () => {
   const passed = []
   env.GATEWAY_PORT = String(await freePort())
+  env.SANDBOX_PORT = String(await freePort())
+  env.BAHI_E2E_SANDBOX_URL = `http://127.0.0.1:${env.SANDBOX_PORT}`
   env.BAHI_E2E_URL = `http://127.0.0.1:${env.GATEWAY_PORT}`
   await run('sh', ['deploy/make-env.sh', join(folder, 'env')], 10_000, 'ignore')
   await compose('build', BUILD_MS, 'build')

@@ -46,6 +46,7 @@ describe('tokens', () => {
       'GET /health/ready',
       'GET /metrics',
       'GET /v1/dev/jwks',
+      'GET /v1/payments/{id}/callback',
       'GET /v1/products',
       'GET /v1/products/{sku}',
       'POST /v1/dev/token',

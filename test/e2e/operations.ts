@@ -264,6 +264,7 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
       bodies: [{ type: 'order-payment', from: 1_000_000, to: 1, dryRun: true, limit: 5, ...reason }],
       repeatable: true,
     },
+    'GET /v1/payments/{id}/callback': { params: { id: sagaId } },
     'GET /v1/payments/{id}/refunds': { params: { id: sagaId } },
     'POST /v1/payments/{id}/refunds': { params: { id: sagaId }, bodies: [{ amount: inr(1), ...reason }] },
     'GET /v1/ops/consumers': {},

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import {
   at,
   available,
+  baseUrl,
   call,
   ended,
   getOrder,
@@ -178,6 +179,64 @@ describe('an order is wholly undone', () => {
         () => walletOf(customer, String(payBy.walletId)),
         (wallet) => at(wallet, 'available.amount') === '100000',
       )
+  })
+})
+
+describe('a payer goes on elsewhere', () => {
+  /** Where `GET /v1/orders/{id}/payment` sends the customer. */
+  const nextOf = async (customer: Customer, placed: Answer): Promise<{ kind?: string; url: string }> => {
+    const payment = await poll(
+      () => getPayment(customer, String(placed.body['orderId'])),
+      (answer) => at(answer, 'next.url') !== undefined,
+    )
+    return { kind: String(at(payment, 'next.kind')), url: String(at(payment, 'next.url')) }
+  }
+  const press = (page: string, decision: 'pay' | 'decline') =>
+    fetch(page, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' })
+
+  it.concurrent.each([
+    ['pays', 'pay', 'CONFIRMED', 'COMPLETED', { captured: String(PRICE), refunded: '0' }],
+    ['declines', 'decline', 'CANCELLED', 'COMPENSATED', { captured: '0', refunded: '0' }],
+  ] as const)('to the bank’s page, and %s there', async (_, decision, status, sagaStatus, amounts) => {
+    const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
+    const placed = await placeOrder(customer, sku, { method: 'netbanking', bankCode: 'SBOX_REDIRECT' })
+    const next = await nextOf(customer, placed)
+    expect(next.kind).toBe('redirect')
+    expect(await (await fetch(next.url)).text()).toContain('Sandbox bank')
+    const pressed = await press(next.url, decision)
+    const back = String(pressed.headers.get('location'))
+    expect([pressed.status, back.includes('/v1/payments/')]).toEqual([303, true])
+    expect((await fetch(back, { redirect: 'manual' })).status).toBe(200)
+    const { payment, order } = await ended(customer, placed, status, sagaStatus)
+    expect(money(payment)).toMatchObject(amounts)
+    expect(at(payment, 'next.url')).toBeUndefined()
+    expect(reason(order)).toBe(decision === 'pay' ? undefined : 'payment-declined')
+  })
+
+  it.concurrent('to their UPI app, which pays; a split waits for its other part', async () => {
+    const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
+    const walletId = await makeWallet(customer, 100_000)
+    const upi = { method: 'upi', vpa: 'intent@upi', flow: 'intent' }
+    const split = { method: 'split', walletId, amount: { amount: '10000', currency: 'INR' }, other: upi }
+    for (const payment of [upi, split]) {
+      const placed = await placeOrder(customer, sku, payment)
+      const next = await nextOf(customer, placed)
+      expect([next.kind, next.url.startsWith('upi://pay?')]).toEqual(['intent', true])
+      // What stands in for the app: the sandbox's page of the payment that the link names.
+      const reference = new URL(next.url).searchParams.get('tr') ?? ''
+      const sandbox = process.env['BAHI_E2E_SANDBOX_URL'] ?? `${baseUrl()}/provider-sandbox`
+      await press(`${sandbox}/pay/${reference}`, 'pay')
+      const { payment: paid } = await ended(customer, placed, 'CONFIRMED', 'COMPLETED')
+      expect(money(paid)).toMatchObject({ captured: String(PRICE), refunded: '0' })
+    }
+  })
+
+  it.concurrent('and does not come back: cancelled when the window is over', async () => {
+    const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
+    const placed = await placeOrder(customer, sku, { method: 'netbanking', bankCode: 'SBOX_REDIRECT' })
+    const { order } = await ended(customer, placed, 'CANCELLED', 'COMPENSATED', 60_000)
+    expect(['payment-expired', 'payment-declined']).toContain(reason(order))
+    await settledStock(sku, 10)
   })
 })
 

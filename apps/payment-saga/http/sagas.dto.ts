@@ -1,6 +1,6 @@
 import { Flag, IsMoney, MAX_CURSOR_LENGTH, Nested, OneOf, PageQuery, Text, VisibleAscii, Whole, type MoneyDto } from '#platform'
 import type { SagaStatus } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '../sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '../sagas/saga-types.js'
 
 export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION, PAYMENT_REFUND, WALLET_LOAD] as const
 export const SAGA_STATUSES = ['RUNNING', 'WAITING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'NEEDS_ATTENTION'] as const

@@ -2,7 +2,8 @@ import { AlertDecided, LoadRequested, OrderCancelled, OrderDelivered, OrderPlace
 import type { IncomingMessage } from '#kernel'
 import { contextOf, inputId, sagaIdFor, type Routes, type SagaInput } from '#saga'
 import { isProviderMethod } from '#payment'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD, type OrderPayment } from '../sagas/payment-data.js'
+import { type OrderPayment } from '../sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '../sagas/saga-types.js'
 import type { WalletLoad } from '../sagas/wallet-load.js'
 
 /** What the messages of the other apps mean to the sagas. */

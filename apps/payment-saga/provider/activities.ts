@@ -19,6 +19,8 @@ export interface PaymentActivitiesPorts {
    * is a payment that the provider does not know taken for one that never was.
    */
   readonly settle_ms: number
+  /** Where a bank's page sends the payer's browser back to, of the saga that asks for the payment; absent: nowhere. */
+  readonly returnUrl?: ((sagaId: string) => string) | undefined
 }
 
 /** The provider calls of the payment sagas. Each is idempotent by its run's key, and says `unknown` where it does not know. */
@@ -30,7 +32,11 @@ export const paymentActivities = (ports: PaymentActivitiesPorts): Readonly<Recor
 })
 
 /** After an unknown outcome the provider is asked first; what it does not know is sent again under the same key. */
-const authorise = async ({ provider, sealed }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+const authorise = async (
+  { provider, sealed, returnUrl }: PaymentActivitiesPorts,
+  run: ActivityRun,
+  signal: AbortSignal,
+): Promise<ActivityOutcome> => {
   if (run.attempt > 1) {
     const found = await provider.find(run.key, signal)
     if (found.known !== 'absent') return authorised(found)
@@ -47,6 +53,7 @@ const authorise = async ({ provider, sealed }: PaymentActivitiesPorts, run: Acti
     method,
     instrument,
     ...flow,
+    ...(method === 'netbanking' && returnUrl ? { returnUrl: returnUrl(run.sagaId) } : {}),
   }
   return authorised(await provider.authorise(run.key, request, signal))
 }

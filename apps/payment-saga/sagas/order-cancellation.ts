@@ -2,7 +2,7 @@ import { ReleaseStock } from '#contracts'
 import { isProviderMethod, type PaymentMethod } from '#payment'
 import { command, defineSaga, sagaIdFor, waitFor, type AnySaga, type ByHand } from '#saga'
 import { tells } from './by-hand.js'
-import { ORDER_CANCELLATION, ORDER_PAYMENT } from './payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT } from './saga-types.js'
 import { refundSteps, type Refunding } from './payment-refund.js'
 
 export type OrderCancellation = Partial<Refunding> & {

@@ -15,19 +15,9 @@ import { isRefusal, paise, type JsonObject } from '#kernel'
 import { sumOf } from '#payment'
 import { command, defineSaga, sagaIdFor, waitFor, type AnySaga, type Directive, type Saga, type Tell } from '#saga'
 import { tells } from './by-hand.js'
-import {
-  amountsOf,
-  ORDER_CANCELLATION,
-  ORDER_PAYMENT,
-  partsData,
-  PAYMENT_REFUND,
-  requestRefund,
-  returnRefund,
-  unrefunded,
-  type OrderPayment,
-  type RefundData,
-} from './payment-data.js'
-import { authorisePayment, capturePayment, providerTold } from './provider-part.js'
+import { amountsOf, partsData, requestRefund, returnRefund, unrefunded, type OrderPayment, type RefundData } from './payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from './saga-types.js'
+import { authorisePayment, capturePayment, PAYER_RETURNED, payerReturned, providerTold } from './provider-part.js'
 
 export interface OrderPaymentSettings {
   /** How long a provider payment may stay without an outcome. */
@@ -88,6 +78,7 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
           ? { learns: { cancelled: 'after-confirmation' } }
           : { learns: { cancelled: 'before-confirmation' }, turnsBack: 'customer' },
       'provider-payment': providerTold('confirm-order'),
+      [PAYER_RETURNED]: payerReturned,
       'order-delivered': ({ collected }, { data }) => (data.method === 'cod' ? { learns: { collected: String(collected) } } : {}),
       'order-returned': returned,
       [REFUND_REQUESTED]: refundRequested,

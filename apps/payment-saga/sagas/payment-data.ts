@@ -2,11 +2,7 @@ import { isRefusal, paise, refuse, ZERO, type Paise, type Refusal } from '#kerne
 import { addParts, giveBack, leftOf, NO_PARTS, refund, sumOf, type Parts, type PaymentAmounts, type PaymentMethod } from '#payment'
 import type { SagaState } from '#saga'
 import type { ProviderPart } from './provider-part.js'
-
-export const ORDER_PAYMENT = 'order-payment'
-export const ORDER_CANCELLATION = 'order-cancellation'
-export const PAYMENT_REFUND = 'payment-refund'
-export const WALLET_LOAD = 'wallet-load'
+import { ORDER_PAYMENT } from './saga-types.js'
 
 /** Amounts by part on the stream: paise in decimal strings. */
 export type PartsData = { readonly wallet: string; readonly provider: string; readonly cash: string }

@@ -1,6 +1,7 @@
 import { RefundToWallet } from '#contracts'
 import { activity, command, defineSaga, sagaIdFor, waitFor, type AnySaga, type Step } from '#saga'
-import { ORDER_PAYMENT, PAYMENT_REFUND, type PartsData } from './payment-data.js'
+import { type PartsData } from './payment-data.js'
+import { ORDER_PAYMENT, PAYMENT_REFUND } from './saga-types.js'
 import { paymentKey } from './provider-part.js'
 
 /** What goes back, and by which way. Empty parts have no step. */

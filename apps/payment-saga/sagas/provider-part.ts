@@ -1,6 +1,7 @@
 import type { JsonObject } from '#kernel'
 import type { ProviderMethod } from '#payment'
-import { actionKey, activity, type ByHand, type Directive, type Saga, type Step } from '#saga'
+import { actionKey, activity, type ByHand, type Directive, type Saga, type SagaState, type Step } from '#saga'
+import { ORDER_PAYMENT, WALLET_LOAD } from './saga-types.js'
 
 export const AUTHORISE = 'authorise-payment'
 
@@ -113,3 +114,11 @@ export const providerTold =
         return {}
     }
   }
+
+/** The payer's browser came back from the bank's page. What became of the payment only the provider knows: it is asked at once. */
+export const PAYER_RETURNED = 'payer-returned'
+export const payerReturned = (): Directive<ProviderPart> => ({ hastens: AUTHORISE })
+
+/** The provider's part of a saga that has a payment made; undefined of any other. A stream's data is only ever written by its definition. */
+export const providerPartOf = ({ type, data }: Pick<SagaState, 'type' | 'data'>): ProviderPart | undefined =>
+  type === ORDER_PAYMENT || type === WALLET_LOAD ? (data as unknown as ProviderPart) : undefined

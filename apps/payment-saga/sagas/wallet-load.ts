@@ -1,7 +1,15 @@
 import { CreditLoad, FailLoad, RedirectLoad } from '#contracts'
 import { command, defineSaga, type AnySaga, type Saga } from '#saga'
-import { WALLET_LOAD } from './payment-data.js'
-import { AUTHORISE, authorisePayment, capturePayment, providerTold, type ProviderPart } from './provider-part.js'
+import { WALLET_LOAD } from './saga-types.js'
+import {
+  AUTHORISE,
+  authorisePayment,
+  capturePayment,
+  PAYER_RETURNED,
+  payerReturned,
+  providerTold,
+  type ProviderPart,
+} from './provider-part.js'
 
 /** `orderId` is the load's. */
 export type WalletLoad = ProviderPart & { readonly walletId: string; readonly customerId: string }
@@ -22,7 +30,7 @@ export const walletLoad = ({ paymentWindow_ms }: { readonly paymentWindow_ms: nu
       capturePayment(),
       { name: 'credit-load', pivot: true, does: command(creditLoad) },
     ],
-    on: { 'provider-payment': providerTold(AUTHORISE) },
+    on: { 'provider-payment': providerTold(AUTHORISE), [PAYER_RETURNED]: payerReturned },
     publishes: (saga, before, { context }) => (isRedirected(saga, before) ? [redirectLoad(saga, context)] : []),
   })
 

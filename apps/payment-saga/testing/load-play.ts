@@ -7,7 +7,7 @@ import { book, DEFAULT_LIMITS, evolve, limitsFrom, NO_BOOKS, noWallet, walletDec
 import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
 import { sagaDefinitions } from '../sagas/definitions.js'
-import { WALLET_LOAD } from '../sagas/payment-data.js'
+import { WALLET_LOAD } from '../sagas/saga-types.js'
 import { BooksOfProvider, type Luck } from './books.js'
 import { WINDOW_MS } from './play.js'
 

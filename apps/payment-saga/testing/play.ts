@@ -7,7 +7,8 @@ import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
 import { sagaDefinitions } from '../sagas/definitions.js'
 import { REFUND_REQUESTED } from '../sagas/order-payment.js'
-import { amountsOf, ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
+import { amountsOf, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/saga-types.js'
 import { Books, BooksOfProvider, type Luck } from './books.js'
 
 export const WINDOW_MS = 15_000

@@ -25,18 +25,18 @@ export class PaymentsController {
     if (payment === KEY_REUSED) throw keyReused()
     // Also a repeat gets no answer, so that only asking for the status tells.
     if (outcome === 'lost') return this.#noAnswer()
-    return view(payment)
+    return this.#view(payment)
   }
 
   /** The status query: what became of a payment of which one knows the key only. */
   @Get()
   async byKey(@Query() query: unknown): Promise<unknown> {
-    return view(found(await this.books.byKey(readQuery(query).idempotencyKey)))
+    return this.#view(found(await this.books.byKey(readQuery(query).idempotencyKey)))
   }
 
   @Get(':id')
   async byId(@Param('id') id: string): Promise<unknown> {
-    return view(found(await this.books.byId(paymentId(id))))
+    return this.#view(found(await this.books.byId(paymentId(id))))
   }
 
   @Post(':id/capture')
@@ -64,7 +64,11 @@ export class PaymentsController {
     if (result === UNKNOWN_PAYMENT) throw notFound()
     if (result === KEY_REUSED) throw keyReused()
     if (isRefusal(result)) throw new Problem(409, result.slug, result.detail)
-    return view(result)
+    return this.#view(result)
+  }
+
+  #view(payment: Payment) {
+    return view(payment, this.settings.publicUrl)
   }
 
   async #noAnswer(): Promise<never> {
@@ -74,7 +78,7 @@ export class PaymentsController {
 }
 
 /** A payment as a merchant sees it; amounts are paise in decimal strings. */
-const view = (payment: Payment) => ({
+const view = (payment: Payment, publicUrl: string) => ({
   paymentId: payment.paymentId,
   idempotencyKey: payment.idempotencyKey,
   orderId: payment.orderId,
@@ -84,8 +88,17 @@ const view = (payment: Payment) => ({
   captured: payment.captured.toString(),
   refunded: payment.refunded.toString(),
   ...(payment.declineReason === undefined ? {} : { reason: payment.declineReason }),
-  ...(payment.flow === 'intent' && payment.status === 'pending' ? { next: { kind: 'intent', url: intentUrl(payment) } } : {}),
+  ...nextOf(payment, publicUrl),
 })
+
+/** Where the payer goes on: to their UPI app, or to the bank's page. */
+const nextOf = (payment: Payment, publicUrl: string) => {
+  if (payment.status !== 'pending') return {}
+  if (payment.flow === 'intent') return { next: { kind: 'intent', url: intentUrl(payment) } }
+  return payment.method === 'netbanking' && payment.asksPayer
+    ? { next: { kind: 'redirect', url: `${publicUrl}/pay/${payment.paymentId}` } }
+    : {}
+}
 
 /** What the payer's UPI app opens (NPCI's UPI linking specification): payee, reference, amount in rupees. */
 const intentUrl = ({ paymentId, amount }: Payment): string => {
@@ -95,16 +108,16 @@ const intentUrl = ({ paymentId, amount }: Payment): string => {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-const paymentId = (id: string): string => {
+export const paymentId = (id: string): string => {
   if (!UUID.test(id)) throw notFound()
   return id
 }
 
-const found = (payment: Payment | undefined): Payment => {
+export const found = (payment: Payment | undefined): Payment => {
   if (!payment) throw notFound()
   return payment
 }
 
 /** Another slug than that of a path which does not exist: a merchant must be able to tell the books' word from a wrong address. */
-const notFound = () => new Problem(404, UNKNOWN_PAYMENT, 'no such payment')
+export const notFound = () => new Problem(404, UNKNOWN_PAYMENT, 'no such payment')
 const keyReused = () => new Problem(422, 'idempotency-key-reused', 'the idempotency key was used for another request')

@@ -15,9 +15,11 @@ const opening = Type.Object(
     method: Type.Union([Type.Literal('upi'), Type.Literal('card'), Type.Literal('netbanking')]),
     instrument: Type.String({ minLength: 1, maxLength: 320 }),
     flow: Type.Optional(Type.Union([Type.Literal('collect'), Type.Literal('intent')])),
+    returnUrl: Type.Optional(Type.String({ maxLength: 2_000, pattern: '^https?://[^\\s]+$' })),
   },
   { additionalProperties: false },
 )
+const decision = Type.Object({ decision: Type.Union([Type.Literal('pay'), Type.Literal('decline')]) }, { additionalProperties: false })
 const operation = Type.Object({ idempotencyKey: Key, amount: Type.Optional(Amount) }, { additionalProperties: false })
 const voiding = Type.Object({ idempotencyKey: Key }, { additionalProperties: false })
 const query = Type.Object({ idempotencyKey: Key }, { additionalProperties: false })
@@ -43,6 +45,7 @@ const reader = <S extends TSchema>(schema: S): ((input: unknown) => Static<S>) =
 const MOST_ERRORS = 20
 
 export const readOpening = reader(opening)
+export const readDecision = reader(decision)
 export const readOperation = reader(operation)
 export const readVoiding = reader(voiding)
 export const readQuery = reader(query)

@@ -1,6 +1,6 @@
 import type { JsonObject } from '#kernel'
 import { sagaIdFor } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../../../apps/payment-saga/sagas/payment-data.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../../../apps/payment-saga/sagas/saga-types.js'
 import { paymentKey } from '../../../apps/payment-saga/sagas/provider-part.js'
 import type { SimulatedProvider } from '../provider.js'
 import { Violation } from '../violation.js'
