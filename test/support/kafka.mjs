@@ -109,7 +109,7 @@ export const startKafka = async ({ port: given } = {}) => {
   await writeFile(config, properties(port, controllerPort, folder))
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
-  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', id, '-c', config], START_MS)
+  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${id}`, '-c', config], START_MS)
   const output = []
   const launch = () => {
     const child = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
