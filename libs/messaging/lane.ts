@@ -153,6 +153,12 @@ export class Lane {
   async #deliver(): Promise<void> {
     let failures = 0
     while (!this.#stopping && !this.#paused) {
+      if (!this.#hasWork()) return
+      const ready = this.options.ready?.(this.place, this.#aborter.signal)
+      if (ready) {
+        await ready
+        continue
+      }
       const records = this.#take()
       if (records.length === 0) {
         this.#fetchMore()

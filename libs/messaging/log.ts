@@ -89,6 +89,8 @@ export interface ConsumeOptions {
    * `signal` aborts when the partition was taken away or the consumer closes past its bound: what is done after that is for nothing.
    */
   onBatch(partition: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal): Promise<void>
+  /** Asked before each batch: undefined lets it begin in the same turn; else it is asked again when this resolves, at the latest when `signal` aborts. */
+  ready?(partition: TopicPartition, signal: AbortSignal): Promise<void> | undefined
   /** The partition is no longer this consumer's; no batch of it is under way. */
   onRevoked?(partition: TopicPartition): void
   /** At most this many records a batch. */

@@ -32,6 +32,9 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
   const retries = metrics.counter('consumer_retries_total', 'Batches delivered again: a dependency was away, or the fence was lost.', [
     'topic',
   ])
+  const breaker = metrics.gauge('consumer_breaker', '1: no batch of the topic begins, or one probes: what its handler needs is away.', [
+    'topic',
+  ])
   const deferred = metrics.counter('consumer_deferred_total', 'Messages put aside with their key, to be tried again.', ['topic'])
   const parked = metrics.counter('consumer_parked_total', 'Messages in the dead letters.', ['topic'])
   return {
@@ -46,6 +49,11 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
     onRetry: ({ partition: { topic }, error }) => {
       retries.inc({ topic })
       log.warn({ err: error, topic }, 'a batch is delivered again')
+    },
+    onBreaker: ({ topic, state }) => {
+      breaker.set({ topic }, state === 'closed' ? 0 : 1)
+      if (state === 'open') log.warn({ topic }, 'consumption of the topic is paused: what its handler needs is away')
+      if (state === 'closed') log.info({ topic }, 'consumption of the topic goes on')
     },
     onDeferred: ({ partition: { topic }, messages, error, traceparent }) => {
       deferred.inc({ topic }, messages)

@@ -1,7 +1,7 @@
 import { REDRIVES } from '#contracts'
 import { systemClock, systemRandom, type Clock, type IncomingMessage, type Random, type Transactions } from '#kernel'
 import type { Tracing } from '#tracing'
-import { isTransient, UnknownVersion } from '../failure.js'
+import { FenceLost, isTransient, UnknownVersion } from '../failure.js'
 import {
   partitionName,
   type BatchHandler,
@@ -10,8 +10,10 @@ import {
   type LogProducer,
   type PartitionOffsets,
   type Standing,
+  type StoredRecord,
   type TopicPartition,
 } from '../log.js'
+import { ConsumptionBreaker } from './breaker.js'
 import { messagingTopics } from './dead-letters.js'
 import { DeferredWorker, type ParkedKeyPolicy } from './deferred-worker.js'
 import type { ConsumerListener } from './listener.js'
@@ -66,6 +68,7 @@ export class Consumer {
   readonly #versions = new Map<string, Set<number>>()
   /** Seeks of a topic's partitions that come together ask the log once. */
   readonly #asked = new Map<string, Promise<readonly PartitionOffsets[]>>()
+  readonly #breakers = new Map<string, ConsumptionBreaker>()
   readonly #closing = new AbortController()
 
   constructor(
@@ -83,7 +86,7 @@ export class Consumer {
       handlerOf: (topic) => this.#handlerOf(topic),
       policyOf: (topic) => options.parkedKeys?.[topic] ?? 'go-on',
       maxAttempts: options.maxAttempts ?? 8,
-      partitions: () => [...this.#partitions.values()],
+      partitions: () => [...this.#partitions.values()].filter(({ place }) => !this.#breaker(place).holds),
       producer: () => this.#sender(),
       poll_ms: options.deferredPoll_ms ?? 5_000,
     })
@@ -97,7 +100,8 @@ export class Consumer {
       topics: [...this.handlers.keys(), REDRIVES],
       maxBatch: this.options.maxBatch ?? 256,
       startOffset: (place) => this.#seek(place),
-      onBatch: (place, records, signal) => this.#partition(place).handle(records, signal),
+      ready: (place, signal) => this.#breaker(place).ready(signal),
+      onBatch: (place, records, signal) => this.#handle(place, records, signal),
       onRevoked: (place) => this.#revoked(place),
     })
     this.#worker.start()
@@ -170,6 +174,30 @@ export class Consumer {
       this.#asked.set(topic, asked)
     }
     return (await asked).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }
+  }
+
+  async #handle(place: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    const ended = this.#breaker(place).begin()
+    try {
+      await this.#partition(place).handle(records, signal)
+      ended('succeeded')
+    } catch (error) {
+      const away = !signal.aborted && !(error instanceof FenceLost) && (this.options.isTransient ?? isTransient)(error)
+      ended(away ? 'failed' : 'unknown')
+      throw error
+    }
+  }
+
+  #breaker({ topic }: TopicPartition): ConsumptionBreaker {
+    let breaker = this.#breakers.get(topic)
+    if (!breaker) {
+      breaker = new ConsumptionBreaker(this.#clock, this.options.random ?? systemRandom, (state) => {
+        this.options.listener?.onBreaker?.({ topic, state })
+        if (state === 'closed') this.#worker.look()
+      })
+      this.#breakers.set(topic, breaker)
+    }
+    return breaker
   }
 
   #revoked(place: TopicPartition): void {

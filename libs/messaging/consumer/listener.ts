@@ -1,4 +1,5 @@
 import type { TopicPartition } from '../log.js'
+import type { ConsumptionState } from './breaker.js'
 import type { LogGap } from './log-gap.js'
 
 /** What a consumer tells of itself; metrics are made of it elsewhere. Every part is optional, and none may throw. */
@@ -19,6 +20,11 @@ export interface ConsumerListener {
   }): void
   /** The batch will be delivered again: a dependency is away, or the fence was lost. */
   onRetry?(failure: { readonly partition: TopicPartition; readonly error: unknown }): void
+  /**
+   * `open`: no batch of the topic begins in this process, because what its handler needs is away; `half-open`: one probes; `closed`: all go
+   * on.
+   */
+  onBreaker?(change: { readonly topic: string; readonly state: ConsumptionState }): void
   onDeferred?(deferred: {
     readonly partition: TopicPartition
     readonly messages: number

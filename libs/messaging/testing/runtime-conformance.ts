@@ -194,6 +194,36 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     )
 
     it(
+      'pauses a topic whose dependency is away, probes with one partition, and goes on with all of them when it is back',
+      async () => {
+        let [away, calls, whileOpen] = [true, 0, 0]
+        const states: string[] = []
+        await consume(
+          (messages) => {
+            calls++
+            // A batch that was taken before it opened may still reach the handler; of probes there is none.
+            if (states.includes('half-open') && states.at(-1) === 'open') whileOpen++
+            return writer(() => (away ? new DependencyUnavailable('no provider') : undefined))(messages)
+          },
+          { maxAttempts: 2, listener: { onBreaker: ({ state }) => void states.push(state) } },
+        )
+        const all = Array.from({ length: 12 }, (_, n) => message(`k${n}`, `m${n}`))
+        await send(...all)
+        await eventually('it probed', () => states.filter((state) => state === 'half-open').length >= 4)
+        // Five that opened it, what was under way in the other partition, and the probes.
+        expect(calls).toBeLessThanOrEqual(6 + states.filter((state) => state === 'half-open').length)
+        expect(whileOpen).toBe(0)
+        away = false
+        await eventually('all', async () => (await runtime.written()).length >= 12)
+        expect([...(await runtime.written())].sort()).toEqual(all.map((_, n) => `m${n}`).sort())
+        expect(states.slice(0, 3)).toEqual(['open', 'half-open', 'open'])
+        expect(states.at(-1)).toBe('closed')
+        expect(await runtime.consumerStore.aside('readers')).toEqual([])
+      },
+      timeout_ms,
+    )
+
+    it(
       'quarantines bytes that are no message and goes on',
       async () => {
         await consume(writer())
