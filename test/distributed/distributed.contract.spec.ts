@@ -83,6 +83,7 @@ if (!skipped) {
     failWithout(missing)
     platform = await startPlatform()
     process.env['BAHI_E2E_URL'] = platform.baseUrl
+    process.env['BAHI_E2E_SANDBOX_URL'] = platform.sandboxUrl
   }, START_MS)
   afterAll(async () => {
     const output = platform?.output() ?? []

@@ -21,6 +21,7 @@ const QUICK = {
 /** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis where it is installed. */
 export interface Platform {
   readonly baseUrl: string
+  readonly sandboxUrl: string
   readonly brokers: readonly string[]
   readonly databases: OwnDatabases
   replicas(app: AppName): readonly AppProcess[]
@@ -73,9 +74,12 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
       app,
       (running.get(app) ?? []).map(({ url }) => url),
     )
-  const sandbox = await started(SANDBOX, environmentOf(SANDBOX))
+  // Payers' browsers go to its pages, so it must know its own address before it listens.
+  const sandboxPort = String(await freePort())
+  const sandboxUrl = `http://127.0.0.1:${sandboxPort}`
+  await started(SANDBOX, { ...environmentOf(SANDBOX), PORT: sandboxPort, PUBLIC_URL: sandboxUrl })
   const add = async (app: AppName): Promise<AppProcess> => {
-    const replica = await started(app, { ...environmentOf(app), PROVIDER_URL: sandbox.url })
+    const replica = await started(app, { ...environmentOf(app), PROVIDER_URL: sandboxUrl })
     running.set(app, [...(running.get(app) ?? []), replica])
     route(app)
     return replica
@@ -87,6 +91,7 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
 
   return {
     baseUrl: gateway.url,
+    sandboxUrl,
     brokers: kafka.brokers,
     databases,
     replicas: (app) => running.get(app) ?? [],
@@ -118,6 +123,7 @@ const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis | und
   FRAUD_HASH_KEY: randomBytes(32).toString('hex'),
   PROVIDER_API_KEY: randomBytes(32).toString('hex'),
   PROVIDER_WEBHOOK_SECRET: randomBytes(32).toString('hex'),
+  PUBLIC_URL: gateway.url,
   WEBHOOK_URL: `${gateway.url}/v1/webhooks/sandbox`,
 })
 

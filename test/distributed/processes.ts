@@ -56,9 +56,9 @@ export interface AppProcess {
   kill(): Promise<Ended>
 }
 
-/** An app alone, as `npm run start:<app>` runs it, on a free port. Resolves when it listens. */
+/** An app alone, as `npm run start:<app>` runs it, on a free port unless `env` names one. Resolves when it listens. */
 export const startProcess = async (app: string, env: Environment): Promise<AppProcess> => {
-  const child = launch(app, [], { ...env, PORT: '0' })
+  const child = launch(app, [], { PORT: '0', ...env })
   const { output, ended } = watch(child)
   const end = async (signal: NodeJS.Signals): Promise<Ended> => {
     child.kill(signal)

@@ -23,7 +23,10 @@ const pairs = fc.constantFrom<readonly [Name, Name]>(
 )
 const amount = fc.integer({ min: 1, max: 300 })
 const small = fc.integer({ min: 1, max: 60 })
-const middling = fc.integer({ min: 1, max: 110 })
+const middling = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 110 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 80, max: 220 }) },
+)
 const holdId = fc.integer({ min: 1, max: 8 }).map((n) => `h${n}`)
 const loadId = fc.integer({ min: 1, max: 8 }).map((n) => `l${n}`)
 const life_ms = fc.constantFrom(HOUR_MS, 20 * HOUR_MS, 24 * 400 * HOUR_MS)
@@ -49,7 +52,7 @@ const drawn: fc.Arbitrary<Drawn> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('freeze' as const, 'unfreeze' as const, 'unfreeze' as const), on }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const), on }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('change-kyc' as const), on, kyc }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('register-beneficiary' as const), on, to: on }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('register-beneficiary' as const), on, to: on }) },
   {
     weight: 40,
     arbitrary: pairs.chain(([on, to]) =>
