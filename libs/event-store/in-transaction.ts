@@ -1,6 +1,6 @@
+import { Conflict, isBrokenAssumption, type PgTransaction } from '#postgres'
 import { AppendBatch, type StreamUpdate, type Verdict } from './batch.js'
 import { emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
-import { Conflict, type PgTransaction } from '#postgres'
 import { loadStreams, type Query } from './loader.js'
 import { StoreUnavailable, type StreamRef } from './store.js'
 import type { AnyStreamType } from './stream.js'
@@ -8,7 +8,6 @@ import type { AnyStreamType } from './stream.js'
 /** The first attempt may meet old state; the second, under the store's lock, cannot. More than this is a fault of the store. */
 const MOST_ATTEMPTS = 4
 const COMMANDS_PER_TRIP = 256
-const DIVISION_BY_ZERO = '22012'
 
 export interface TransactionOutcome {
   /** One per command, in order; none is `refused`. */
@@ -84,7 +83,7 @@ export const presumeInTransaction = (
   const outcome = batch.outcome([])
   if (outcome.verdicts.some(({ kind }) => kind !== 'written')) return undefined
   db.send(batch.queryOfAll(), (error) => {
-    if (!(error instanceof Error && 'code' in error && error.code === DIVISION_BY_ZERO)) return error
+    if (!isBrokenAssumption(error)) return error
     onConflict(batch.streams())
     return new Conflict('streams had changed, or a command had been answered before')
   })

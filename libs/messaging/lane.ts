@@ -126,9 +126,9 @@ export class Lane {
     this.source.fetch(this.#head, this.options.maxBatch, this.#generation)
   }
 
+  /** In the same turn as `#hasWork` said that there is some. */
   #take(): readonly StoredRecord[] {
     if (this.#buffer.length > 0) return this.#buffer.splice(0, this.options.maxBatch)
-    if (this.#fetching) return []
     const records = this.source.ready(this.#head, this.options.maxBatch)
     const last = records.at(-1)
     if (last) this.#head = last.offset + 1n
@@ -160,10 +160,6 @@ export class Lane {
         continue
       }
       const records = this.#take()
-      if (records.length === 0) {
-        this.#fetchMore()
-        return
-      }
       if (this.source.ready(this.#head, 1).length === 0) this.#fetchMore()
       this.#handling = true
       try {

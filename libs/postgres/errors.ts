@@ -24,3 +24,6 @@ export const classifyFailure = (error: unknown): FailureKind => {
   if (error instanceof AggregateError) return error.errors.every((each) => classifyFailure(each) === 'unavailable') ? 'unavailable' : 'bug'
   return typeof message === 'string' && LOST.test(message) ? 'unavailable' : 'bug'
 }
+
+/** Whether it is a statement's own `1 / (condition)::integer` that failed: what it takes for granted does not hold, and nothing after it in its transaction happens. */
+export const isBrokenAssumption = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '22012'

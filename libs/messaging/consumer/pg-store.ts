@@ -1,5 +1,5 @@
 import type { Transaction } from '#kernel'
-import { asPg } from '#postgres'
+import { asPg, isBrokenAssumption } from '#postgres'
 import type pg from 'pg'
 import { FenceLost } from '../failure.js'
 import { letterId } from './letter-id.js'
@@ -60,7 +60,7 @@ class PgConsumerStore implements ConsumerStore {
           ) SELECT 1 / count(*) FROM moved`,
         values: [group, topic, partition, from, to, writeMarks(marks)],
       },
-      (error) => (error instanceof Error && 'code' in error && error.code === '22012' ? new FenceLost(group, topic, partition) : error),
+      (error) => (isBrokenAssumption(error) ? new FenceLost(group, topic, partition) : error),
     )
     return Promise.resolve(true)
   }
