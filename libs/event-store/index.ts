@@ -17,6 +17,7 @@ export {
   sealedText,
   SubjectErased,
   type MasterKeys,
+  type Opener,
   type SealedText,
   type SealedTexts,
   type SubjectKey,

@@ -9,6 +9,7 @@ import {
   unwrapSubjectKey,
   wrapSubjectKey,
   type MasterKeys,
+  type Opener,
   type SealedText,
   type SubjectKey,
   type SubjectKeys,
@@ -84,6 +85,14 @@ export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick
     return found
   }
 
+  const openerOf = async (subjects: readonly string[]): Promise<Opener> => {
+    const keys = await keysOf(new Set(subjects))
+    return (sealed) => {
+      const key = keys.get(sealed.subject)
+      return key && openWith(key, sealed)
+    }
+  }
+
   return {
     // Never from memory: nothing is sealed under a key that is no more.
     async forSubject(subject) {
@@ -94,12 +103,10 @@ export const pgSubjectKeys = (pool: pg.Pool, masterKeys: MasterKeys, clock: Pick
       return remember(row.subject, row.wrapped_key, row.master_key_id, asked_ms)
     },
 
+    openerOf,
+
     async openAll(sealed: readonly SealedText[]) {
-      const keys = await keysOf(new Set(sealed.map(({ subject }) => subject)))
-      return sealed.map((each) => {
-        const key = keys.get(each.subject)
-        return key && openWith(key, each)
-      })
+      return sealed.map(await openerOf(sealed.map(({ subject }) => subject)))
     },
 
     async erase(subject) {

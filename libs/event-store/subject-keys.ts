@@ -27,7 +27,12 @@ export interface SealedTexts {
   openAll(sealed: readonly SealedText[]): Promise<readonly (string | undefined)[]>
 }
 
+/** The text; undefined where the subject's key was destroyed, never was, or did not seal it. */
+export type Opener = (sealed: SealedText) => string | undefined
+
 export interface SubjectKeys extends SealedTexts {
+  /** Opens at once what these subjects' keys sealed: for whoever must not fail later because the keys cannot be had. Of no other subject. */
+  openerOf(subjects: readonly string[]): Promise<Opener>
   /** The subject's key, made when there is none yet. Rejects with `SubjectErased`. */
   forSubject(subject: string): Promise<SubjectKey>
   /** Destroys the subject's key, for good, also where there is none yet. False: it was destroyed before. */

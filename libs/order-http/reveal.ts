@@ -1,4 +1,4 @@
-import { sealedText, type SealedText, type SealedTexts } from '#event-store'
+import { sealedText, type Opener, type SealedTexts } from '#event-store'
 import type { Json, JsonObject } from '#kernel'
 
 /** Where an order's view holds what is sealed, and whether it is a text or JSON that was sealed. */
@@ -10,29 +10,23 @@ const PLACES = [
 
 /** The views with what is sealed in them readable, and without it where its subject's key was destroyed: one look-up for all of them. */
 export const revealOrders = async (keys: SealedTexts, views: readonly JsonObject[]): Promise<readonly JsonObject[]> => {
-  const found = views.flatMap((view, index) =>
-    PLACES.flatMap(({ path, json }) => {
-      const sealed = sealedText(valueAt(view, path))
-      return sealed ? [{ index, path, json, sealed }] : []
-    }),
-  )
-  if (found.length === 0) return views
-  const opened = await keys.openAll(found.map(({ sealed }): SealedText => sealed))
-  const shown = [...views]
-  found.forEach(({ index, path, json }, at) => {
-    const text = opened[at]
-    const value = text === undefined || !json ? text : (JSON.parse(text) as Json)
-    shown[index] = withValue(shown[index] ?? {}, path, value)
-  })
-  return shown
+  const sealed = views.flatMap((view) => PLACES.flatMap(({ path }) => sealedText(valueAt(view, path)) ?? []))
+  if (sealed.length === 0) return views
+  const texts = (await keys.openAll(sealed)).values()
+  return views.map((view) => opened(view, () => texts.next().value))
 }
 
 /** The answer to a change: an order's view, kept sealed. */
-export const revealOrder = async (keys: SealedTexts, body: Json): Promise<Json> => {
-  if (!isObject(body)) return body
-  const [shown = body] = await revealOrders(keys, [body])
-  return shown
-}
+export const revealOrder = (open: Opener, body: Json): Json => (isObject(body) ? opened(body, open) : body)
+
+/** `open` is asked for each sealed text, in the order of their places. */
+const opened = (view: JsonObject, open: Opener): JsonObject =>
+  PLACES.reduce((shown, { path, json }) => {
+    const sealed = sealedText(valueAt(view, path))
+    if (!sealed) return shown
+    const text = open(sealed)
+    return withValue(shown, path, text === undefined || !json ? text : (JSON.parse(text) as Json))
+  }, view)
 
 type Path = readonly [string] | readonly [string, string]
 

@@ -47,8 +47,12 @@ export class ChangeOrderHandler implements ICommandHandler<ChangeOrder> {
     // For what never changes: whose it is, and of what it is made.
     const { state: placed } = await this.events.load(target)
     if (placed === null) throw notFound('order')
-    const command = await this.#command(change, placed.customerId, placed.customerId === request.caller.sub)
     const { sub } = request.caller
+    const { customerId } = placed
+    const own = customerId === sub
+    const command = await this.#command(change, customerId, own)
+    // Before anything is decided: without the keys nothing is done, rather than done and answered as if it were not.
+    const open = await this.subjectKeys.openerOf(showsSealed(change, own) ? [customerId] : [])
     return this.http.execute(request, {
       streams: [target, ...stockStreams(orderId, change, placed)],
       target,
@@ -63,13 +67,13 @@ export class ChangeOrderHandler implements ICommandHandler<ChangeOrder> {
         if (isRefusal(moves)) return moves
         const changed = { ...(events.reduce(order.evolve, state) ?? state), orderId, version: version + events.length }
         const cancellation = changed.cancellation && { ...changed.cancellation, at: changed.updatedAt, by: sub }
-        const sight = { address: state.customerId === sub, notes: true }
+        const sight = { address: own, notes: true }
         return {
           appends: [{ stream: target, events }, ...moves],
           body: orderView({ ...changed, cancellation }, choiceView(changed.payment), sight),
         }
       },
-      reveal: (body) => revealOrder(this.subjectKeys, body),
+      reveal: (body) => revealOrder(open, body),
     })
   }
 
@@ -102,6 +106,10 @@ export class ChangeOrderHandler implements ICommandHandler<ChangeOrder> {
     }
   }
 }
+
+/** Whether the answer has anything sealed: the address, which its owner sees, or what was written with this change or before it. */
+const showsSealed = (change: OrderChange, own: boolean): boolean =>
+  own || change.type === 'requestReturn' || change.type === 'acceptReturn' || (change.type === 'cancel' && change.note !== undefined)
 
 const stockStreams = (orderId: string, { type }: OrderChange, { items }: PlacedOrder) => {
   const stocks = items.map(({ sku }) => stockRef(sku))

@@ -1,4 +1,4 @@
-import { seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
+import { openWith, seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
 import { isRefusal, paise, refuse, type Clock, type Ids, type Random } from '#kernel'
 import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
 import { nothingPaidYet, orderView, paymentView, revealOrder, type ShippingAddressDto } from '#order-http'
@@ -57,7 +57,8 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     const customerId = request.caller.sub
     const now_ms = this.clock.now()
     const at = new Date(now_ms).toISOString()
-    const sealed = this.#sealed(await this.#keyOf(customerId), wanted)
+    const key = await this.#keyOf(customerId)
+    const sealed = this.#sealed(key, wanted)
     const target = freshOrderRef(orderId)
     return this.http.execute(request, {
       streams: [target, ...wanted.items.map(({ sku }) => productRef(sku))],
@@ -94,7 +95,7 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
           ),
         }
       },
-      reveal: (body) => revealOrder(this.subjectKeys, body),
+      reveal: (body) => revealOrder((text) => openWith(key, text), body),
     })
   }
 

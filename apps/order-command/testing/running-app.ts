@@ -1,5 +1,5 @@
 import { encodeMessage, logMigrations, postgresLog, decodeMessage, type LogDriver } from '#messaging'
-import { systemClock, type IncomingMessage, type OutgoingMessage } from '#kernel'
+import { systemClock, type Clock, type IncomingMessage, type OutgoingMessage } from '#kernel'
 import { parseConfig, type Role } from '#platform'
 import { testTokens, type TestTokens } from '#platform/testing'
 import { createPool, migrate } from '#postgres'
@@ -19,6 +19,12 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
   readonly body: Record<string, unknown>
+}
+
+export interface Surroundings {
+  /** Where the app is to find the keys of persons, for a test that puts something in between. */
+  readonly keysBy?: (databaseUrl: string) => Promise<string>
+  readonly clock?: Clock
 }
 
 export interface Call {
@@ -48,14 +54,14 @@ export class RunningApp {
     this.subjectKeys = pgSubjectKeys(this.#keyPool, masterKeysOf(MASTER_KEY), systemClock)
   }
 
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
+  static async start(env: Readonly<Record<string, string>> = {}, { keysBy, clock = systemClock }: Surroundings = {}): Promise<RunningApp> {
     const tokens = await testTokens()
     const database = await createTestDatabase(migrations, 'order_command')
     await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
     await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
     const config = parseConfig(orderCommandConfig, {
       DATABASE_URL: database.url,
-      KEYS_DATABASE_URL: database.url,
+      KEYS_DATABASE_URL: keysBy ? await keysBy(database.url) : database.url,
       MASTER_KEY,
       FRAUD_HASH_KEY: 'f'.repeat(32),
       RATE_LIMIT_PER_SECOND: '1000000',
@@ -65,7 +71,7 @@ export class RunningApp {
       ...env,
     })
     const driver = postgresLog({ url: database.url })
-    const app = await createOrderCommandApp(config, { driver, keys: tokens.keys })
+    const app = await createOrderCommandApp(config, { driver, keys: tokens.keys, clock })
     await app.startAllMicroservices()
     await app.init()
     await app.getHttpAdapter().getInstance().ready()

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventually } from '#messaging/testing'
 import { createPool } from '#postgres'
+import { cuttable, type Cuttable } from '#postgres/testing'
 import type pg from 'pg'
-import { cuttable, type Cuttable } from '../testing/cuttable.js'
 import { inr, startTestWallet, type Answer, type Call, type TestWallet } from '../testing/test-app.js'
 
 let line: Cuttable

@@ -1,9 +1,16 @@
 import type { Random } from '#kernel'
-import { checkSubject, createSubjectKey, openWith, SubjectErased, type SubjectKey, type SubjectKeys } from '../subject-keys.js'
+import { checkSubject, createSubjectKey, openWith, SubjectErased, type Opener, type SubjectKey, type SubjectKeys } from '../subject-keys.js'
 
 /** Subject keys in memory, deterministic where a seeded `random` is given. */
 export const memorySubjectKeys = (random?: Random): SubjectKeys => {
   const keys = new Map<string, SubjectKey | 'destroyed'>()
+  const openerOf = async (subjects: readonly string[]): Promise<Opener> => {
+    const had = new Map(subjects.map((subject) => [subject, keys.get(subject)]))
+    return (sealed) => {
+      const key = had.get(sealed.subject)
+      return key === undefined || key === 'destroyed' ? undefined : openWith(key, sealed)
+    }
+  }
   return {
     async forSubject(subject) {
       checkSubject(subject)
@@ -13,11 +20,10 @@ export const memorySubjectKeys = (random?: Random): SubjectKeys => {
       return key
     },
 
+    openerOf,
+
     async openAll(sealed) {
-      return sealed.map((each) => {
-        const key = keys.get(each.subject)
-        return key === undefined || key === 'destroyed' ? undefined : openWith(key, each)
-      })
+      return sealed.map(await openerOf(sealed.map(({ subject }) => subject)))
     },
 
     async erase(subject) {

@@ -31,6 +31,12 @@ export const subjectKeysConformance = (name: string, make: () => Promise<Subject
       expect(await keys.openAll([])).toEqual([])
     })
 
+    it('opens later with the keys that were there, and of no subject that was not named', async () => {
+      const [named, other] = [seal(await keys.forSubject('named'), 'x'), seal(await keys.forSubject('unnamed'), 'y')]
+      const open = await keys.openerOf(['named', 'nobody'])
+      expect([named, other, { ...named, nonce: 'AAAA' }].map(open)).toEqual(['x', undefined, undefined])
+    })
+
     it('opens nothing of an erased subject any more, and makes it no other key', async () => {
       const [gone, other] = [seal(await keys.forSubject('gone'), 'x'), seal(await keys.forSubject('stays'), 'y')]
       expect(await keys.openAll([gone, other])).toEqual(['x', 'y'])

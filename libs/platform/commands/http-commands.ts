@@ -47,9 +47,10 @@ export interface HttpCommandSpec {
   decide(states: StatesOf): HttpDecision | Refusal
   /**
    * Opens what of an accepted answer's body is sealed. Answers are kept, so what is personal in them is kept sealed; each time one is given,
-   * it is opened then, or left out once it was erased.
+   * it is opened then, or left out once it was erased. It runs after the commit and waits for nothing: the keys are had before, so that a
+   * command is not done and yet answered as if it had failed.
    */
-  reveal?(body: Json): Promise<Json>
+  reveal?(body: Json): Json
   /** Rows that commit with the events, written after them; not called for a replay. Needs `HttpCommands` with transactions. */
   alongside?(tx: Transaction): Promise<void>
 }
@@ -131,7 +132,7 @@ export class HttpCommands {
       }
       const { answer, replayed } = spec.alongside ? await this.#together(command, spec.alongside) : await this.store.execute(command)
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
-      const shown = spec.reveal && status < 300 ? await spec.reveal(body) : body
+      const shown = spec.reveal && status < 300 ? spec.reveal(body) : body
       return new RecordedAnswer(status, headers, shown, replayed)
     } catch (error) {
       if (error instanceof CommandIdReused) {

@@ -2,6 +2,8 @@ import pg from 'pg'
 import type { PostgresConfig } from '../pool.js'
 import { migrate, type Migration } from '../migrate.js'
 
+export * from './cuttable.js'
+
 let count = 0
 
 export interface TestDatabase extends PostgresConfig {
