@@ -165,12 +165,14 @@ describe('a real', () => {
     const unsure = new Set<string>()
     const debit = async (key: string) => {
       const answer = await post(`/v1/wallets/${id}/debits`, { key, body: { amount: inr(0.01), reference: 'r' } })
-      if (answer.status === 201) return void acknowledged.add(key)
-      expectUnavailable(answer)
-      unsure.add(key)
+      if (answer.status !== 201) return expectUnavailable(answer)
+      acknowledged.add(key)
+      unsure.delete(key)
     }
     for (let round = 0; round < 6; round++) {
-      const sent = Array.from({ length: 20 }, (_, at) => debit(`cable-${round}-${at}`))
+      const keys = Array.from({ length: 20 }, (_, at) => `cable-${round}-${at}`)
+      for (const key of keys) unsure.add(key)
+      const sent = keys.map(debit)
       // At another moment of the batch each time.
       await new Promise((resolve) => setTimeout(resolve, round * 2))
       line.cut()
@@ -178,8 +180,9 @@ describe('a real', () => {
       line.mend()
     }
     expect(unsure.size).toBeGreaterThan(0)
-    await Promise.all([...unsure].map((key) => debit(key)))
-    expect(acknowledged.size).toBe(120)
+    // On a busy machine a call may be told more than once to come again, while the connections are made anew.
+    for (let attempt = 0; attempt < 5 && unsure.size > 0; attempt++) await Promise.all([...unsure].map(debit))
+    expect([unsure.size, acknowledged.size]).toEqual([0, 120])
     expect(await books(id)).toEqual({ version: 122, balance: String(100_000 - 120), held: '0' })
   })
 })
