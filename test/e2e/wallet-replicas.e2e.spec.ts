@@ -1,39 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { startIssuer, type Issuer } from '../distributed/issuer.js'
 import { run, startProcess, type AppProcess } from '../distributed/processes.js'
 import setUpPostgres from '../support/postgres.setup.mjs'
 import tearDownPostgres from '../support/postgres.teardown.mjs'
 
 /** Two processes of the wallet's app, as they are deployed, on one database of their own. */
-let issuer: Server
+let issuer: Issuer
 let replicas: readonly AppProcess[] = []
-let tokenOf: (sub: string, ...roles: readonly string[]) => Promise<string>
+const tokenOf: Issuer['tokenOf'] = (...who) => issuer.tokenOf(...who)
 
 beforeAll(async () => {
   await setUpPostgres()
   const url = String(process.env['BAHI_TEST_POSTGRES_URL'])
-  const { publicKey, privateKey } = await generateKeyPair('ES256')
-  const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: 'e2e', alg: 'ES256', use: 'sig' }] }
-  issuer = createServer((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify(keys)))
-  await once(issuer.listen(0, '127.0.0.1'), 'listening')
-  const claims = { iss: 'https://issuer.test', aud: 'bahi' }
-  tokenOf = (sub, ...roles) =>
-    new SignJWT({ sub, roles, ...claims })
-      .setProtectedHeader({ alg: 'ES256', kid: 'e2e' })
-      .setIssuedAt()
-      .setExpirationTime('1h')
-      .sign(privateKey)
+  issuer = await startIssuer()
   const environment = {
     DATABASE_URL: url,
     KEYS_DATABASE_URL: url,
     LOG: 'postgres',
-    JWKS_URL: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`,
-    JWT_ISSUER: claims.iss,
-    JWT_AUDIENCE: claims.aud,
+    ...issuer.environment,
     MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
     FRAUD_HASH_KEY: 'k'.repeat(32),
     RATE_LIMIT_PER_SECOND: '100000',
