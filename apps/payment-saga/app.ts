@@ -11,6 +11,10 @@ import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { commissionRows, type PaymentSagaConfig } from './payment-saga.config.js'
 import { PaymentSagaModule } from './payment-saga.module.js'
 import { SandboxProvider } from './provider/sandbox-provider.js'
+import { SandboxSettlements } from './provider/sandbox-settlements.js'
+import { Reconciler } from './reconciliation/reconciler.js'
+import { Reconciliation } from './reconciliation/reconciliation.js'
+import { ReconciliationReports } from './reconciliation/reports.js'
 import { pgWebhookStore } from './webhooks/pg-webhook-store.js'
 
 /**
@@ -44,8 +48,16 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         await engine.checkDefinitions()
         const ledger = new Ledger({ commission: commissionRows(config), turnaround: TURNAROUND_ROWS })
         const turnarounds = new TurnaroundClock({ pool, transactions, clock, onError: (error) => report(error, 'turnaround times') })
-        life.works(worker, webhooks, turnarounds)
-        const books = { ledger, settlements: new Settlements(pool), turnarounds }
+        const reconciler = new Reconciler({
+          pool,
+          clock,
+          files: new SandboxSettlements({ url: config.PROVIDER_URL, apiKey: config.PROVIDER_API_KEY }),
+          reconciliation: new Reconciliation({ pool, transactions, clock }),
+          onError: (error) => report(error, 'reconciliation'),
+        })
+        life.works(worker, webhooks, turnarounds, reconciler)
+        const reconciliations = new ReconciliationReports(pool)
+        const books = { ledger, settlements: new Settlements(pool), turnarounds, reconciler, reconciliations }
         const { breaker } = provider
         const returnUrl = config.PAYMENT_RETURN_URL
         return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker, returnUrl, ...books })

@@ -3,6 +3,7 @@ import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { sagaMigrations } from '#saga'
 import { ledgerMigrations } from './ledger/migrations.js'
+import { reconciliationMigrations } from './reconciliation/migrations.js'
 import { webhookMigrations } from './webhooks/pg-webhook-store.js'
 
 /** All of the app's database, for its schema. */
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   ...sagaMigrations,
   ...webhookMigrations,
   ...ledgerMigrations,
+  ...reconciliationMigrations,
 ]

@@ -6,10 +6,12 @@ import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import { OperateSagaHandler } from './commands/operate-saga.js'
 import { OperateSagasHandler } from './commands/operate-sagas.js'
+import { ReconcileHandler, ResolveCaseHandler } from './commands/reconcile.js'
 import { RefundPaymentHandler } from './commands/refund-payment.js'
 import { CallbacksController } from './http/callbacks.controller.js'
 import { SagaOperationsController } from './http/operations.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
+import { AnyCase, ReconciliationController } from './http/reconciliation.controller.js'
 import { AnyPayment, RefundsController } from './http/refunds.controller.js'
 import { AnySaga, SagasController } from './http/sagas.controller.js'
 import { SettlementsController } from './http/settlements.controller.js'
@@ -20,6 +22,8 @@ import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { LedgerConsumer } from './messages/ledger.consumer.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { CircuitBreaker } from './provider/circuit-breaker.js'
+import { Reconciler } from './reconciliation/reconciler.js'
+import { ReconciliationReports } from './reconciliation/reports.js'
 import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
@@ -32,7 +36,20 @@ class PaymentSagaMetrics {
     @Inject(CircuitBreaker) breaker: CircuitBreaker,
     @Inject(WebhookInbox) webhooks: WebhookInbox,
     @Inject(TurnaroundClock) turnarounds: TurnaroundClock,
+    @Inject(ReconciliationReports) reconciliations: ReconciliationReports,
   ) {
+    metrics.gauge(
+      'reconciliation_cases',
+      'Open differences between the books of the payment provider and ours.',
+      ['difference'],
+      async (gauge) => {
+        const { open } = await reconciliations.counts()
+        for (const [difference, count] of Object.entries(open)) gauge.set({ difference }, count)
+      },
+    )
+    metrics.gauge('reconciliation_failed_days', 'Days whose settlement file was broken, or never came.', [], async (gauge) => {
+      gauge.set((await reconciliations.counts()).failedDays)
+    })
     metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
       gauge.reset()
       for (const { type, status, count } of await sagas.counts()) gauge.set({ type, status }, count)
@@ -77,6 +94,8 @@ export interface PaymentSagaParts {
   readonly ledger: Ledger
   readonly settlements: Settlements
   readonly turnarounds: TurnaroundClock
+  readonly reconciler: Reconciler
+  readonly reconciliations: ReconciliationReports
   readonly returnUrl: string | undefined
 }
 
@@ -96,6 +115,8 @@ export class PaymentSagaModule {
     ledger,
     settlements,
     turnarounds,
+    reconciler,
+    reconciliations,
   }: PaymentSagaParts): DynamicModule {
     return {
       module: PaymentSagaModule,
@@ -107,6 +128,7 @@ export class PaymentSagaModule {
         SagaOperationsController,
         SagasController,
         SettlementsController,
+        ReconciliationController,
         WebhooksController,
         SagasConsumer,
         LedgerConsumer,
@@ -126,9 +148,14 @@ export class PaymentSagaModule {
         { provide: Ledger, useValue: ledger },
         { provide: Settlements, useValue: settlements },
         { provide: TurnaroundClock, useValue: turnarounds },
+        { provide: Reconciler, useValue: reconciler },
+        { provide: ReconciliationReports, useValue: reconciliations },
         PaymentSagaMetrics,
         AnySaga,
         AnyPayment,
+        AnyCase,
+        ReconcileHandler,
+        ResolveCaseHandler,
         RefundPaymentHandler,
         OperateSagaHandler,
         OperateSagasHandler,

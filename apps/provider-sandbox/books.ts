@@ -3,6 +3,7 @@ import { isRefusal, paise, type Clock, type Ids, type Paise, type Refusal } from
 import { asPg, pgTransactions, type PgTransaction } from '#postgres'
 import type pg from 'pg'
 import { chance, delayOf_ms, outcomeOf, type Method } from './outcome.js'
+import type { Settlements } from './settlements.js'
 import { decided, due, opened, operate, type Change, type Operation, type Payment, type PaymentStatus } from './payment.js'
 
 export interface BooksSettings {
@@ -42,6 +43,7 @@ export class Books {
     private readonly clock: Clock,
     private readonly ids: Ids,
     private readonly settings: BooksSettings,
+    private readonly settlements: Settlements,
   ) {
     this.#transactions = pgTransactions(pool)
   }
@@ -139,8 +141,9 @@ export class Books {
     })
   }
 
-  /** Writes the webhooks of what changed, some twice and some held back, as the seed has it. */
+  /** Books what moved, and writes the webhooks of what changed, some twice and some held back, as the seed has it. */
   async #tell(tx: PgTransaction, changes: readonly Change[], delay_ms: number): Promise<void> {
+    await this.settlements.book(tx, changes)
     const now = this.clock.now()
     const { seed, duplicateRate, outOfOrderRate } = this.settings
     const webhooks = changes.flatMap(({ payment, event }) => {

@@ -58,4 +58,24 @@ class AskPayers1764000000010 implements MigrationInterface {
   }
 }
 
-export const migrations: readonly Migration[] = [CreateBooks1764000000000, AskPayers1764000000010]
+class SettleMovements1764000000020 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE movement (
+        movement_id uuid PRIMARY KEY,
+        at bigint NOT NULL,
+        payment_id uuid NOT NULL REFERENCES payment,
+        kind text NOT NULL CHECK (kind IN ('payment', 'refund')),
+        amount bigint NOT NULL CHECK (amount > 0),
+        fee bigint NOT NULL CHECK (fee >= 0),
+        tax bigint NOT NULL CHECK (tax >= 0)
+      )`)
+    await runner.query('CREATE INDEX movement_by_time ON movement (at, movement_id)')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE movement')
+  }
+}
+
+export const migrations: readonly Migration[] = [CreateBooks1764000000000, AskPayers1764000000010, SettleMovements1764000000020]

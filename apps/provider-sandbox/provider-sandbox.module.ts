@@ -6,8 +6,10 @@ import { Books } from './books.js'
 import { HealthController } from './http/health.controller.js'
 import { PageController } from './http/page.controller.js'
 import { PaymentsController } from './http/payments.controller.js'
+import { SettlementsController } from './http/settlements.controller.js'
 import type { ProviderSandboxConfig } from './sandbox.config.js'
 import { CLOCK, POOL, SETTINGS, type SandboxSettings } from './settings.js'
+import { Settlements } from './settlements.js'
 import { Webhooks } from './webhooks.js'
 import { SandboxWorker } from './worker.js'
 
@@ -41,16 +43,18 @@ export class ProviderSandboxModule {
       applicationName: 'provider-sandbox',
       maxConnections: MOST_CONNECTIONS,
     })
-    const books = new Books(pool, systemClock, systemIds, settings.books)
+    const settlements = new Settlements(pool, systemClock, systemIds)
+    const books = new Books(pool, systemClock, systemIds, settings.books, settlements)
     const webhooks = new Webhooks(pool, systemClock, systemRandom, settings.webhooks)
     return {
       module: ProviderSandboxModule,
-      controllers: [PaymentsController, PageController, HealthController],
+      controllers: [PaymentsController, SettlementsController, PageController, HealthController],
       providers: [
         { provide: POOL, useValue: pool },
         { provide: CLOCK, useValue: systemClock },
         { provide: SETTINGS, useValue: settings },
         { provide: Books, useValue: books },
+        { provide: Settlements, useValue: settlements },
         { provide: SandboxWorker, useValue: new SandboxWorker(books, webhooks, systemClock) },
         SandboxLife,
       ],

@@ -225,6 +225,39 @@ describe('provider sandbox', () => {
     expect((await call('POST', `${path}/capture`, { idempotencyKey: 'c-1' })).status).toBe(409)
   })
 
+  it('settles each capture and refund in the file of its day, with its fee, and has none of a day to come', async () => {
+    const ids: string[] = []
+    for (const [method, instrument] of [
+      ['upi', 'success@upi'],
+      ['card', 'tok_success'],
+      ['upi', 'decline@upi'],
+    ] as const)
+      ids.push(
+        String((await pay(`settled, "${method}" ${instrument}`.replaceAll(' ', '-'), method, instrument, '12345')).body['paymentId']),
+      )
+    const [upi, card] = ids
+    await call('POST', `/v1/payments/${card}/capture`, { idempotencyKey: 'c-1' })
+    for (const key of ['r-1', 'r-1', 'r-2']) await call('POST', `/v1/payments/${upi}/refunds`, { idempotencyKey: key, amount: '100' })
+    const file = (date: string) => fetch(`${base}/v1/settlements/${date}`, { headers: { 'x-api-key': API_KEY } })
+    const day = (offset: number) => new Date(Date.now() + (offset * 24 + 5.5) * 3_600_000).toISOString().slice(0, 10)
+    const today = await file(day(0))
+    expect([today.status, today.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8'])
+    const [header, ...lines] = (await today.text()).trimEnd().split('\n')
+    expect(header).toBe('entry_id,type,payment_id,reference,amount,fee,tax,currency,at')
+    const ours = lines.filter((line) => ids.some((id) => line.includes(id)))
+    expect(ours.map((line) => line.split(',').slice(1, 3))).toEqual([
+      ['payment', upi],
+      ['payment', card],
+      ['refund', upi],
+      ['refund', upi],
+    ])
+    expect(ours[0]).toContain(',"settled,-""upi""-success@upi",12345,0,0,INR,')
+    // 2% of 123.45 is 2.469, and 18% of 2.47 is 0.4446.
+    expect(ours[1]).toContain(',12345,247,44,INR,')
+    expect([(await file(day(1))).status, (await file('2026-13-01')).status]).toEqual([404, 400])
+    expect((await (await file(day(-1))).text()).trimEnd()).toBe(header)
+  })
+
   it('pays late and slow ones later, also after a restart, and tells by webhook until it is heard', async () => {
     refuseNext = 3
     await pay('slow-1', 'upi', 'slow@upi')

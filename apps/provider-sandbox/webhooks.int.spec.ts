@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { Books, type BooksSettings } from './books.js'
 import { migrations } from './migrations.js'
+import { Settlements } from './settlements.js'
 import { Webhooks } from './webhooks.js'
 
 const SETTINGS: BooksSettings = { seed: 1, upiWindow_seconds: 15, duplicateRate: 0, outOfOrderRate: 0, lostWebhookDelay_seconds: 900 }
@@ -42,13 +43,14 @@ describe('webhooks of the sandbox', () => {
     await database.drop()
   })
   beforeEach(async () => {
-    await pool.query('TRUNCATE webhook, operation, payment')
+    await pool.query('TRUNCATE webhook, operation, movement, payment')
     clock = new FakeClock(Date.UTC(2026, 10, 1))
     heard = []
     answer = (response) => void response.writeHead(204).end()
   })
 
-  const books = (changes: Partial<BooksSettings> = {}) => new Books(pool, clock, ids, { ...SETTINGS, ...changes })
+  const books = (changes: Partial<BooksSettings> = {}) =>
+    new Books(pool, clock, ids, { ...SETTINGS, ...changes }, new Settlements(pool, clock, ids))
   const webhooks = () => {
     const address = merchant.address()
     const port = typeof address === 'object' && address ? address.port : 0

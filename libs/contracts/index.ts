@@ -17,7 +17,7 @@ import {
   ORDERS_EVENTS,
   OrderShipped,
 } from './orders-events.js'
-import { PaymentChanged, PAYMENTS_EVENTS } from './payments-events.js'
+import { PaymentChanged, PAYMENTS_EVENTS, ProviderPaymentChanged } from './payments-events.js'
 import { CommandAnswered, REPLIES } from './replies.js'
 import { STOCK_EVENTS, StockChanged } from './stock-events.js'
 import { LoadRequested, WALLET_EVENTS, WalletChanged } from './wallet-events.js'
@@ -65,6 +65,7 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   WalletChanged,
   LoadRequested,
   PaymentChanged,
+  ProviderPaymentChanged,
   TransactionScored,
   AlertDecided,
   commands.ReserveStock,

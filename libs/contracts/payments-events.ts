@@ -43,3 +43,31 @@ export const PaymentChanged = defineMessage(PAYMENTS_EVENTS, 'PaymentChanged', 1
   at: '2026-11-01T10:00:01.000Z',
 })
 export type PaymentChangedData = Static<typeof changed>
+
+const providerChanged = Type.Object({
+  sagaId: Id,
+  /** The order, or the load of a wallet, that it is for. */
+  orderId: Id,
+  /** Of the saga's stream. */
+  version: Version,
+  /** The provider's id of the payment. */
+  providerPaymentId: Id,
+  captured: Amount,
+  refunded: Amount,
+  at: Timestamp,
+})
+
+/**
+ * What a provider has taken for a payment and given back, in all: the part of it that goes through one, whatever it is for. Keyed by order or
+ * load.
+ */
+export const ProviderPaymentChanged = defineMessage(PAYMENTS_EVENTS, 'ProviderPaymentChanged', 1, providerChanged, {
+  sagaId: '0190a000-0000-7000-8000-0000000000f1',
+  orderId: '0190a000-0000-7000-8000-000000000001',
+  version: 9,
+  providerPaymentId: 'pay_29QQoUBi66xm2f',
+  captured: '299800',
+  refunded: '0',
+  at: '2026-11-01T10:00:01.000Z',
+})
+export type ProviderPaymentChangedData = Static<typeof providerChanged>

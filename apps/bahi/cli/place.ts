@@ -30,8 +30,11 @@ export interface PlaceOptions {
 
 /** Of every verb that looks into a store. */
 export const withPlace = (command: Command, io: Io): Command =>
+  withPlaceOfOne(command.addOption(new Option('--app <name>', 'whose store').choices(Object.keys(STORES)).default('wallet')), io)
+
+/** Of every verb that is about one app alone. */
+export const withPlaceOfOne = (command: Command, io: Io): Command =>
   command
-    .addOption(new Option('--app <name>', 'whose store').choices(Object.keys(STORES)).default('wallet'))
     .addOption(homeOption(io))
     .addOption(urlOption(io, 'DATABASE_URL', 'the database of an app alone; without it, that of `npm start`'))
     .option('--schema <name>', "the app's schema, where it is not its own")

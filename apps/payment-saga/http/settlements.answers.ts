@@ -9,7 +9,7 @@ class CommissionGstAnswer {
   readonly sgst!: MoneyDto
 }
 
-class SplitAnswer {
+export class SplitAnswer {
   @ApiProperty({ type: MoneyDto, description: 'Captured less refunded: commission, its GST and payable add up to it.' })
   readonly collected!: MoneyDto
 

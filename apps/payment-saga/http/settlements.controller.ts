@@ -1,10 +1,10 @@
-import { paise, subtract, toMoneyJson, ZERO, type Json, type Paise } from '#kernel'
+import type { Json } from '#kernel'
 import { beginningOf, indianDate } from '#payment'
 import { ConsistencyTokenHeader, Cursor, notFound, PageQuery, pageOf, Roles, type ConsistencyToken } from '#platform'
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
-import type { Account } from '../ledger/postings.js'
-import { Settlements, type Balances } from '../ledger/settlements.js'
+import { Settlements } from '../ledger/settlements.js'
+import { splitView } from './reconciliation.view.js'
 import { SettlementAnswer } from './settlements.answers.js'
 
 @Controller('v1/settlements')
@@ -30,26 +30,21 @@ export class SettlementsController {
     const page = pageOf(
       rows,
       limit,
-      ({ kind, paymentId, orderId, at, balances }) => ({ kind, paymentId, orderId, at: new Date(at).toISOString(), ...viewOf(balances) }),
+      ({ kind, paymentId, orderId, at, balances }) => ({
+        kind,
+        paymentId,
+        orderId,
+        at: new Date(at).toISOString(),
+        ...splitView(balances),
+      }),
       ({ at, journal }) => [at, journal],
     )
-    return { date, captures: postings.capture, refunds: postings.refund, ...viewOf(balances), ...page }
+    return { date, captures: postings.capture, refunds: postings.refund, ...splitView(balances), ...page }
   }
 }
 
-/** What is owed is shown as what it is, not as what it is booked as. */
-const viewOf = (balances: Balances) => {
-  const owed = (account: Account): Paise => subtract(ZERO, balances[account] ?? paise(0))
-  const [commission, cgst, sgst] = [owed('commission'), owed('commission-cgst'), owed('commission-sgst')]
-  return {
-    collected: toMoneyJson(balances.collected ?? ZERO),
-    commission: toMoneyJson(commission),
-    commissionGst: { cgst: toMoneyJson(cgst), sgst: toMoneyJson(sgst) },
-    payable: toMoneyJson(owed('merchant-payable')),
-  }
-}
-
-const isDate = (text: string): boolean => {
+/** Whether it is a day that the calendar has: `2026-02-30` is none. */
+export const isDate = (text: string): boolean => {
   if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text)) return false
   const begins = beginningOf(text)
   return !Number.isNaN(begins) && indianDate(begins) === text

@@ -1,9 +1,10 @@
 import { PAYMENTS_EVENTS } from '#contracts'
 import type { IncomingMessage } from '#kernel'
-import type { Effect } from '#messaging'
+import { noEffect, type Effect } from '#messaging'
 import { BatchPattern } from '#messaging/nest'
 import { Controller, Inject } from '@nestjs/common'
 import { Ledger } from '../ledger/ledger.js'
+import { bookProviderMovements } from '../reconciliation/provider-movements.js'
 
 /** The books follow what the sagas publish, as everybody else does: each change is posted once, with the place in the log. */
 @Controller()
@@ -11,7 +12,11 @@ export class LedgerConsumer {
   constructor(@Inject(Ledger) private readonly ledger: Ledger) {}
 
   @BatchPattern(PAYMENTS_EVENTS)
-  onPayments(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.ledger.handle(messages)
+  async onPayments(messages: readonly IncomingMessage[]): Promise<Effect> {
+    const effects = await Promise.all([this.ledger.handle(messages), bookProviderMovements(messages)])
+    if (effects.every((effect) => effect === noEffect)) return noEffect
+    return async (tx) => {
+      for (const effect of effects) await effect(tx)
+    }
   }
 }

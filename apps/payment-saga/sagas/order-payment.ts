@@ -11,13 +11,22 @@ import {
   StartReview,
   type CancellationReason,
 } from '#contracts'
-import { isRefusal, paise, type JsonObject } from '#kernel'
+import { isRefusal, paise, type JsonObject, type MessageContext, type OutgoingMessage } from '#kernel'
 import { sumOf } from '#payment'
 import { command, defineSaga, sagaIdFor, waitFor, type AnySaga, type Directive, type Saga, type Tell } from '#saga'
 import { tells } from './by-hand.js'
-import { amountsOf, partsData, requestRefund, returnRefund, unrefunded, type OrderPayment, type RefundData } from './payment-data.js'
+import {
+  amountsOf,
+  partsData,
+  refundedByProvider,
+  requestRefund,
+  returnRefund,
+  unrefunded,
+  type OrderPayment,
+  type RefundData,
+} from './payment-data.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from './saga-types.js'
-import { authorisePayment, capturePayment, PAYER_RETURNED, payerReturned, providerTold } from './provider-part.js'
+import { authorisePayment, capturePayment, PAYER_RETURNED, payerReturned, providerPaymentChanged, providerTold } from './provider-part.js'
 
 export interface OrderPaymentSettings {
   /** How long a provider payment may stay without an outcome. */
@@ -85,10 +94,10 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       'payment-refunded': refundDone,
     },
     tells: (saga) => (saga.status === 'COMPLETED' ? [...refunding(saga), ...captureTold(saga)] : []),
-    publishes: (saga, before, { version, at, context }) =>
-      before && paymentView(before) === paymentView(saga)
-        ? []
-        : [PaymentChanged.message(saga.data.orderId, { ...paymentOf(saga), version, at: new Date(at).toISOString() }, context)],
+    publishes: (saga, before, told) => [
+      ...(before && paymentView(before) === paymentView(saga) ? [] : [paymentChanged(saga, told)]),
+      ...providerPaymentChanged(saga, before, refundedByProvider, told),
+    ],
   })
 
 const isReviewed = ({ fraud }: OrderPayment) => fraud === 'review'
@@ -211,5 +220,8 @@ const paymentOf = ({ id, status, data }: It) => {
   const amounts = { amount: `${amount}`, authorised: `${authorised}`, captured: `${captured}`, refunded: `${refunded}` }
   return { paymentId: id, sagaId: id, orderId, customerId, status, method, ...amounts }
 }
+
+const paymentChanged = (saga: It, { version, at, context }: { version: number; at: number; context: MessageContext }): OutgoingMessage =>
+  PaymentChanged.message(saga.data.orderId, { ...paymentOf(saga), version, at: new Date(at).toISOString() }, context)
 
 const paymentView = (saga: It): string => JSON.stringify(paymentOf(saga))

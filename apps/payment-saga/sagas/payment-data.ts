@@ -54,14 +54,23 @@ const committedOf = (data: OrderPayment): Parts =>
 /** What of the taken money nobody has decided to give back. */
 export const unrefunded = (data: OrderPayment): Parts => leftOf(takenOf(data), committedOf(data))
 
+const doneRefunds = ({ refunds = {} }: OrderPayment): Parts =>
+  addParts(
+    ...Object.values(refunds)
+      .filter(({ done }) => done)
+      .map(partsOf),
+  )
+
+/** What the provider gave back: by refunds that are done, and where the payment was undone. */
+export const refundedByProvider = (data: OrderPayment): string => (doneRefunds(data).provider + of(data.refunded)).toString()
+
 /** The payment as the world sees it: money that moved, not what is decided. */
 export const amountsOf = (data: OrderPayment): PaymentAmounts => {
-  const done = Object.values(data.refunds ?? {}).filter(({ done }) => done)
   return {
     amount: of(data.amount),
     authorised: paise(of(data.walletHeld) + of(data.authorised)),
     captured: sumOf(takenOf(data)),
-    refunded: paise(sumOf(addParts(...done.map(partsOf))) + of(data.refunded)),
+    refunded: paise(sumOf(doneRefunds(data)) + of(data.refunded)),
   }
 }
 

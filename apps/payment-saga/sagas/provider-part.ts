@@ -1,4 +1,5 @@
-import type { JsonObject } from '#kernel'
+import { ProviderPaymentChanged } from '#contracts'
+import type { JsonObject, MessageContext, OutgoingMessage } from '#kernel'
 import type { ProviderMethod } from '#payment'
 import { actionKey, activity, type ByHand, type Directive, type Saga, type SagaState, type Step } from '#saga'
 import { ORDER_PAYMENT, WALLET_LOAD } from './saga-types.js'
@@ -114,6 +115,25 @@ export const providerTold =
         return {}
     }
   }
+
+/**
+ * Said when what the provider took or gave back is another than before. `refunded` is all that went back: a saga may know of more than its undoing
+ * gave.
+ */
+export const providerPaymentChanged = <Data extends ProviderPart>(
+  saga: Saga<Data>,
+  before: Saga<Data> | undefined,
+  refunded: (data: Data) => string,
+  { version, at, context }: { readonly version: number; readonly at: number; readonly context: MessageContext },
+): readonly OutgoingMessage[] => {
+  const { providerPaymentId, captured = '0', orderId } = saga.data
+  if (providerPaymentId === undefined || captured === '0') return []
+  const told = { providerPaymentId, captured, refunded: refunded(saga.data) }
+  const was = before && [before.data.providerPaymentId, before.data.captured, refunded(before.data)]
+  if (was?.every((value, nth) => value === Object.values(told)[nth])) return []
+  const at_iso = new Date(at).toISOString()
+  return [ProviderPaymentChanged.message(orderId, { sagaId: saga.id, orderId, version, ...told, at: at_iso }, context)]
+}
 
 /** The payer's browser came back from the bank's page. What became of the payment only the provider knows: it is asked at once. */
 export const PAYER_RETURNED = 'payer-returned'

@@ -7,6 +7,7 @@ import {
   capturePayment,
   PAYER_RETURNED,
   payerReturned,
+  providerPaymentChanged,
   providerTold,
   type ProviderPart,
 } from './provider-part.js'
@@ -31,7 +32,10 @@ export const walletLoad = ({ paymentWindow_ms }: { readonly paymentWindow_ms: nu
       { name: 'credit-load', pivot: true, does: command(creditLoad) },
     ],
     on: { 'provider-payment': providerTold(AUTHORISE), [PAYER_RETURNED]: payerReturned },
-    publishes: (saga, before, { context }) => (isRedirected(saga, before) ? [redirectLoad(saga, context)] : []),
+    publishes: (saga, before, told) => [
+      ...(isRedirected(saga, before) ? [redirectLoad(saga, told.context)] : []),
+      ...providerPaymentChanged(saga, before, ({ refunded = '0' }) => refunded, told),
+    ],
   })
 
 type Message = Parameters<typeof command<WalletLoad>>[0]

@@ -8,6 +8,8 @@ export interface StubProvider {
   readonly url: string
   /** Requests so far: `POST /v1/payments`. */
   readonly requests: readonly string[]
+  /** Its settlement files by day, as CSV. */
+  readonly settlements: Map<string, string>
   payment(key: string): BooksOfProvider | undefined
   close(): Promise<void>
 }
@@ -18,6 +20,7 @@ const LUCKS: readonly Luck[] = ['success', 'slow', 'lost', 'decline', 'timeout',
 export const startStubProvider = async (window_ms: number, clock: Clock = systemClock): Promise<StubProvider> => {
   const books = new Map<string, BooksOfProvider>()
   const requests: string[] = []
+  const settlements = new Map<string, string>()
   const answer = async (request: Request): Promise<ProviderAnswer> => {
     const url = new URL(request.url ?? '/', 'http://stub')
     requests.push(`${request.method} ${url.pathname}`)
@@ -42,6 +45,8 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
     return operation === 'void' ? found.void(key) : found.refund(key, id, paise(body('amount')))
   }
   const server = createServer((request, response) => {
+    const file = settlements.get(/^\/v1\/settlements\/(.+)$/.exec(request.url ?? '')?.[1] ?? '')
+    if (file !== undefined) return void response.writeHead(200, { 'content-type': 'text/csv' }).end(file)
     void answer(request).then((told) => {
       if (told.known === 'unknown') return void response.destroy()
       const [status, body] = wire(told)
@@ -54,6 +59,7 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
   return {
     url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
     requests,
+    settlements,
     payment: (key) => books.get(key),
     close: async () => {
       server.closeAllConnections()
