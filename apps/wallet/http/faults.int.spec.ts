@@ -63,6 +63,11 @@ const books = async (id: string) => {
 
 const timers = async (): Promise<number> => (await outside.query('SELECT FROM hold_expiry')).rowCount ?? 0
 
+const isWaiting = async (): Promise<boolean> => {
+  const { rowCount } = await outside.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+  return (rowCount ?? 0) > 0
+}
+
 const FAULTS = [
   ['a deadlock', '40P01'],
   ['a serialisation failure', '40001'],
@@ -117,10 +122,7 @@ describe('a real', () => {
     await other.query('BEGIN')
     await other.query('LOCK TABLE hold_expiry IN EXCLUSIVE MODE')
     const losing = hold()
-    await eventually('the hold waits for the timers', async () => {
-      const waiting = await outside.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
-      return (waiting.rowCount ?? 0) > 0
-    })
+    await eventually('the hold waits for the timers', isWaiting)
     // The hold's transaction has the store's lock, so whoever has the timers' and wants the store's closes the circle.
     const closing = other.query(
       "SELECT pg_advisory_xact_lock(classid::int, objid::int) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2",
@@ -132,6 +134,37 @@ describe('a real', () => {
     expect(await books(id)).toMatchObject({ held: '0', version: 2 })
     expect((await hold()).status).toBe(201)
     expect(await books(id)).toMatchObject({ held: '100', version: 3 })
+  })
+
+  it('serialisation failure ends in 503 for the hold that met it, a credit is tried again until it goes through', async () => {
+    const id = await test.wallet('serialised', 100)
+    const isolation = async (change: string) => {
+      await outside.query(`ALTER DATABASE ${new URL(test.databaseUrl).pathname.slice(1)} ${change}`)
+      // For connections that are made from now on.
+      line.cut()
+      line.mend()
+      await eventually('it is connected again', async () => (await test.call('GET', `/v1/wallets/${id}/statement`)).status === 200)
+    }
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString()
+    const hold = () => post(`/v1/wallets/${id}/holds`, { key: 'serialised', body: { ...entry, expiresAt } })
+    await isolation("SET default_transaction_isolation = 'repeatable read'")
+    try {
+      const other = await outside.connect()
+      await other.query('BEGIN')
+      await other.query('UPDATE store SET position = position')
+      const losing = hold()
+      await eventually('the hold waits for the store', isWaiting)
+      const credited = post(`/v1/wallets/${id}/credits`, { body: entry })
+      await other.query('COMMIT')
+      other.release()
+      expectUnavailable(await losing)
+      expect((await credited).status).toBe(201)
+      expect(await books(id)).toEqual({ version: 3, balance: '10100', held: '0' })
+      expect((await hold()).status).toBe(201)
+      expect(await books(id)).toEqual({ version: 4, balance: '10100', held: '100' })
+    } finally {
+      await isolation('RESET default_transaction_isolation')
+    }
   })
 
   it('time-out of a statement ends in 503, and the same call goes through afterwards', async () => {
