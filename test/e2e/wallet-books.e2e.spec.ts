@@ -1,6 +1,21 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { newHome, removeHome, startPlatform } from '../support/platform.mjs'
-import { at, call, ended, makeCustomer, makeProduct, makeWallet, newKey, placeOrder, poll, staffToken, type Customer } from './shop.js'
+import {
+  at,
+  call,
+  ended,
+  makeCustomer,
+  makeProduct,
+  makeWallet,
+  newKey,
+  placeOrder,
+  poll,
+  staffToken,
+  type Answer,
+  type Customer,
+} from './shop.js'
 
 /** A platform of its own: what is counted here is everything that happened. */
 let platform: Awaited<ReturnType<typeof startPlatform>>
@@ -22,41 +37,82 @@ interface Bought {
   readonly orderId: string
 }
 
+const act = async ({ orderId }: Bought, action: string, token: string, body: unknown = {}): Promise<void> => {
+  const { status, text } = await call('POST', `/v1/orders/${orderId}/${action}`, { token, key: newKey(), body })
+  expect([action, status, status === 200 ? '' : text]).toEqual([action, 200, ''])
+}
+const payment = ({ customer, orderId }: Bought) => call('GET', `/v1/orders/${orderId}/payment`, { token: customer.token })
+const refunded = (bought: Bought, until: (amount: bigint, captured: bigint) => boolean) =>
+  poll(
+    () => payment(bought),
+    (answer) =>
+      ['COMPLETED', 'COMPENSATED'].includes(String(answer.body['status'])) &&
+      until(BigInt(at(answer, 'refunded.amount') ?? '0'), BigInt(at(answer, 'captured.amount') ?? '0')),
+  )
+
 it('owe merchants what the payments’ sagas captured less what they refunded, and customers what is in their wallets', async () => {
   const sku = await makeProduct({ price: 10_100, stock: 1_000 })
-  const buy = async (number: number): Promise<Bought> => {
+  const merchant = await staffToken('merchant')
+  const place = async (number: number, funds: number): Promise<Bought & { readonly placed: Answer }> => {
     const customer = await makeCustomer()
-    // Every fourth has too little, and is declined.
-    const walletId = await makeWallet(customer, number % 4 === 3 ? 100 : 50_000)
+    const walletId = await makeWallet(customer, funds)
     const placed = await placeOrder(customer, sku, { method: 'wallet', walletId }, 1 + (number % 3))
-    const [order, saga] = number % 4 === 3 ? ['CANCELLED', 'COMPENSATED'] : ['CONFIRMED', 'COMPLETED']
-    await ended(customer, placed, String(order), String(saga))
-    return { customer, walletId, orderId: String(placed.body['orderId']) }
+    return { customer, walletId, placed, orderId: String(placed.body['orderId']) }
   }
-  const all = await Promise.all(Array.from({ length: 12 }, (_, number) => buy(number)))
-  const payment = ({ customer, orderId }: Bought) => call('GET', `/v1/orders/${orderId}/payment`, { token: customer.token })
-  for (const bought of all.filter((_, number) => number % 4 === 1)) {
-    const cancelled = await call('POST', `/v1/orders/${bought.orderId}/cancel`, { token: bought.customer.token, key: newKey(), body: {} })
-    expect(cancelled.status).toBe(200)
-    await poll(
-      () => payment(bought),
-      (answer) => at(answer, 'refunded.amount') === at(answer, 'captured.amount'),
-    )
+  const confirmed = async (number: number): Promise<Bought> => {
+    const bought = await place(number, 50_000)
+    await ended(bought.customer, bought.placed, 'CONFIRMED', 'COMPLETED')
+    return bought
   }
-  const payments = await Promise.all(all.map(payment))
+  const kinds: readonly ((number: number) => Promise<Bought>)[] = [
+    confirmed,
+    async function cancelledAfterCapture(number) {
+      const bought = await confirmed(number)
+      await act(bought, 'cancel', bought.customer.token)
+      await refunded(bought, (amount, captured) => amount > 0n && amount === captured)
+      return bought
+    },
+    async function declined(number) {
+      const bought = await place(number, 100)
+      await ended(bought.customer, bought.placed, 'CANCELLED', 'COMPENSATED')
+      return bought
+    },
+    /** Before or after the money was held or taken, as it falls. */
+    async function cancelledAtOnce(number) {
+      const bought = await place(number, 50_000)
+      await act(bought, 'cancel', bought.customer.token)
+      await refunded(bought, (amount, captured) => amount === captured)
+      return bought
+    },
+    async function partlyReturned() {
+      const bought = await confirmed(2)
+      await act(bought, 'pack', merchant)
+      await act(bought, 'ship', merchant, { carrier: 'Delhivery', trackingNumber: 'DL123456789IN' })
+      for (const action of ['out-for-delivery', 'deliver']) await act(bought, action, merchant)
+      await act(bought, 'return', bought.customer.token, { items: [{ sku, quantity: 1 }], reason: 'one too many' })
+      await act(bought, 'return/accept', merchant)
+      await refunded(bought, (amount, captured) => amount > 0n && amount < captured)
+      return bought
+    },
+  ]
+  const all = await Promise.all(Array.from({ length: 15 }, (_, number) => kinds[number % kinds.length]?.(number)))
+  const bought = all.filter((each) => each !== undefined)
+  const payments = await Promise.all(bought.map(payment))
   const sum = (path: string) => payments.reduce((total, answer) => total + BigInt(at(answer, path) ?? '0'), 0n)
-  const [captured, refunded] = [sum('captured.amount'), sum('refunded.amount')]
-  expect(captured > refunded && refunded > 0n).toBe(true)
+  const [captured, given] = [sum('captured.amount'), sum('refunded.amount')]
+  expect(captured > given && given > 0n).toBe(true)
 
   const auditor = await staffToken('auditor')
   const trial = await call('GET', '/v1/wallets/trial-balance', { token: auditor })
   const accounts = trial.body['accounts'] as unknown as readonly { account: string; debits: Money; credits: Money; balance: Money }[]
   const of = (name: string) => accounts.find(({ account }) => account === name)
-  expect([of('merchant-payable')?.credits.amount, of('merchant-payable')?.debits.amount]).toEqual([`${captured}`, `${refunded}`])
-  const wallets = await Promise.all(all.map(({ walletId }) => call('GET', `/v1/wallets/${walletId}`, { token: auditor })))
-  const held = wallets.reduce((total, answer) => total + BigInt(at(answer, 'balance.amount') ?? '0'), 0n)
-  expect(of('wallets')?.balance.amount).toBe(held.toString())
+  expect([of('merchant-payable')?.credits.amount, of('merchant-payable')?.debits.amount]).toEqual([`${captured}`, `${given}`])
+  const wallets = await Promise.all(bought.map(({ walletId }) => call('GET', `/v1/wallets/${walletId}`, { token: auditor })))
+  const sumOf = (path: string) => wallets.reduce((total, answer) => total + BigInt(at(answer, path) ?? '0'), 0n)
+  expect([of('wallets')?.balance.amount, sumOf('held.amount')]).toEqual([sumOf('balance.amount').toString(), 0n])
   expect(at(trial, 'total.amount')).toBe('0')
+  const cli = [join(import.meta.dirname, '../../dist/apps/bahi/cli/main.js'), 'wallet', 'trial-balance', '--json', '--home', platform.home]
+  expect(JSON.parse(execFileSync(process.execPath, cli, { encoding: 'utf8', timeout: 30_000 }))).toEqual(trial.body)
 }, 180_000)
 
 interface Money {
