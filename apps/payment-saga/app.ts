@@ -1,8 +1,6 @@
-import type { Clock } from '#kernel'
 import { TURNAROUND_ROWS } from '#payment'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
-import type { Tracing } from '#tracing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { paymentSagaHandlers } from './handlers.js'
 import { Ledger } from './ledger/ledger.js'
@@ -10,8 +8,7 @@ import { Settlements } from './ledger/settlements.js'
 import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { commissionRows, type PaymentSagaConfig } from './payment-saga.config.js'
 import { PaymentSagaModule } from './payment-saga.module.js'
-import { SandboxProvider } from './provider/sandbox-provider.js'
-import { SandboxSettlements } from './provider/sandbox-settlements.js'
+import { chosenProvider } from './provider/chosen.js'
 import { Reconciler } from './reconciliation/reconciler.js'
 import { Reconciliation } from './reconciliation/reconciliation.js'
 import { ReconciliationReports } from './reconciliation/reports.js'
@@ -31,7 +28,8 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       publish: () => [],
       module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {
         const sagas = pgSagaStore(pool, postgres)
-        const provider = providerOf(config, clock, tracing)
+        const { provider, files, signed, http } = chosenProvider(config, clock, tracing)
+        life.closes(() => http.close())
         const sealed = openSubjectKeys('payment-saga', config, { clock, life })
         const ports = {
           commands: store,
@@ -40,6 +38,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
           transactions,
           clock,
           provider,
+          signed,
           sealed,
           onError: report,
           tracing,
@@ -51,26 +50,16 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         const reconciler = new Reconciler({
           pool,
           clock,
-          files: new SandboxSettlements({ url: config.PROVIDER_URL, apiKey: config.PROVIDER_API_KEY }),
+          files,
           reconciliation: new Reconciliation({ pool, transactions, clock }),
           onError: (error) => report(error, 'reconciliation'),
         })
         life.works(worker, webhooks, turnarounds, reconciler)
         const reconciliations = new ReconciliationReports(pool)
         const books = { ledger, settlements: new Settlements(pool), turnarounds, reconciler, reconciliations }
-        const { breaker } = provider
         const returnUrl = config.PAYMENT_RETURN_URL
-        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, breaker, returnUrl, ...books })
+        return PaymentSagaModule.with({ store, sagas, engine, inbox, webhooks, transactions, clock, ids, http, returnUrl, ...books })
       },
     },
     parts,
   )
-
-const providerOf = (config: PaymentSagaConfig, clock: Clock, tracing: Tracing | undefined): SandboxProvider =>
-  new SandboxProvider({
-    url: config.PROVIDER_URL,
-    apiKey: config.PROVIDER_API_KEY,
-    clock,
-    tracing,
-    timeout_ms: { authorise: 5_000, find: 2_000, change: 5_000 },
-  })

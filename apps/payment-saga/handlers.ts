@@ -7,7 +7,8 @@ import { routes } from './messages/routes.js'
 import type { PaymentSagaConfig } from './payment-saga.config.js'
 import { paymentActivities } from './provider/activities.js'
 import { sagaDefinitions } from './sagas/definitions.js'
-import { SANDBOX, WebhookInbox } from './webhooks/webhook-inbox.js'
+import type { ProviderWebhooks } from './webhooks/provider-webhooks.js'
+import { WebhookInbox } from './webhooks/webhook-inbox.js'
 import type { WebhookStore } from './webhooks/webhook-store.js'
 
 export interface PaymentSagaPorts {
@@ -17,6 +18,8 @@ export interface PaymentSagaPorts {
   readonly transactions: Transactions
   readonly clock: Clock
   readonly provider: PaymentProvider
+  /** Those that webhooks are taken of, by the name in their address. */
+  readonly signed: Readonly<Record<string, ProviderWebhooks>>
   /** Opens the instruments. */
   readonly sealed: SealedTexts
   readonly tracing?: Tracing | undefined
@@ -25,7 +28,7 @@ export interface PaymentSagaPorts {
 
 export type PaymentSagaSettings = Pick<
   PaymentSagaConfig,
-  'PUBLIC_URL' | 'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY' | 'PROVIDER_WEBHOOK_SECRET'
+  'PUBLIC_URL' | 'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY'
 >
 
 /** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
@@ -43,14 +46,15 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
   const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000, returnUrl: callbackOf(settings) })
   const worker = new SagaWorker(
     { engine, store: sagas, transactions, clock, activities, tracing, ...(onError ? { onError } : {}) },
-    { concurrency: settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },
+    // Twice the places at the provider: where it is slow and they are all taken, there are hands left for what is none of it.
+    { concurrency: 2 * settings.PROVIDER_CONCURRENCY, timeout_ms, lease_ms: timeout_ms + 2_000 },
   )
   const webhooks = new WebhookInbox({
     store: ports.webhooks,
     engine,
     transactions,
     clock,
-    secrets: { [SANDBOX]: settings.PROVIDER_WEBHOOK_SECRET },
+    providers: ports.signed,
     ...(onError ? { onError: (error: unknown) => onError(error, 'webhooks') } : {}),
   })
   return { engine, inbox: new SagaInbox(engine, routes), worker, webhooks }

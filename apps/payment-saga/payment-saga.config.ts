@@ -12,8 +12,28 @@ export const paymentSagaConfig = Type.Object({
     description: "The schema of the app's tables.",
   }),
   DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 100, default: 8, description: 'PostgreSQL connections of this process.' }),
-  PROVIDER_URL: Type.String({ pattern: '^https?://[^\\s]+[^\\s/]$', description: 'The payment provider, without a slash at the end.' }),
-  PROVIDER_API_KEY: Type.String({ minLength: 16, maxLength: 512, description: 'What the provider knows us by.' }),
+  PROVIDER: Type.Enum(['sandbox', 'razorpay'], { default: 'sandbox', description: 'The payment provider.' }),
+  PROVIDER_URL: Type.String({
+    pattern: '^https?://[^\\s]+[^\\s/]$',
+    description: "Where the provider answers, without a slash at the end: `https://api.razorpay.com` is Razorpay's.",
+  }),
+  PROVIDER_API_KEY: Type.String({
+    minLength: 16,
+    maxLength: 512,
+    description: "What the provider knows us by: with Razorpay, the key's secret.",
+  }),
+  PROVIDER_KEY_ID: Type.Optional(
+    Type.String({ pattern: '^rzp_(live|test)_[A-Za-z0-9]{4,64}$', description: "With Razorpay: the key's id. Needed there." }),
+  ),
+  PROVIDER_PAYER_EMAIL: Type.Optional(
+    Type.String({
+      pattern: '^[^\\s@]{1,64}@[^\\s@]{1,255}$',
+      description: "With Razorpay: the shop's own address, told as the payer's, for no customer's leaves the platform. Needed there.",
+    }),
+  ),
+  PROVIDER_PAYER_CONTACT: Type.Optional(
+    Type.String({ pattern: '^\\+[1-9][0-9]{7,14}$', description: "With Razorpay: the shop's own number, likewise. Needed there." }),
+  ),
   PROVIDER_WEBHOOK_SECRET: Type.String({ minLength: 16, maxLength: 512, description: `Signs the provider's webhooks.` }),
   PUBLIC_URL: Type.Optional(
     Type.String({
@@ -40,7 +60,12 @@ export const paymentSagaConfig = Type.Object({
     default: 25 * 3_600,
     description: `How long an undecided review may take before an operator is called: longer than fraud's own limit, which declines it.`,
   }),
-  PROVIDER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000, default: 64, description: 'Provider calls at once.' }),
+  PROVIDER_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 64,
+    description: 'Calls to the provider at once; a quarter as many wait for a place.',
+  }),
   COMMISSION_ROWS: Type.Optional(
     Type.String({
       maxLength: 100_000,

@@ -21,7 +21,7 @@ import { Settlements } from './ledger/settlements.js'
 import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { LedgerConsumer } from './messages/ledger.consumer.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
-import { CircuitBreaker } from './provider/circuit-breaker.js'
+import { ProviderHttp } from './provider/http.js'
 import { Reconciler } from './reconciliation/reconciler.js'
 import { ReconciliationReports } from './reconciliation/reports.js'
 import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
@@ -33,7 +33,7 @@ class PaymentSagaMetrics {
   constructor(
     @Inject(Metrics) metrics: Metrics,
     @Inject(SAGAS) sagas: SagaStore,
-    @Inject(CircuitBreaker) breaker: CircuitBreaker,
+    @Inject(ProviderHttp) { breaker, bulkhead }: ProviderHttp,
     @Inject(WebhookInbox) webhooks: WebhookInbox,
     @Inject(TurnaroundClock) turnarounds: TurnaroundClock,
     @Inject(ReconciliationReports) reconciliations: ReconciliationReports,
@@ -77,6 +77,16 @@ class PaymentSagaMetrics {
     metrics.gauge('provider_circuit', 'The circuit breaker of the payment provider: 1 for the state it is in.', ['state'], (gauge) => {
       for (const state of ['closed', 'open', 'half-open'] as const) gauge.set({ state }, breaker.state === state ? 1 : 0)
     })
+    metrics.gauge(
+      'provider_calls',
+      "Calls in the payment provider's bulkhead: under way, waiting for a place, and the places.",
+      ['state'],
+      (gauge) => {
+        gauge.set({ state: 'under-way' }, bulkhead.inside)
+        gauge.set({ state: 'waiting' }, bulkhead.waiting)
+        gauge.set({ state: 'places' }, bulkhead.places)
+      },
+    )
   }
 }
 
@@ -90,7 +100,7 @@ export interface PaymentSagaParts {
   readonly transactions: Transactions
   readonly clock: Clock
   readonly ids: Ids
-  readonly breaker: CircuitBreaker
+  readonly http: ProviderHttp
   readonly ledger: Ledger
   readonly settlements: Settlements
   readonly turnarounds: TurnaroundClock
@@ -110,7 +120,7 @@ export class PaymentSagaModule {
     transactions,
     clock,
     ids,
-    breaker,
+    http,
     returnUrl,
     ledger,
     settlements,
@@ -144,7 +154,7 @@ export class PaymentSagaModule {
         { provide: SagaEngine, useValue: engine },
         { provide: SagaInbox, useValue: inbox },
         { provide: WebhookInbox, useValue: webhooks },
-        { provide: CircuitBreaker, useValue: breaker },
+        { provide: ProviderHttp, useValue: http },
         { provide: Ledger, useValue: ledger },
         { provide: Settlements, useValue: settlements },
         { provide: TurnaroundClock, useValue: turnarounds },

@@ -50,7 +50,8 @@ import { SagasConsumer } from '../../apps/payment-saga/messages/sagas.consumer.j
 import { paymentActivities } from '../../apps/payment-saga/provider/activities.js'
 import { sagaDefinitions } from '../../apps/payment-saga/sagas/definitions.js'
 import { memoryWebhookStore } from '../../apps/payment-saga/testing/memory-webhook-store.js'
-import { SANDBOX, WebhookInbox } from '../../apps/payment-saga/webhooks/webhook-inbox.js'
+import { sandboxWebhooks } from '../../apps/payment-saga/provider/sandbox/webhooks.js'
+import { WebhookInbox } from '../../apps/payment-saga/webhooks/webhook-inbox.js'
 import { signatureOf } from '../../apps/provider-sandbox/webhooks.js'
 import { MoveMoneyHandler, TransferMoneyHandler } from '../../apps/wallet/commands/move-money.js'
 import { OpenWalletHandler } from '../../apps/wallet/commands/open-wallet.js'
@@ -212,7 +213,7 @@ export class Platform {
       engine,
       transactions,
       clock,
-      secrets: { [SANDBOX]: WEBHOOK_SECRET },
+      providers: { sandbox: sandboxWebhooks(WEBHOOK_SECRET) },
     })
     const consumer = new SagasConsumer(new SagaInbox(engine, plant.routes?.(routes) ?? routes))
     this.#consume(life, this.databases.sagas, {
@@ -334,7 +335,7 @@ export class Platform {
   async #webhook(body: string): Promise<void> {
     const signature = signatureOf(WEBHOOK_SECRET, this.scheduler.clock.now(), body)
     const bytes = new TextEncoder().encode(body)
-    const received = await this.paymentSaga.request('POST webhook', ({ webhooks }) => webhooks.receive(SANDBOX, bytes, signature))
+    const received = await this.paymentSaga.request('POST webhook', ({ webhooks }) => webhooks.receive('sandbox', bytes, () => signature))
     if (received !== 'kept') throw new ConnectionLost(`webhook: ${received}`)
   }
 }

@@ -15,16 +15,25 @@ export class WebhooksController {
   // The signature is what keeps strangers out; a burst of webhooks after an outage must get in.
   @Public({ rateLimited: false })
   @KeepRawBody()
-  @ApiHeader({ name: 'x-sandbox-signature', required: true, description: '`t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`' })
+  @ApiHeader({
+    name: 'x-sandbox-signature',
+    required: false,
+    description: 'Of the sandbox: `t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`',
+  })
+  @ApiHeader({ name: 'x-razorpay-signature', required: false, description: 'Of Razorpay: hex HMAC-SHA256 of the body' })
   @ApiBody({ schema: { type: 'object', additionalProperties: true } })
   @ApiOkResponse({ type: WebhookAnswer })
   @ApiUnauthorizedResponse({ description: 'The signature is not of this body, or not of now.' })
   async receive(
     @Param('provider') provider: string,
     @RawBody() body: Buffer,
-    @Headers('x-sandbox-signature') signature: string | undefined,
+    @Headers() headers: Readonly<Record<string, string | readonly string[] | undefined>>,
   ): Promise<WebhookAnswer> {
-    switch (await this.inbox.receive(provider, body, signature)) {
+    const header = (name: string) => {
+      const value = headers[name]
+      return typeof value === 'string' ? value : undefined
+    }
+    switch (await this.inbox.receive(provider, body, header)) {
       case 'unknown-provider':
         throw notFound('provider')
       case 'unsigned':

@@ -2,8 +2,10 @@ import { describe, expect, it } from '@jest/globals'
 import { paise } from '#kernel'
 import { FakeClock } from '#kernel/testing'
 import type { ProviderAnswer } from '#payment'
+import { Bulkhead } from './bulkhead.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { SandboxProvider } from './sandbox-provider.js'
+import { ProviderHttp, type Fetch } from './http.js'
+import { SandboxProvider } from './sandbox/provider.js'
 
 const signal = new AbortController().signal
 const books = { paymentId: 'p-1', status: 'captured', amount: '500', captured: '500', refunded: '0' }
@@ -13,16 +15,16 @@ const provider = (
   clock = new FakeClock(),
 ) => {
   const sent: { url: string; method: string; body: unknown }[] = []
-  const fetched: typeof fetch = async (input, init) => {
-    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined
-    const request = { url: String(input), method: init?.method ?? 'GET', body }
+  const fetched: Fetch = async (url, { method, body: sentBody }) => {
+    const body: unknown = sentBody === undefined ? undefined : JSON.parse(sentBody)
+    const request = { url, method, body }
     sent.push(request)
     return respond(request)
   }
   const breaker = new CircuitBreaker(clock, { window_ms: 10_000, calls: 3, share: 1, rest_ms: 1_000 })
   const timeout_ms = { authorise: 1_000, find: 1_000, change: 1_000 }
-  const made = new SandboxProvider({ url: 'http://p', apiKey: 'k', clock, timeout_ms, breaker, fetch: fetched })
-  return { provider: made, sent, clock, breaker }
+  const http = new ProviderHttp({ url: 'http://p', headers: {}, clock, timeout_ms, breaker, bulkhead: new Bulkhead(10), fetch: fetched })
+  return { provider: new SandboxProvider(http), sent, clock, breaker }
 }
 
 const json = (status: number, body: unknown) => new Response(JSON.stringify(body), { status })

@@ -85,6 +85,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
     RATE_LIMIT_PER_SECOND: 100_000,
     RATE_LIMIT_BURST: 100_000,
     LOG_LEVEL: 'silent',
+    PROVIDER: 'sandbox',
     PROVIDER_URL: provider.url,
     PROVIDER_API_KEY: 'an api key of the tests',
     PROVIDER_WEBHOOK_SECRET: WEBHOOK_SECRET,

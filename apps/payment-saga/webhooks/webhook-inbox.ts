@@ -1,31 +1,17 @@
-import type { Clock, JsonObject, Transactions } from '#kernel'
+import type { Clock, Transactions } from '#kernel'
 import { isTransient } from '#messaging'
 import { parseActionKey, type SagaEngine, type SagaInput } from '#saga'
-import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { createHash } from 'node:crypto'
-import { isSigned } from './signature.js'
+import type { ProviderWebhooks } from './provider-webhooks.js'
 import type { WaitingWebhook, Webhook, WebhookStore } from './webhook-store.js'
-
-export const SANDBOX = 'sandbox'
-
-const event = Type.Object({
-  eventId: Type.String({ minLength: 1, maxLength: 128 }),
-  type: Type.String({ minLength: 1, maxLength: 64 }),
-  paymentId: Type.String({ minLength: 1, maxLength: 128 }),
-  /** The key that the payment was asked for with: it names the saga. */
-  idempotencyKey: Type.String({ minLength: 1, maxLength: 255 }),
-  amount: Type.String({ pattern: '^[0-9]{1,16}$' }),
-})
-const Event = Compile(event)
 
 export interface WebhookInboxPorts {
   readonly store: WebhookStore
   readonly engine: Pick<SagaEngine, 'apply'>
   readonly transactions: Transactions
   readonly clock: Clock
-  /** Signs the webhooks of each provider. */
-  readonly secrets: Readonly<Record<string, string>>
+  /** Those that webhooks are taken of, by the name in their address. */
+  readonly providers: Readonly<Record<string, ProviderWebhooks>>
   readonly onError?: (error: unknown) => void
 }
 
@@ -57,16 +43,16 @@ export class WebhookInbox {
   async receive(
     provider: string,
     body: Uint8Array,
-    signature: string | undefined,
+    header: (name: string) => string | undefined,
   ): Promise<'kept' | 'unknown-provider' | 'unsigned' | 'malformed'> {
-    const { secrets, clock, store } = this.ports
-    const secret = Object.hasOwn(secrets, provider) ? secrets[provider] : undefined
-    if (secret === undefined) return 'unknown-provider'
-    if (!isSigned(secret, body, signature, clock.now())) return 'unsigned'
+    const { clock, store } = this.ports
+    const webhooks = this.#of(provider)
+    if (!webhooks) return 'unknown-provider'
+    if (!webhooks.isSigned(body, header(webhooks.signatureHeader), clock.now())) return 'unsigned'
     const text = new TextDecoder().decode(body)
-    const parsed = parse(text)
-    if (!parsed) return 'malformed'
-    await store.keep({ provider, eventId: parsed.eventId, body: text }, clock.now())
+    const event = webhooks.read(text)
+    if (!event) return 'malformed'
+    await store.keep({ provider, eventId: event.eventId, body: text }, clock.now())
     this.#ring()
     return 'kept'
   }
@@ -103,7 +89,7 @@ export class WebhookInbox {
 
   async #work(webhooks: readonly WaitingWebhook[]): Promise<void> {
     const { engine, store, transactions, clock } = this.ports
-    const inputs = webhooks.flatMap(inputOf)
+    const inputs = webhooks.flatMap((webhook) => inputOf(webhook, this.#of(webhook.provider)))
     try {
       await transactions.run(async (tx) => {
         await store.done(webhooks, clock.now(), tx)
@@ -138,6 +124,11 @@ export class WebhookInbox {
     }
   }
 
+  #of(provider: string): ProviderWebhooks | undefined {
+    const { providers } = this.ports
+    return Object.hasOwn(providers, provider) ? providers[provider] : undefined
+  }
+
   #ring(): void {
     this.#rung = true
     this.#wake.abort(new Error('rung'))
@@ -151,33 +142,12 @@ const retryAfter_ms = ({ provider, eventId, attempts }: WaitingWebhook): number 
   return Math.round(most_ms * (0.5 + draw / 2))
 }
 
-const parse = (text: string): Static<typeof event> | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return Event.Check(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** What the event says of the payment, in the words of an activity's result. */
-const inputOf = ({ provider, eventId, body }: Webhook): readonly SagaInput[] => {
-  const told = parse(body)
-  const key = told && parseActionKey(told.idempotencyKey)
-  // A payment that no saga of ours asked for: another system of the merchant's did.
+/** None of a payment that no saga of ours asked for: another system of the merchant's did. */
+const inputOf = ({ provider, eventId, body }: Webhook, webhooks: ProviderWebhooks | undefined): readonly SagaInput[] => {
+  const told = webhooks?.read(body)?.told
+  const key = told && parseActionKey(told.key)
   if (!told || !key) return []
   const id = `webhook ${provider} ${eventId}`
   const context = { correlationId: key.sagaId, causationId: id }
-  return [{ kind: 'message', id, sagaId: key.sagaId, context, name: 'provider-payment', body: books(told) }]
-}
-
-const books = ({ type, paymentId, amount }: Static<typeof event>): JsonObject => {
-  switch (type) {
-    case 'payment.authorised':
-      return { providerPaymentId: paymentId, status: 'authorised', authorised: amount }
-    case 'payment.captured':
-      return { providerPaymentId: paymentId, status: 'captured', authorised: amount, captured: amount }
-    default:
-      return { providerPaymentId: paymentId, status: type.replace(/^payment\./, '') }
-  }
+  return [{ kind: 'message', id, sagaId: key.sagaId, context, name: 'provider-payment', body: told.books }]
 }

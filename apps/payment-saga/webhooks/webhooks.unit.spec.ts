@@ -4,7 +4,8 @@ import { actionKey, sagaIdFor, type InputAnswer, type SagaInput } from '#saga'
 import fc from 'fast-check'
 import { createHmac } from 'node:crypto'
 import { memoryWebhookStore } from '../testing/memory-webhook-store.js'
-import { isSigned, SIGNATURE_WINDOW_MS } from './signature.js'
+import { isSigned, SIGNATURE_WINDOW_MS } from '../provider/sandbox/signature.js'
+import { sandboxWebhooks } from '../provider/sandbox/webhooks.js'
 import { WebhookInbox } from './webhook-inbox.js'
 
 const SECRET = 'a webhook secret of the tests'
@@ -58,10 +59,10 @@ describe('the webhook inbox', () => {
       engine,
       transactions: memoryTransactions(),
       clock,
-      secrets: { sandbox: SECRET },
+      providers: { sandbox: sandboxWebhooks(SECRET) },
       onError: (error) => errors.push(error),
     })
-    const receive = (text: string) => inbox.receive('sandbox', Buffer.from(text), sign(text, Math.floor(clock.now() / 1_000)))
+    const receive = (text: string) => inbox.receive('sandbox', Buffer.from(text), () => sign(text, Math.floor(clock.now() / 1_000)))
     return { inbox, receive, applied, errors, clock }
   }
 
@@ -82,7 +83,7 @@ describe('the webhook inbox', () => {
     const { inbox, receive, applied } = setUp()
     expect(await receive('{')).toBe('malformed')
     expect(await receive(body('e-1', { amount: 5 }))).toBe('malformed')
-    expect(await inbox.receive('constructor', Buffer.from('{}'), 't=1,v1=0')).toBe('unknown-provider')
+    expect(await inbox.receive('constructor', Buffer.from('{}'), () => 't=1,v1=0')).toBe('unknown-provider')
     expect(await receive(body('e-2', { idempotencyKey: 'somebody else' }))).toBe('kept')
     expect(await inbox.workDue()).toBe(1)
     expect(applied).toEqual([])

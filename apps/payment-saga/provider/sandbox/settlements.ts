@@ -1,5 +1,5 @@
 import type { SettlementAnswer, SettlementFiles } from '#payment'
-import { parseSettlementCsv } from '../reconciliation/settlement-csv.js'
+import { parseSettlementCsv } from '../../reconciliation/settlement-csv.js'
 
 export interface SandboxSettlementsOptions {
   /** Without a slash at the end. */

@@ -1,0 +1,241 @@
+import { paise, type JsonObject, type Paise } from '#kernel'
+import {
+  capturesLater,
+  type AuthoriseRequest,
+  type NextAction,
+  type PaymentProvider,
+  type ProviderAnswer,
+  type ProviderPayment,
+} from '#payment'
+import { createHash } from 'node:crypto'
+import type { HttpAnswer, ProviderHttp, ProviderStep } from '../http.js'
+import { Created, ErrorBody, Orders, Payment, Refund, type RazorpayOrder, type RazorpayPayment } from './wire.js'
+
+export interface RazorpayPayer {
+  /** Razorpay wants a payer's address and number. The platform hands it no customer's: these are the shop's own. */
+  readonly email: string
+  readonly contact: string
+}
+
+/** An authorisation that nobody captures goes back by itself after this: Razorpay has no call that gives one up. */
+const AUTHORISATION_MINUTES = 60
+const INR = 'INR'
+
+/**
+ * Razorpay over its HTTP API (orders, server-to-server payments, capture, refunds; https://razorpay.com/docs/api). What is not as the port has
+ * it there is made so here:
+ * - A payment has no idempotency key. Its order's `receipt` is made of ours, and before anything is made the order of that receipt is looked
+ *   for with its payments. An order takes one capture, so of two payments of one order at most one is kept.
+ * - A capture has none either; a payment is captured at most once, and one that was is looked at.
+ * - An authorisation cannot be given up. It lapses by itself, and until it has, giving it up is `unknown`.
+ */
+export class RazorpayProvider implements PaymentProvider {
+  constructor(
+    private readonly http: Pick<ProviderHttp, 'call'>,
+    private readonly payer: RazorpayPayer,
+  ) {}
+
+  async authorise(key: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
+    const found = await this.#orders(key, signal)
+    if (found.known !== 'orders') return found
+    const { orders } = found
+    const known = newestOf(orders)
+    if (known) return sameRequest(known, request.amount) ? booked(known) : refused('idempotency-key-reused')
+    const [made] = orders
+    const order = made ?? (await this.#order(key, request, signal))
+    return 'known' in order ? order : this.#pay(key, order.id, request, signal)
+  }
+
+  async find(key: string, signal: AbortSignal): Promise<ProviderAnswer> {
+    const found = await this.#orders(key, signal)
+    if (found.known !== 'orders') return found
+    const payment = newestOf(found.orders)
+    return payment ? booked(payment) : { known: 'absent' }
+  }
+
+  async capture(_key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer> {
+    const body = { amount: Number(amount), currency: INR }
+    const answer = await this.#call('change', 'POST', `/v1/payments/${encodeURIComponent(paymentId)}/capture`, signal, { body })
+    if (answer.known === 'body') return Payment.Check(answer.body) ? booked(answer.body) : OFF_CONTRACT
+    if (answer.known !== 'refused') return answer
+    const found = await this.#payment(paymentId, signal)
+    // It was captured before, by this call or by another way.
+    return found.known === 'answered' && found.payment.status === 'captured' && found.payment.captured === amount ? found : answer
+  }
+
+  async void(_key: string, paymentId: string, signal: AbortSignal): Promise<ProviderAnswer> {
+    const found = await this.#payment(paymentId, signal)
+    if (found.known !== 'answered') return found
+    switch (found.payment.status) {
+      case 'voided':
+      case 'declined':
+        return found
+      case 'captured':
+        return refused('invalid-transition')
+      case 'authorised':
+      case 'pending':
+        return { known: 'unknown', detail: 'the authorisation lapses by itself' }
+    }
+  }
+
+  async refund(key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer> {
+    const answer = await this.#call('change', 'POST', `/v1/payments/${encodeURIComponent(paymentId)}/refund`, signal, {
+      body: { amount: Number(amount), receipt: receiptOf(key), notes: { idempotency_key: key } },
+      headers: { 'x-refund-idempotency': receiptOf(key) },
+    })
+    if (answer.known !== 'body') return answer
+    if (!Refund.Check(answer.body) || answer.body.payment_id !== paymentId) return OFF_CONTRACT
+    return this.#payment(paymentId, signal)
+  }
+
+  /** Orders that were made under this key, the first one first: more than one only where two made theirs at the same moment. */
+  async #orders(key: string, signal: AbortSignal): Promise<Found | Unanswered> {
+    const path = `/v1/orders?receipt=${receiptOf(key)}&expand[]=payments&count=100`
+    const answer = await this.#call('find', 'GET', path, signal)
+    if (answer.known !== 'body') return answer.known === 'refused' ? { known: 'unknown', detail: answer.slug } : answer
+    if (!Orders.Check(answer.body)) return OFF_CONTRACT
+    const orders = answer.body.items
+      .filter(({ receipt }) => receipt === receiptOf(key))
+      .toSorted((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1))
+    return { known: 'orders', orders }
+  }
+
+  async #order(
+    key: string,
+    { orderId, amount, method }: AuthoriseRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: string } | Unanswered> {
+    const capture = capturesLater(method)
+      ? { capture: 'manual', capture_options: { manual_expiry_period: AUTHORISATION_MINUTES, refund_speed: 'normal' } }
+      : { capture: 'automatic', capture_options: { automatic_expiry_period: AUTHORISATION_MINUTES, refund_speed: 'normal' } }
+    const body = {
+      amount: Number(amount),
+      currency: INR,
+      receipt: receiptOf(key),
+      notes: { idempotency_key: key, order_id: orderId },
+      payment: capture,
+    }
+    const answer = await this.#call('authorise', 'POST', '/v1/orders', signal, { body })
+    if (answer.known !== 'body') return answer
+    return Created.order.Check(answer.body) ? { id: answer.body.id } : OFF_CONTRACT
+  }
+
+  async #pay(key: string, razorpayOrder: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
+    const { amount, method, returnUrl } = request
+    const body = {
+      amount: Number(amount),
+      currency: INR,
+      order_id: razorpayOrder,
+      ...this.payer,
+      method,
+      ...instrumentOf(request),
+      ...(returnUrl === undefined ? {} : { callback_url: returnUrl }),
+      notes: { idempotency_key: key },
+    }
+    const answer = await this.#call('authorise', 'POST', '/v1/payments/create/json', signal, { body })
+    // What was refused may be on record as a payment that failed: then that is what became of it, for this key.
+    if (answer.known === 'refused') {
+      const found = await this.find(key, signal)
+      return found.known === 'absent' ? answer : found
+    }
+    if (answer.known !== 'body') return answer
+    if (!Created.payment.Check(answer.body)) return OFF_CONTRACT
+    const { razorpay_payment_id: paymentId, next = [] } = answer.body
+    const link = next.flatMap(nextOf)[0]
+    const found = await this.#payment(paymentId, signal)
+    // It was made, and where its payer goes on is told only here: whatever else is not known yet can be asked for.
+    const payment: ProviderPayment =
+      found.known === 'answered' ? found.payment : { paymentId, status: 'pending', amount, captured: NOTHING, refunded: NOTHING }
+    return { known: 'answered', payment: payment.status === 'pending' && link ? { ...payment, next: link } : payment }
+  }
+
+  async #payment(paymentId: string, signal: AbortSignal): Promise<ProviderAnswer> {
+    const answer = await this.#call('find', 'GET', `/v1/payments/${encodeURIComponent(paymentId)}`, signal)
+    if (answer.known !== 'body') return answer
+    return Payment.Check(answer.body) ? booked(answer.body) : OFF_CONTRACT
+  }
+
+  async #call(step: ProviderStep, method: 'GET' | 'POST', path: string, signal: AbortSignal, more?: Sent): Promise<Body | Unanswered> {
+    return readAnswer(await this.http.call(step, method, path, signal, more))
+  }
+}
+
+type Sent = { readonly body: JsonObject; readonly headers?: Readonly<Record<string, string>> }
+type Body = { readonly known: 'body'; readonly body: unknown }
+type Found = { readonly known: 'orders'; readonly orders: readonly RazorpayOrder[] }
+type Unanswered = Exclude<ProviderAnswer, { known: 'answered' }>
+
+const NOTHING = paise(0)
+const OFF_CONTRACT: Unanswered = { known: 'unknown', detail: 'an answer off contract' }
+
+const refused = (slug: string): Unanswered => ({ known: 'refused', slug, detail: 'refused by Razorpay' })
+
+/**
+ * Only `BAD_REQUEST_ERROR` in Razorpay's own words, with 400, says that nothing happened, and not where another call of the same key is under
+ * way, too many came, or its address or our credentials are wrong. What it says in prose may hold what was sent, and is not passed on.
+ */
+const readAnswer = (answer: HttpAnswer): Body | Unanswered => {
+  if (!answer.answered) return { known: 'unknown', detail: answer.detail }
+  const { status, body } = answer
+  if (status === 200 || status === 201) return { known: 'body', body }
+  const error = ErrorBody.Check(body) ? body.error : undefined
+  if (status !== 400 || error?.code !== 'BAD_REQUEST_ERROR' || error.reason === 'server_error')
+    return { known: 'unknown', detail: `status ${status}` }
+  const reason = error.reason ?? ''
+  return refused(/^[a-z0-9_]{1,64}$/.test(reason) ? reason.replaceAll('_', '-') : 'bad-request')
+}
+
+/** 40 characters at most, and for a refund's key letters, digits, `-` and `_`: ours may be longer and holds colons. */
+export const receiptOf = (key: string): string => createHash('sha256').update(key).digest('base64url').slice(0, 40)
+
+/** A card is a token that Razorpay saved for one of its customers: `cust_…/token_…`. */
+const instrumentOf = ({ method, instrument, flow }: AuthoriseRequest): JsonObject => {
+  switch (method) {
+    case 'upi':
+      return flow === 'intent' ? { upi: { flow: 'intent' } } : { upi: { flow: 'collect', vpa: instrument } }
+    case 'netbanking':
+      return { bank: instrument }
+    case 'card': {
+      const [customer, token] = instrument.split('/', 2)
+      return token === undefined ? { token: instrument } : { customer_id: customer ?? '', token }
+    }
+  }
+}
+
+const nextOf = ({ action, url }: { readonly action: string; readonly url?: string | undefined }): readonly NextAction[] => {
+  if (url === undefined) return []
+  if (action === 'redirect' || action === 'authenticate') return [{ kind: 'redirect', url }]
+  return action === 'intent' ? [{ kind: 'intent', url }] : []
+}
+
+/** Of all attempts the one that got furthest. */
+const newestOf = (orders: readonly RazorpayOrder[]): RazorpayPayment | undefined => {
+  const rank = ({ status }: RazorpayPayment) => ['failed', 'created', 'authorized', 'captured', 'refunded'].indexOf(status)
+  return orders
+    .flatMap(({ payments }) => payments?.items ?? [])
+    .reduce<RazorpayPayment | undefined>((best, each) => (best && rank(best) >= rank(each) ? best : each), undefined)
+}
+
+const sameRequest = (payment: RazorpayPayment, amount: Paise): boolean => BigInt(payment.amount) === amount
+
+const booked = (payment: RazorpayPayment): ProviderAnswer => ({ known: 'answered', payment: booksOf(payment) })
+
+/** A payment that was refunded without having been captured is an authorisation that lapsed. */
+const booksOf = ({ id, status, amount: whole, amount_refunded, captured, error_reason }: RazorpayPayment): ProviderPayment => {
+  const amount = paise(whole)
+  const open = { paymentId: id, amount, captured: NOTHING, refunded: NOTHING }
+  switch (status) {
+    case 'created':
+      return { ...open, status: 'pending' }
+    case 'authorized':
+      return { ...open, status: 'authorised' }
+    case 'failed':
+      return { ...open, status: 'declined', ...(error_reason ? { reason: error_reason.replaceAll('_', '-') } : {}) }
+    case 'captured':
+      return { ...open, status: 'captured', captured: amount, refunded: paise(amount_refunded ?? 0) }
+    case 'refunded':
+      return captured
+        ? { ...open, status: 'captured', captured: amount, refunded: paise(amount_refunded ?? 0) }
+        : { ...open, status: 'voided' }
+  }
+}

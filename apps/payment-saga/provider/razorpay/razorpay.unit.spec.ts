@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { paise, systemClock } from '#kernel'
+import { BrokenSettlementFile, type SettlementLine } from '#payment'
+import { FaultyNetwork } from '../../testing/faulty-network.js'
+import { providerConformance } from '../../testing/provider-conformance.js'
+import { RazorpayStub } from '../../testing/razorpay-stub.js'
+import { Bulkhead } from '../bulkhead.js'
+import { ProviderHttp } from '../http.js'
+import { RazorpayProvider, receiptOf } from './provider.js'
+import { RazorpaySettlements } from './settlements.js'
+import { razorpayWebhooks } from './webhooks.js'
+
+const KEY_ID = 'rzp_test_1DP5mmOlF5G5ag'
+const SECRET = 'a key secret of the tests'
+const WEBHOOK_SECRET = 'a webhook secret of the tests'
+const signal = new AbortController().signal
+
+const startWorld = async () => {
+  const stub = new RazorpayStub(KEY_ID, SECRET, WEBHOOK_SECRET)
+  const url = await stub.start()
+  const network = new FaultyNetwork()
+  const http = new ProviderHttp({
+    url,
+    headers: { authorization: `Basic ${Buffer.from(`${KEY_ID}:${SECRET}`).toString('base64')}` },
+    clock: systemClock,
+    timeout_ms: { authorise: 5_000, find: 5_000, change: 5_000 },
+    bulkhead: new Bulkhead(20),
+    fetch: network.fetch,
+  })
+  return { stub, network, http, provider: new RazorpayProvider(http, { email: 'payments@shop.test', contact: '+919876543210' }) }
+}
+
+providerConformance('Razorpay', async () => {
+  const { stub, network, provider } = await startWorld()
+  return {
+    provider,
+    network,
+    webhooks: razorpayWebhooks(WEBHOOK_SECRET),
+    instruments: {
+      paid: { method: 'upi', instrument: 'success@razorpay', flow: 'collect' },
+      held: { method: 'card', instrument: 'cust_1Aa00000000001/token_4lsdksD31GaZ09' },
+      declined: { method: 'upi', instrument: 'failure@razorpay', flow: 'collect' },
+      asked: { method: 'netbanking', instrument: 'HDFC' },
+    },
+    heard: () => stub.webhooks,
+    lapse: () => stub.lapse(),
+    close: () => stub.close(),
+  }
+})
+
+describe('Razorpay', () => {
+  let world: Awaited<ReturnType<typeof startWorld>>
+  beforeAll(async () => {
+    world = await startWorld()
+  })
+  afterAll(() => world.stub.close())
+
+  it('has one order for a key, with a receipt of 40 characters, captured by hand only where a card pays', async () => {
+    const { provider, network, stub } = world
+    await provider.authorise('k:card', { orderId: 'o-1', amount: paise(500), method: 'card', instrument: 'cust_1/token_1' }, signal)
+    await provider.authorise('k:upi', { orderId: 'o-2', amount: paise(700), method: 'upi', instrument: 'success@razorpay' }, signal)
+    await provider.authorise('k:upi', { orderId: 'o-2', amount: paise(700), method: 'upi', instrument: 'success@razorpay' }, signal)
+    const made = [...stub.orders.values()]
+    expect(made.map(({ receipt, amount, manual }) => ({ receipt, amount, manual }))).toEqual([
+      { receipt: receiptOf('k:card'), amount: 500, manual: true },
+      { receipt: receiptOf('k:upi'), amount: 700, manual: false },
+    ])
+    expect(receiptOf('k:upi')).toMatch(/^[A-Za-z0-9_-]{40}$/)
+    const sent = network.sent.map(({ body }) => body).join('\n')
+    expect(sent).toContain('"customer_id":"cust_1","token":"token_1"')
+    expect(sent).toContain('"upi":{"flow":"collect","vpa":"success@razorpay"}')
+  })
+
+  it('opens the payer’s app by intent, and sends the bank’s payer back', async () => {
+    const { provider, network } = world
+    const intent = { orderId: 'o-3', amount: paise(100), method: 'upi', instrument: 'a@b', flow: 'intent' } as const
+    expect(await provider.authorise('k:intent', intent, signal)).toMatchObject({ payment: { status: 'pending', next: { kind: 'intent' } } })
+    const bank = {
+      orderId: 'o-4',
+      amount: paise(100),
+      method: 'netbanking',
+      instrument: 'HDFC',
+      returnUrl: 'https://shop.test/back',
+    } as const
+    expect(await provider.authorise('k:bank', bank, signal)).toMatchObject({ payment: { next: { kind: 'redirect' } } })
+    expect(network.sent.some(({ body }) => body.includes('"callback_url":"https://shop.test/back"'))).toBe(true)
+  })
+
+  it('keeps what Razorpay says in prose to itself', async () => {
+    const body = JSON.stringify({ error: { code: 'BAD_REQUEST_ERROR', description: 'VPA asha@okbank is invalid', reason: 'invalid_vpa' } })
+    world.network.next({ status: 400, body })
+    const answer = await world.provider.refund('k', 'pay_1', paise(1), signal)
+    expect(answer).toEqual({ known: 'refused', slug: 'invalid-vpa', detail: 'refused by Razorpay' })
+  })
+
+  describe('its settlement report', () => {
+    const item = (entity_id: string, type: string, more: object = {}) => ({
+      entity_id,
+      type,
+      debit: 0,
+      credit: 97_100,
+      amount: 100_000,
+      currency: 'INR',
+      fee: 2_900,
+      tax: 442,
+      payment_id: null,
+      order_receipt: null,
+      notes: [],
+      ...more,
+    })
+    const read = async (date: string) => {
+      const answer = await new RazorpaySettlements(world.http).of(date, signal)
+      if (answer.known !== 'file') return answer
+      const lines: SettlementLine[] = []
+      for await (const line of answer.lines) lines.push(line)
+      return lines
+    }
+
+    it('is read page by page: payments, refunds, and what else there is as adjustments; the fee without its tax', async () => {
+      world.stub.recon.set('2026-11-20', [
+        item('pay_1', 'payment', { notes: { idempotency_key: 'saga:authorise-payment' } }),
+        item('rfnd_1', 'refund', { payment_id: 'pay_1', fee: 0, tax: 0, order_receipt: 'r-1' }),
+        item('adj_1', 'adjustment'),
+        ...Array.from({ length: 1_500 }, (_, nth) => item(`pay_x${nth}`, 'payment')),
+      ])
+      const lines = await read('2026-11-20')
+      expect(Array.isArray(lines) && lines.slice(0, 3)).toEqual([
+        { line: 1, kind: 'capture', paymentId: 'pay_1', reference: 'saga:authorise-payment', amount: 100_000n, fee: 2_458n, tax: 442n },
+        { line: 2, kind: 'refund', paymentId: 'pay_1', reference: 'r-1', amount: 100_000n, fee: 0n, tax: 0n },
+        { line: 3, kind: 'adjustment', paymentId: 'adj_1', amount: 100_000n, fee: 2_458n, tax: 442n },
+      ])
+      expect(Array.isArray(lines) && [lines.length, new Set(lines.map(({ line }) => line)).size]).toEqual([1_503, 1_503])
+    })
+
+    it('that is empty is not there yet, and a broken one names line and field', async () => {
+      expect(await read('2026-11-21')).toEqual({ known: 'not-yet' })
+      world.stub.recon.set('2026-11-22', [item('pay_1', 'payment'), item('rfnd_1', 'refund')])
+      await expect(read('2026-11-22')).rejects.toThrow(new BrokenSettlementFile(2, 'payment_id', 'a refund is of a payment'))
+      world.network.next({ status: 502, body: '<html>' })
+      expect(await read('2026-11-20')).toMatchObject({ known: 'unknown' })
+    })
+  })
+})
