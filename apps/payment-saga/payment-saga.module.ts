@@ -22,6 +22,7 @@ import { TurnaroundClock } from './ledger/turnaround-clock.js'
 import { LedgerConsumer } from './messages/ledger.consumer.js'
 import { SagasConsumer } from './messages/sagas.consumer.js'
 import { ProviderHttp } from './provider/http.js'
+import { watchProvider } from './provider/metrics.js'
 import { Reconciler } from './reconciliation/reconciler.js'
 import { ReconciliationReports } from './reconciliation/reports.js'
 import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
@@ -33,7 +34,7 @@ class PaymentSagaMetrics {
   constructor(
     @Inject(Metrics) metrics: Metrics,
     @Inject(SAGAS) sagas: SagaStore,
-    @Inject(ProviderHttp) { breaker, bulkhead }: ProviderHttp,
+    @Inject(ProviderHttp) http: ProviderHttp,
     @Inject(WebhookInbox) webhooks: WebhookInbox,
     @Inject(TurnaroundClock) turnarounds: TurnaroundClock,
     @Inject(ReconciliationReports) reconciliations: ReconciliationReports,
@@ -74,19 +75,7 @@ class PaymentSagaMetrics {
         gauge.set({ state: 'late' }, late)
       },
     )
-    metrics.gauge('provider_circuit', 'The circuit breaker of the payment provider: 1 for the state it is in.', ['state'], (gauge) => {
-      for (const state of ['closed', 'open', 'half-open'] as const) gauge.set({ state }, breaker.state === state ? 1 : 0)
-    })
-    metrics.gauge(
-      'provider_calls',
-      "Calls in the payment provider's bulkhead: under way, waiting for a place, and the places.",
-      ['state'],
-      (gauge) => {
-        gauge.set({ state: 'under-way' }, bulkhead.inside)
-        gauge.set({ state: 'waiting' }, bulkhead.waiting)
-        gauge.set({ state: 'places' }, bulkhead.places)
-      },
-    )
+    watchProvider(metrics, http)
   }
 }
 

@@ -86,10 +86,10 @@ export class SagaBench {
     return (await this.#events.load({ type: sagaStream, id: sagaId })).state
   }
 
-  /** Runs until nothing is left to do, or until nothing is due within `horizon_ms`. Throws when it goes on and on. */
-  async run(horizon_ms = 30 * 24 * 3_600_000): Promise<void> {
+  /** Runs until nothing is left to do, or until nothing is due within `horizon_ms`. Throws when it goes on for more than so many turns. */
+  async run(horizon_ms = 30 * 24 * 3_600_000, most = 5_000): Promise<void> {
     const end = this.clock.now() + horizon_ms
-    for (let turns = 0; turns < 5_000; turns++) {
+    for (let turns = 0; turns < most; turns++) {
       if (await this.#deliverNext()) continue
       if ((await this.#untilAcknowledged(() => this.#worker.runDue())) ?? 1) continue
       const next = await this.#nextTime()
