@@ -60,6 +60,7 @@ export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surround
     NODE_ENV: 'development',
     LOG_LEVEL: 'warn',
     UPI_WINDOW_SECONDS: '15',
+    REGION: 'in-development',
     ...env,
     LOG: 'postgres',
     LOG_DATABASE_URL: databaseUrl(LOG_SCHEMA),

@@ -33,6 +33,7 @@ describe('the fraud app', () => {
       DATABASE_URL: database.url,
       MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
       FRAUD_HASH_KEY: 'a key of at least 32 characters for tests',
+      REGION: 'in-test',
       LOG_LEVEL: 'silent',
       REVIEW_TIMEOUT_SECONDS: '3600',
     })

@@ -10,6 +10,7 @@ const env = {
   KEYS_DATABASE_URL: 'postgres://localhost/keys',
   MASTER_KEY: 'A'.repeat(43),
   FRAUD_HASH_KEY: 'f'.repeat(32),
+  REGION: 'in-test',
 }
 
 describe('the configuration of order-command', () => {

@@ -13,6 +13,7 @@ const variables = {
   JWT_ISSUER: 'i',
   MASTER_KEY: 'A'.repeat(43),
   FRAUD_HASH_KEY: 'k'.repeat(32),
+  REGION: 'in-test',
   PROVIDER_URL: 'http://localhost:1',
   PROVIDER_API_KEY: 'an api key of the tests',
   PROVIDER_WEBHOOK_SECRET: 'a webhook secret of the tests',

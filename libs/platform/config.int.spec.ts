@@ -10,6 +10,7 @@ const env = {
   JWT_ISSUER: 'bahi',
   MASTER_KEY: Buffer.alloc(32).toString('base64'),
   FRAUD_HASH_KEY: 'x'.repeat(32),
+  REGION: 'ap-south-1',
   PATH: '/bin',
 }
 
@@ -42,6 +43,23 @@ describe('configuration', () => {
     expect(read).toThrow(InvalidConfig)
     expect(read).toThrow(message)
     expect(read).not.toThrow(/\n|hunter2|short-secret/)
+  })
+})
+
+describe('the region', () => {
+  it.each(['ap-south-2', 'asia-south1', 'centralindia', 'in-bengaluru-2'])('%s is in India', (REGION) => {
+    expect(parseConfig(schema, { ...env, REGION })).toMatchObject({ REGION })
+  })
+
+  it.each(['us-east-1', 'ap-south-10', 'asia-southeast1', 'in-', 'IN-MUMBAI', 'in-x\nus-east-1'])(
+    '%j is refused, and what is allowed is said',
+    (REGION) => {
+      expect(() => parseConfig(schema, { ...env, REGION })).toThrow(/^REGION: must be in India \(RBI.*ap-south-1.*in-<your data centre>$/)
+    },
+  )
+
+  it('must be said: there is no default', () => {
+    expect(() => parseConfig(schema, { ...env, REGION: undefined })).toThrow(/^REGION: must be set$/)
   })
 })
 

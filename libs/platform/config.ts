@@ -2,6 +2,7 @@ import { tracingConfig } from '#tracing'
 import envSchema from 'env-schema'
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { Region, REGION_REFUSED } from './region.js'
 
 const Url = (schemes: string, description: string) => Type.String({ pattern: `^(${schemes})://[^\\s]+$`, description })
 
@@ -14,6 +15,7 @@ export const baseConfig = {
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Where it listens; 0 takes any free port.' }),
   DATABASE_URL: Url('postgres|postgresql', `postgres://user:password@host:port/database: the app's own.`),
   DATABASE_SCHEMA: Type.String({ pattern: '^[a-z_][a-z0-9_]{0,62}$', description: "The schema of the app's tables." }),
+  REGION: Region,
   LOG: Type.Enum(['postgres', 'kafka'], { default: 'postgres', description: `The log's transport.` }),
   LOG_DATABASE_URL: Type.Optional(Url('postgres|postgresql', 'Where the log is, with LOG=postgres; DATABASE_URL unless given.')),
   KAFKA_BROKERS: Type.Optional(
@@ -145,6 +147,7 @@ const describe = (error: unknown): string => {
   const [first] = (error as { errors?: readonly SchemaError[] }).errors ?? []
   if (!first) return 'configuration: cannot be read'
   if (first.keyword === 'required') return `${first.params?.missingProperty ?? 'configuration'}: must be set`
+  if (first.instancePath === '/REGION') return `REGION: ${REGION_REFUSED}`
   const allowed = first.params?.allowedValues ? `: ${first.params.allowedValues.join(', ')}` : ''
   return `${first.instancePath?.slice(1) || 'configuration'}: ${first.message ?? 'is invalid'}${allowed}`
 }

@@ -42,6 +42,7 @@ describe(`the wallet's app killed under load (CHAOS_SEED=${SEED}, KILLS=${KILLS}
       ...issuer.environment,
       MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
       FRAUD_HASH_KEY: 'k'.repeat(32),
+      REGION: 'in-test',
       // Else transfers are refused after a few.
       WALLET_LIMITS: '[]',
       RATE_LIMIT_PER_SECOND: '100000',

@@ -121,6 +121,7 @@ const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis | und
   DEV_ISSUER: 'true',
   MASTER_KEY: randomBytes(32).toString('base64'),
   FRAUD_HASH_KEY: randomBytes(32).toString('hex'),
+  REGION: 'in-test',
   PROVIDER_API_KEY: randomBytes(32).toString('hex'),
   PROVIDER_WEBHOOK_SECRET: randomBytes(32).toString('hex'),
   PUBLIC_URL: gateway.url,

@@ -15,6 +15,7 @@ const env = {
   JWT_ISSUER: 'test',
   MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
   FRAUD_HASH_KEY: SECRET,
+  REGION: 'in-test',
   PROVIDER_URL: 'http://127.0.0.1:1',
   PROVIDER_API_KEY: SECRET,
   PROVIDER_WEBHOOK_SECRET: SECRET,

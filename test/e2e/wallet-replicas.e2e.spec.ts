@@ -21,6 +21,7 @@ beforeAll(async () => {
     ...issuer.environment,
     MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
     FRAUD_HASH_KEY: 'k'.repeat(32),
+    REGION: 'in-test',
     RATE_LIMIT_PER_SECOND: '100000',
     RATE_LIMIT_BURST: '100000',
     HOLD_EXPIRY_POLL_MS: '50',

@@ -253,6 +253,19 @@ export const productionIsProduction: Check = (objects) => [
   ...named(objects, 'Secret').map(({ metadata }) => `${metadata.name} is a secret in a manifest`),
 ]
 
+/** Backups are stores too: of payment data, and so in the region that the apps say (RBI, 2018). */
+export const backupsAreInTheRegion: Check = (objects) => {
+  const regions = named(objects, 'ConfigMap').flatMap(({ data }) => data?.['REGION'] ?? [])
+  return objects
+    .filter(({ kind, apiVersion }) => kind === 'Cluster' && apiVersion.startsWith('postgresql.cnpg.io'))
+    .flatMap(({ metadata, spec }) => {
+      const endpoint = spec?.backup?.barmanObjectStore?.endpointURL
+      return endpoint && regions.some((region) => new URL(endpoint).hostname.split('.').includes(region))
+        ? []
+        : [`${metadata.name} is backed up to ${endpoint ?? 'a region that is not said'}, and the apps are in ${regions.join()}`]
+    })
+}
+
 export const CHECKS: Readonly<Record<string, Check>> = {
   selectorsMatchPods,
   portsMatchListeners,
@@ -261,4 +274,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   scalersFitThePartitions,
   podsAreRestricted,
   appsLeaveQuietly,
+  backupsAreInTheRegion,
 }

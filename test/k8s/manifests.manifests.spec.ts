@@ -128,6 +128,25 @@ if (!skipped) {
       finds('environmentIsTheAppsOwn', settings, /wallet: LOGLEVEL is no setting/)
     })
 
+    it('apps and backups that are not in India, or not in one region', () => {
+      const abroad = planted(
+        objectsOf('production'),
+        'ConfigMap',
+        'settings',
+        ({ data }: { data: Record<string, string> }) => (data['REGION'] = 'us-east-1'),
+      )
+      finds('environmentIsTheAppsOwn', abroad, /wallet: REGION: must be in India/)
+      finds('backupsAreInTheRegion', abroad, /postgres is backed up to .*ap-south-1.*, and the apps are in us-east-1/)
+      const unsaid = planted(
+        objectsOf('production'),
+        'Cluster',
+        'postgres',
+        ({ spec }: { spec: { backup: { barmanObjectStore: { endpointURL?: string } } } }) =>
+          delete spec.backup.barmanObjectStore.endpointURL,
+      )
+      finds('backupsAreInTheRegion', unsaid, /a region that is not said/)
+    })
+
     it('a budget that never lets a pod go, pods without a budget', () => {
       const strict = planted(
         objectsOf('production'),

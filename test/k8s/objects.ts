@@ -82,6 +82,7 @@ export interface KubeObject {
     readonly data?: readonly { readonly secretKey: string }[]
     readonly target?: { readonly template?: { readonly data: Labels } }
     readonly groups?: unknown
+    readonly backup?: { readonly barmanObjectStore?: { readonly endpointURL?: string } }
   }
 }
 

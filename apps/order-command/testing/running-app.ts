@@ -64,6 +64,7 @@ export class RunningApp {
       KEYS_DATABASE_URL: keysBy ? await keysBy(database.url) : database.url,
       MASTER_KEY,
       FRAUD_HASH_KEY: 'f'.repeat(32),
+      REGION: 'in-test',
       RATE_LIMIT_PER_SECOND: '1000000',
       RATE_LIMIT_BURST: '1000000',
       LOG_LEVEL: 'silent',

@@ -43,6 +43,7 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
     DATABASE_CONNECTIONS: '6',
     MASTER_KEY,
     FRAUD_HASH_KEY: 'f'.repeat(32),
+    REGION: 'in-test',
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_SECOND: '100000',
     RATE_LIMIT_BURST: '100000',

@@ -82,6 +82,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
     DEV_ISSUER: false,
     MASTER_KEY,
     FRAUD_HASH_KEY: 'k'.repeat(32),
+    REGION: 'in-test',
     RATE_LIMIT_PER_SECOND: 100_000,
     RATE_LIMIT_BURST: 100_000,
     LOG_LEVEL: 'silent',

@@ -63,6 +63,7 @@ export const startTestWallet = async (
     DEV_ISSUER: false,
     MASTER_KEY: 'A'.repeat(43),
     FRAUD_HASH_KEY: 'k'.repeat(32),
+    REGION: 'in-test',
     RATE_LIMIT_PER_SECOND: 100_000,
     RATE_LIMIT_BURST: 100_000,
     LOG_LEVEL: 'silent',
