@@ -1,4 +1,5 @@
 import { paise } from '#kernel'
+import { codRowsOf, paymentPlansOf } from '#payment-http'
 import { DevIssuerModule, pgIssuerKeys } from '#platform'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -12,6 +13,8 @@ export const rulesOf = (config: OrderCommandConfig): Rules => ({
   sellerState: config.SELLER_STATE,
   shipping: paise(shippingFee(config)),
   gstRates: gstRateRows(config),
+  cod: codRowsOf(config),
+  plans: paymentPlansOf(config),
   fraudHashKey: config.FRAUD_HASH_KEY,
 })
 

@@ -28,6 +28,7 @@ const Payment = closed({
   method: Method,
   walletId: Type.Optional(Id),
   walletAmount: Type.Optional(Paise),
+  plan: Type.Optional(Type.String()),
   other: Type.Optional(closed({ ...instrument, method: Type.Enum(['upi', 'card', 'netbanking']) })),
 })
 
@@ -57,7 +58,8 @@ const moved = { customerId: Id, at: Instant }
 const orderMoved = (type: string, own: TProperties = {}) => eventType(type, closed({ ...moved, ...own }))
 
 const orderEvents = new EventTypes([
-  eventType('OrderPlaced', closed(placed)),
+  // 2: a payment may be by a plan; before, none was.
+  eventType('OrderPlaced', closed(placed), (data) => data),
   orderMoved('OrderReviewStarted'),
   orderMoved('OrderConfirmed'),
   orderMoved('OrderCancelled', {

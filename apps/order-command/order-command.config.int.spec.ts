@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { GST_RATES } from '#order'
+import { COD_ROWS, PAYMENT_PLANS } from '#payment'
+import { codRowsOf, paymentPlansOf } from '#payment-http'
 import { InvalidConfig, parseConfig } from '#platform'
 import { gstRateRows, orderCommandConfig, shippingFee } from './order-command.config.js'
 
@@ -18,7 +20,7 @@ describe('the configuration of order-command', () => {
     const config = parseConfig(orderCommandConfig, env)
     expect(config).toMatchObject({ SELLER_STATE: 'KA', DATABASE_SCHEMA: 'order_command', DEV_ISSUER: false })
     expect(shippingFee(config)).toBe(0n)
-    expect(gstRateRows(config)).toBe(GST_RATES)
+    expect([gstRateRows(config), codRowsOf(config), paymentPlansOf(config)]).toEqual([GST_RATES, COD_ROWS, PAYMENT_PLANS])
   })
 
   it('takes GST rates as rows', () => {
@@ -26,7 +28,30 @@ describe('the configuration of order-command', () => {
     expect(gstRateRows(parseConfig(orderCommandConfig, { ...env, GST_RATES: JSON.stringify(rows) }))).toEqual(rows)
   })
 
+  it('takes cash on delivery and plans as rows', () => {
+    const cod = { effectiveFrom: '2030-01-01', most: '500', only: ['56', '110001'], source: 'test' }
+    const plan = {
+      plan: 'EMI_24',
+      kind: 'emi',
+      goesAs: 'card',
+      effectiveFrom: '2030-01-01',
+      least: '1',
+      most: '2',
+      tells: { emi_duration: 24 },
+    }
+    const config = parseConfig(orderCommandConfig, {
+      ...env,
+      COD_ROWS: JSON.stringify([cod]),
+      PAYMENT_PLANS: JSON.stringify([{ ...plan, source: 'test' }]),
+    })
+    expect(codRowsOf(config)).toEqual([{ ...cod, most: 500n }])
+    expect(paymentPlansOf(config)).toEqual([{ ...plan, least: 1n, most: 2n, source: 'test' }])
+  })
+
   it.each([
+    ['COD_ROWS', '[{"effectiveFrom":"2030-01-01","most":5,"source":"x"}]'],
+    ['COD_ROWS', '[{"effectiveFrom":"2030-01-01","most":"5","only":["056"],"source":"x"}]'],
+    ['PAYMENT_PLANS', '[{"plan":"EMI 6"}]'],
     ['SELLER_STATE', 'XX'],
     ['SHIPPING_FEE_PAISE', '-1'],
     ['SHIPPING_FEE_PAISE', '49.5'],
@@ -38,6 +63,8 @@ describe('the configuration of order-command', () => {
     const read = () => {
       const config = parseConfig(orderCommandConfig, { ...env, [name]: value })
       gstRateRows(config)
+      codRowsOf(config)
+      paymentPlansOf(config)
       shippingFee(config)
     }
     expect(read).toThrow(InvalidConfig)

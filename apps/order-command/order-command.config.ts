@@ -1,5 +1,6 @@
 import { MAX_PAISE } from '#kernel'
 import { GST_RATES, type GstRateRow, STATE_CODES } from '#order'
+import { codRowsConfig, paymentPlansConfig } from '#payment-http'
 import { baseConfig, InvalidConfig, parseJsonVariable, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
 
@@ -27,6 +28,8 @@ export const orderCommandConfig = Type.Object({
     default: '0',
     description: 'What shipping an order costs, in paise.',
   }),
+  COD_ROWS: codRowsConfig,
+  PAYMENT_PLANS: paymentPlansConfig,
   GST_RATES: Type.Optional(
     Type.String({
       maxLength: 100_000,

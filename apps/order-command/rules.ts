@@ -2,12 +2,16 @@ import { keyedHash } from '#platform'
 import { gstStateCode, type GstRateRow } from '#order'
 import type { Paise } from '#kernel'
 import type { ShippingAddressDto } from '#order-http'
+import type { CodRow, PlanRow } from '#payment'
 
 /** What the merchant's settings say about orders, and the key that guards what is compared in them. */
 export interface Rules {
   readonly sellerState: string
   readonly shipping: Paise
   readonly gstRates: readonly GstRateRow[]
+  /** Where and up to what amount the courier collects. */
+  readonly cod: readonly CodRow[]
+  readonly plans: readonly PlanRow[]
   /** Keys the hashes of addresses and devices. */
   readonly fraudHashKey: string
 }

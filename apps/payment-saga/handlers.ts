@@ -1,6 +1,7 @@
 import type { Commands, SealedTexts } from '#event-store'
 import type { Clock, Transactions } from '#kernel'
 import type { PaymentProvider } from '#payment'
+import { paymentPlansOf } from '#payment-http'
 import { SagaDefinitions, SagaEngine, SagaInbox, SagaWorker, type SagaStore } from '#saga'
 import type { Tracing } from '#tracing'
 import { routes } from './messages/routes.js'
@@ -28,7 +29,7 @@ export interface PaymentSagaPorts {
 
 export type PaymentSagaSettings = Pick<
   PaymentSagaConfig,
-  'PUBLIC_URL' | 'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY'
+  'PUBLIC_URL' | 'UPI_WINDOW_SECONDS' | 'REVIEW_WAIT_SECONDS' | 'ACTIVITY_TIMEOUT_MS' | 'PROVIDER_CONCURRENCY' | 'PAYMENT_PLANS'
 >
 
 /** All that the app does, on its ports alone: messages to `inbox`, timers and provider calls by `worker`, webhooks to `webhooks`. */
@@ -43,7 +44,13 @@ export const paymentSagaHandlers = (ports: PaymentSagaPorts, settings: PaymentSa
     app: 'payment-saga',
   })
   // A run's requests end with the run: one second later the provider has heard all that it will hear of it.
-  const activities = paymentActivities({ provider, sealed, settle_ms: timeout_ms + 1_000, returnUrl: callbackOf(settings) })
+  const activities = paymentActivities({
+    provider,
+    sealed,
+    settle_ms: timeout_ms + 1_000,
+    returnUrl: callbackOf(settings),
+    plans: paymentPlansOf(settings),
+  })
   const worker = new SagaWorker(
     { engine, store: sagas, transactions, clock, activities, tracing, ...(onError ? { onError } : {}) },
     // Twice the places at the provider: where it is slow and they are all taken, there are hands left for what is none of it.

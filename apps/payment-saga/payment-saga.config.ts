@@ -1,4 +1,5 @@
 import { COMMISSION_ROWS, type CommissionRow } from '#payment'
+import { paymentPlansConfig } from '#payment-http'
 import { baseConfig, parseJsonVariable, personalDataConfig } from '#platform'
 import Type, { type Static } from 'typebox'
 
@@ -66,6 +67,7 @@ export const paymentSagaConfig = Type.Object({
     default: 64,
     description: 'Calls to the provider at once; a quarter as many wait for a place.',
   }),
+  PAYMENT_PLANS: paymentPlansConfig,
   COMMISSION_ROWS: Type.Optional(
     Type.String({
       maxLength: 100_000,

@@ -22,6 +22,8 @@ export interface PaymentRequest {
   readonly instrument: string
   readonly flow?: 'collect' | 'intent'
   readonly returnUrl?: string
+  /** An EMI or pay-later plan: the payer's matter, and the bank's. */
+  readonly plan?: string
 }
 
 /** The same idempotency key with another request. */
@@ -50,8 +52,15 @@ export class Books {
 
   /** Books the payment, or answers with the one that this key already has. */
   async open(request: PaymentRequest): Promise<Payment | typeof KEY_REUSED> {
-    const { instrument, ...details } = request
-    const fingerprint = fingerprintOf(request.orderId, request.amount.toString(), request.method, instrument, request.flow ?? '')
+    const { instrument, plan, ...details } = request
+    const fingerprint = fingerprintOf(
+      request.orderId,
+      request.amount.toString(),
+      request.method,
+      instrument,
+      request.flow ?? '',
+      ...(plan === undefined ? [] : [plan]),
+    )
     const outcome = outcomeOf(request.method, instrument)
     const blank: Payment = { ...details, paymentId: this.ids.next(), status: 'pending', captured: paise(0), refunded: paise(0) }
     const luck = chance(this.settings.seed, request.idempotencyKey, 'delay')

@@ -42,6 +42,8 @@ export const PaymentChoice = Type.Object({
   walletId: Type.Optional(Id),
   ...instrument,
   walletAmount: Type.Optional(Amount),
+  /** The EMI or pay-later plan that a card, or a bank's page, is paid by. */
+  plan: Type.Optional(Type.String({ maxLength: 32 })),
   other: Type.Optional(
     Type.Object({ method: Type.Union([Type.Literal('upi'), Type.Literal('card'), Type.Literal('netbanking')]), ...instrument }),
   ),

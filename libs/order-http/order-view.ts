@@ -75,12 +75,13 @@ export const paymentView = (choice: PaymentChoice, progress: PaymentProgress): J
 })
 
 /** Without the instrument, sealed or not. */
-export const choiceView = ({ method, walletId, walletAmount, flow, display, other }: PaymentChoice): JsonObject => ({
+export const choiceView = ({ method, walletId, walletAmount, flow, display, plan, other }: PaymentChoice): JsonObject => ({
   method,
   ...(walletId !== undefined && { walletId }),
   ...(walletAmount !== undefined && { walletAmount: money(walletAmount) }),
   ...(flow !== undefined && { flow }),
   ...(display !== undefined && { display }),
+  ...(plan !== undefined && { plan }),
   ...(other !== undefined && { other: choiceView(other) }),
 })
 

@@ -78,6 +78,7 @@ export class PaymentChoiceDto {
   @Nested(() => OtherPaymentDto, { optional: true, description: 'What a split takes the rest by.' }) readonly other?: OtherPaymentDto
   @OneOf(['collect', 'intent'], { optional: true }) readonly flow?: string
   @Text({ max: 256, optional: true, description: 'The instrument, masked.' }) readonly display?: string
+  @Text({ max: 32, optional: true, description: 'The EMI or pay-later plan.' }) readonly plan?: string
 }
 
 export class OrderPaymentDto extends PaymentChoiceDto {

@@ -25,6 +25,8 @@ export type PaymentChoice = Instrument & {
   readonly method: 'wallet' | 'upi' | 'card' | 'netbanking' | 'cod' | 'split'
   readonly walletId?: string
   readonly walletAmount?: string
+  /** The EMI or pay-later plan that it is paid by. */
+  readonly plan?: string
   readonly other?: Instrument & { readonly method: 'upi' | 'card' | 'netbanking' }
 }
 

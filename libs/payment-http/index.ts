@@ -1,2 +1,3 @@
+export * from './offer-rows.js'
 export * from './payment.dto.js'
 export * from './sealed-payment.js'

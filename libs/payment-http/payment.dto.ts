@@ -32,6 +32,23 @@ export class NetbankingPaymentDto {
   readonly bankCode!: string
 }
 
+const PLAN = {
+  max: 32,
+  optional: true,
+  pattern: { source: '^[A-Z0-9_]{2,32}$', rule: 'must be the name of a plan: capitals, digits and underscores' },
+}
+
+/** The same where an order may be paid by instalments, or later. */
+export class PlannedCardDto extends CardPaymentDto {
+  @Text({ ...PLAN, description: 'An EMI plan that goes by card.', example: 'EMI_6' })
+  readonly plan?: string
+}
+
+export class PlannedNetbankingDto extends NetbankingPaymentDto {
+  @Text({ ...PLAN, description: "A plan that goes by a lender's page.", example: 'LAZYPAY' })
+  readonly plan?: string
+}
+
 export type ProviderPaymentDto = UpiPaymentDto | CardPaymentDto | NetbankingPaymentDto
 
 export const THROUGH_PROVIDER = { upi: UpiPaymentDto, card: CardPaymentDto, netbanking: NetbankingPaymentDto } as const

@@ -5,8 +5,8 @@ import { maskInstrument, type ProviderMethod } from '#payment'
 /** How a customer wants to pay through a provider, with the instrument in the clear: it goes no further than the command that it comes with. */
 export type ProviderPayment =
   | { readonly method: 'upi'; readonly vpa: string; readonly flow?: 'collect' | 'intent' }
-  | { readonly method: 'card'; readonly token: string }
-  | { readonly method: 'netbanking'; readonly bankCode: string }
+  | { readonly method: 'card'; readonly token: string; readonly plan?: string }
+  | { readonly method: 'netbanking'; readonly bankCode: string; readonly plan?: string }
 
 /** The same, to be kept and sent on: the instrument sealed, and what may be shown of it. */
 export type SealedPayment = {
@@ -14,6 +14,7 @@ export type SealedPayment = {
   readonly flow?: 'collect' | 'intent'
   readonly instrument: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
   readonly display: string
+  readonly plan?: string
 }
 
 /** What is sealed is the bare text of the instrument: the VPA, the card's token, the bank's code. `random` is for simulations alone. */
@@ -25,6 +26,7 @@ export const sealPayment = (key: SubjectKey, payment: ProviderPayment, random?: 
     ...(payment.method === 'upi' ? { flow: payment.flow ?? 'collect' } : {}),
     instrument: { ...seal(key, instrument, random) },
     display: maskInstrument(method, instrument),
+    ...('plan' in payment && payment.plan !== undefined ? { plan: payment.plan } : {}),
   }
 }
 

@@ -1,10 +1,8 @@
 import { add, divideHalfUp, subtract, ZERO, type Paise } from '#kernel'
-import { beginningOf } from './days.js'
+import { inForceAt, type EffectiveRow } from './effective.js'
 
 /** What the platform keeps of a sale from a day on, until the next row's day. Changed by adding a row. */
-export interface CommissionRow {
-  /** The first day, by India's calendar: `2025-09-22`. */
-  readonly effectiveFrom: string
+export interface CommissionRow extends EffectiveRow {
   /** Of what was captured, GST included: hundredths of a percent. */
   readonly basisPoints: number
   /** On the commission, CGST and SGST together: a whole percent. */
@@ -28,10 +26,7 @@ export const NO_COMMISSION: CommissionTerms = { basisPoints: 0, gstRate: 0 }
 
 /** The terms valid at a moment (milliseconds since the epoch): before the first row nothing is kept. */
 export const commissionTermsAt = (at_ms: number, rows: readonly CommissionRow[] = COMMISSION_ROWS): CommissionTerms =>
-  rows
-    .filter(({ effectiveFrom }) => beginningOf(effectiveFrom) <= at_ms)
-    .reduce<CommissionRow | undefined>((last, row) => (last && last.effectiveFrom > row.effectiveFrom ? last : row), undefined) ??
-  NO_COMMISSION
+  inForceAt(at_ms, rows) ?? NO_COMMISSION
 
 /** Paise. What was collected is the merchant's payable, the commission and the two halves of its GST, to the paisa. */
 export interface CommissionSplit {

@@ -1,5 +1,6 @@
 import type { Paise } from '#kernel'
 import type { ProviderMethod } from './method.js'
+import type { PlanRow } from './plans.js'
 
 /** `pending`: the customer has yet to approve. It may still become any other. */
 export type ProviderPaymentStatus = 'pending' | 'authorised' | 'captured' | 'declined' | 'voided'
@@ -41,6 +42,8 @@ export interface AuthoriseRequest {
   /** A VPA, a card's token, a bank code: never logged. */
   readonly instrument: string
   readonly flow?: 'collect' | 'intent'
+  /** The plan that it is paid by, and what the provider is told of it. */
+  readonly plan?: Pick<PlanRow, 'plan' | 'tells'>
   /** Where a bank's page sends the payer's browser in the end, whatever became of the payment. */
   readonly returnUrl?: string
 }

@@ -1,11 +1,10 @@
 import { paise, times, ZERO, type Paise } from '#kernel'
 import { beginningOf, daysAfter, indianDate } from './days.js'
+import { inForceAt, type EffectiveRow } from './effective.js'
 import type { ProviderMethod } from './method.js'
 
 /** How soon money that was taken for nothing must be back, from a day on. Changed by adding a row. */
-export interface TurnaroundRow {
-  /** The first day, by India's calendar. */
-  readonly effectiveFrom: string
+export interface TurnaroundRow extends EffectiveRow {
   readonly method: ProviderMethod | 'wallet'
   /** Calendar days after the day of the debit (T): by the end of T + days it must be back. */
   readonly days: number
@@ -39,9 +38,10 @@ export const turnaroundOf = (
   debitedAt_ms: number,
   rows: readonly TurnaroundRow[] = TURNAROUND_ROWS,
 ): Turnaround | undefined => {
-  const valid = rows
-    .filter((row) => row.method === method && beginningOf(row.effectiveFrom) <= debitedAt_ms)
-    .reduce<TurnaroundRow | undefined>((last, row) => (last && last.effectiveFrom > row.effectiveFrom ? last : row), undefined)
+  const valid = inForceAt(
+    debitedAt_ms,
+    rows.filter((row) => row.method === method),
+  )
   if (!valid) return undefined
   const dueDate = daysAfter(indianDate(debitedAt_ms), valid.days)
   return { dueDate, lateAt: beginningOf(daysAfter(dueDate, 1)), compensation: valid.compensation }

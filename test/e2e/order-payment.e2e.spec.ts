@@ -61,6 +61,7 @@ describe('an order is confirmed and captured', () => {
     ['card', { method: 'card', token: 'tok_success' }],
     ['card, answer lost', { method: 'card', token: 'tok_lost' }],
     ['net banking', { method: 'netbanking', bankCode: 'SBOX_SUCCESS' }],
+    ['a lender, later', { method: 'netbanking', bankCode: 'SBOX_SUCCESS', plan: 'LAZYPAY' }],
   ])('by %s', async (_, instrument) => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
     const { payment } = await ended(customer, await placeOrder(customer, sku, instrument), 'CONFIRMED', 'COMPLETED')

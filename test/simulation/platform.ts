@@ -19,6 +19,7 @@ import { countingIds, seededRandom } from '#kernel/testing'
 import { Consumer, messagingTopics, Relay, type BatchHandler } from '#messaging'
 import { MemoryBroker } from '#messaging/testing'
 import { GST_RATES } from '#order'
+import { COD_ROWS, PAYMENT_PLANS } from '#payment'
 import { HttpCommands } from '#platform'
 import { AppliedVersions } from '#projections'
 import { memoryRows } from '#projections/testing'
@@ -145,7 +146,14 @@ export class Platform {
   #buildOrderCommand(life: Life) {
     const { store, http } = this.#store(life, this.databases.orders)
     const { clock } = life
-    const rules: OrderRules = { sellerState: 'KA', shipping: ZERO, gstRates: GST_RATES, fraudHashKey: 'f'.repeat(32) }
+    const rules: OrderRules = {
+      sellerState: 'KA',
+      shipping: ZERO,
+      gstRates: GST_RATES,
+      cod: COD_ROWS,
+      plans: PAYMENT_PLANS,
+      fraudHashKey: 'f'.repeat(32),
+    }
     const orders = new OrderCommandsConsumer(store, clock)
     const stock = new StockCommandsConsumer(store)
     this.#consume(life, this.databases.orders, {

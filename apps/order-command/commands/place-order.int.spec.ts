@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
+import { paise } from '#kernel'
 import type { CommandRequest } from '#platform'
 import { airdopes, asha, basket } from '../testing/examples.js'
 import { memoryParts, rules } from '../testing/memory-app.js'
+import type { Rules } from '../rules.js'
 import { orderRef } from '../streams.js'
 import { PlaceOrder, PlaceOrderHandler, type OrderRequest, type PaymentRequest } from './place-order.js'
 import { PutProduct, PutProductHandler } from './put-product.js'
@@ -23,13 +25,13 @@ const request = (sub: string = asha.sub): CommandRequest => {
 const world = async (now_ms?: number) => {
   const parts = memoryParts(now_ms)
   const { http, subjectKeys, clock, ids: orderIds, store } = parts
-  const place = new PlaceOrderHandler(http, subjectKeys, rules, clock, orderIds, undefined)
+  const placeUnder = (by: Rules) => new PlaceOrderHandler(http, subjectKeys, by, clock, orderIds, undefined)
   const put = new PutProductHandler(http)
   const putPrice = (amount: string, gstRate = 18) =>
     put.execute(new PutProduct(request('m-1'), 'BOAT-141', { title: airdopes.title, category: 'audio', price: amount, gstRate }))
   await putPrice('149900')
-  const placing = (payment: PaymentRequest = { method: 'cod' }) =>
-    place.execute(new PlaceOrder(request(), { ...(basket() as OrderRequest), payment }))
+  const placing = (payment: PaymentRequest = { method: 'cod' }, by: Rules = rules) =>
+    placeUnder(by).execute(new PlaceOrder(request(), { ...(basket() as OrderRequest), payment }))
   return { ...parts, store, putPrice, placing }
 }
 
@@ -72,6 +74,33 @@ describe('placing an order', () => {
     expect(JSON.stringify([state, body])).not.toContain('tok_success')
     for (const amount of ['299800', '999999'])
       expect(await one.placing(split(amount))).toMatchObject({ status: 422, body: { type: '/problems/split-exceeds-total' } })
+  })
+
+  it('is paid at the door only up to the amount of the day’s row, and where that is offered', async () => {
+    const one = await world()
+    await one.putPrice('9999999')
+    expect(await one.placing()).toMatchObject({ status: 201 })
+    await one.putPrice('10000000')
+    expect(await one.placing()).toMatchObject({ status: 422, body: { type: '/problems/cod-not-offered' } })
+    expect(await one.placing({ method: 'card', token: 'tok_success' })).toMatchObject({ status: 201 })
+    await one.putPrice('100')
+    const there = { ...rules, cod: [{ effectiveFrom: '2026-01-01', most: paise(500), except: ['56'], source: 'test' }] }
+    expect(await one.placing({ method: 'cod' }, there)).toMatchObject({ status: 422, body: { type: '/problems/cod-not-offered' } })
+  })
+
+  it('is paid by a plan that is offered, which goes with it', async () => {
+    const one = await world()
+    await one.putPrice('200000')
+    const { body, status } = await one.placing({ method: 'card', token: 'tok_success', plan: 'EMI_6' })
+    expect([status, body]).toMatchObject([201, { payment: { method: 'card', plan: 'EMI_6', display: 'card …ss' } }])
+    const { state } = await one.store.load(orderRef((body as unknown as { orderId: string }).orderId))
+    expect(state?.payment).toMatchObject({ method: 'card', plan: 'EMI_6' })
+    for (const payment of [
+      { method: 'card', token: 'tok_success', plan: 'EMI_7' },
+      { method: 'card', token: 'tok_success', plan: 'LAZYPAY' },
+      { method: 'netbanking', bankCode: 'SBOX_SUCCESS', plan: 'EMI_6' },
+    ] as const)
+      expect(await one.placing(payment)).toMatchObject({ status: 422, body: { type: '/problems/plan-not-offered' } })
   })
 
   it.each<[PaymentRequest, string | undefined]>([

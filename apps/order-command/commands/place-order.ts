@@ -1,7 +1,8 @@
 import { openWith, seal, SubjectErased, type SubjectKey, type SubjectKeys } from '#event-store'
-import { isRefusal, paise, refuse, type Clock, type Ids, type Random } from '#kernel'
+import { isRefusal, paise, refuse, type Clock, type Ids, type Paise, type Random, type Refusal } from '#kernel'
 import { order, priceOrder, type OrderContent, type PaymentChoice } from '#order'
 import { nothingPaidYet, orderView, paymentView, revealOrder, type ShippingAddressDto } from '#order-http'
+import { codRefusal, planRefusal } from '#payment'
 import { sealPayment, type ProviderPayment, type SealedPayment } from '#payment-http'
 import { HttpCommands, type CommandRequest, type RecordedAnswer } from '#platform'
 import { Inject } from '@nestjs/common'
@@ -76,9 +77,8 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
           gstRates: this.rules.gstRates,
         })
         if (isRefusal(priced)) return priced
-        const { payment } = wanted
-        if (payment.method === 'split' && paise(payment.amount) >= paise(priced.totals.grandTotal))
-          return refuse('split-exceeds-total', 'the wallet pays less than the whole in a split')
+        const notOffered = this.#notOffered(wanted, paise(priced.totals.grandTotal), now_ms)
+        if (notOffered) return notOffered
         const content: OrderContent = { customerId, items: priced.items, totals: priced.totals, ...sealed }
         const { state, version } = states.of(target)
         const events = order.decide({ type: 'place', content, at }, state)
@@ -97,6 +97,24 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
       },
       reveal: (body) => revealOrder((text) => openWith(key, text), body),
     })
+  }
+
+  /** Why this much cannot be paid this way. */
+  #notOffered({ payment, shippingAddress: { pincode } }: OrderRequest, amount: Paise, at_ms: number): Refusal | undefined {
+    const { cod, plans } = this.rules
+    switch (payment.method) {
+      case 'cod':
+        return codRefusal({ amount, pincode, at_ms }, cod)
+      case 'card':
+      case 'netbanking': {
+        const { plan, method } = payment
+        return plan === undefined ? undefined : planRefusal({ plan, method, amount, at_ms }, plans)
+      }
+      case 'split':
+        return paise(payment.amount) < amount ? undefined : refuse('split-exceeds-total', 'the wallet pays less than the whole in a split')
+      default:
+        return undefined
+    }
   }
 
   async #keyOf(customerId: string): Promise<SubjectKey> {

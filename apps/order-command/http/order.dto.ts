@@ -1,6 +1,6 @@
 import { MAX_LINES } from '#order'
 import { OrderItemDto, ShippingAddressDto } from '#order-http'
-import { THROUGH_PROVIDER, type ProviderPaymentDto } from '#payment-http'
+import { PlannedCardDto, PlannedNetbankingDto, THROUGH_PROVIDER, type ProviderPaymentDto } from '#payment-http'
 import { IsMoney, ListOf, Nested, OneOf, Text, Uuid, Variant, VisibleAscii, type MoneyDto } from '#platform'
 
 export class WalletPaymentDto {
@@ -44,7 +44,14 @@ export class PlaceOrderDto {
   @Nested(() => ShippingAddressDto)
   readonly shippingAddress!: ShippingAddressDto
 
-  @Variant('method', { wallet: WalletPaymentDto, ...THROUGH_PROVIDER, cod: CodPaymentDto, split: SplitPaymentDto })
+  @Variant('method', {
+    wallet: WalletPaymentDto,
+    ...THROUGH_PROVIDER,
+    card: PlannedCardDto,
+    netbanking: PlannedNetbankingDto,
+    cod: CodPaymentDto,
+    split: SplitPaymentDto,
+  })
   readonly payment!: PaymentDto
 
   @Nested(() => DeviceDto, { optional: true })

@@ -2,6 +2,7 @@ import { memoryEventStore, memorySubjectKeys } from '#event-store/testing'
 import { systemIds, ZERO } from '#kernel'
 import { FakeClock, memoryTransactions } from '#kernel/testing'
 import { GST_RATES } from '#order'
+import { COD_ROWS, PAYMENT_PLANS } from '#payment'
 import { createApp, HttpCommands } from '#platform'
 import { testTokens } from '#platform/testing'
 import { OrderCommandModule, type OrderCommandParts } from '../order-command.module.js'
@@ -13,6 +14,8 @@ export const rules: Rules = {
   sellerState: 'KA',
   shipping: ZERO,
   gstRates: GST_RATES,
+  cod: COD_ROWS,
+  plans: PAYMENT_PLANS,
   fraudHashKey: 'f'.repeat(32),
 }
 

@@ -56,7 +56,7 @@ const tell = (message: IncomingMessage, type: string, correlationKey: string, na
 
 const paymentData = (message: IncomingMessage): OrderPayment => {
   const { orderId, customerId, items, totals, addressHash, deviceHash, payment, placedAt } = OrderPlaced.parse(message.data)
-  const { method, walletAmount = '0', other } = payment
+  const { method, walletAmount = '0', plan, other } = payment
   const { flow, instrument } = other ?? payment
   const amount = totals.grandTotal
   // A split whose parts were not told is divided at a provider that cannot be, and so declined.
@@ -73,6 +73,7 @@ const paymentData = (message: IncomingMessage): OrderPayment => {
     ...(providerMethod === undefined ? {} : { providerMethod }),
     ...(payment.walletId === undefined ? {} : { walletId: payment.walletId }),
     ...(flow === undefined ? {} : { flow }),
+    ...(plan === undefined ? {} : { plan }),
     ...(instrument === undefined ? {} : { instrument }),
     addressHash,
     ...(deviceHash === undefined ? {} : { deviceHash }),

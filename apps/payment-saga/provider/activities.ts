@@ -2,9 +2,11 @@ import { sealedText, type SealedTexts } from '#event-store'
 import { paise, subtract, ZERO, type JsonObject } from '#kernel'
 import {
   isProviderMethod,
+  planAt,
   type AuthoriseRequest,
   type PaymentMethod,
   type PaymentProvider,
+  type PlanRow,
   type ProviderAnswer,
   type ProviderPayment,
 } from '#payment'
@@ -21,6 +23,8 @@ export interface PaymentActivitiesPorts {
   readonly settle_ms: number
   /** Where a bank's page sends the payer's browser back to, of the saga that asks for the payment; absent: nowhere. */
   readonly returnUrl?: ((sagaId: string) => string) | undefined
+  /** EMI and pay-later: those in the code unless given. */
+  readonly plans?: readonly PlanRow[]
 }
 
 /** The provider calls of the payment sagas. Each is idempotent by its run's key, and says `unknown` where it does not know. */
@@ -33,7 +37,7 @@ export const paymentActivities = (ports: PaymentActivitiesPorts): Readonly<Recor
 
 /** After an unknown outcome the provider is asked first; what it does not know is sent again under the same key. */
 const authorise = async (
-  { provider, sealed, returnUrl }: PaymentActivitiesPorts,
+  { provider, sealed, returnUrl, plans }: PaymentActivitiesPorts,
   run: ActivityRun,
   signal: AbortSignal,
 ): Promise<ActivityOutcome> => {
@@ -47,12 +51,16 @@ const authorise = async (
   const [instrument] = sealedInstrument ? await sealed.openAll([sealedInstrument]) : []
   if (instrument === undefined) return { outcome: 'refused', slug: 'instrument-unavailable', detail: 'the instrument cannot be read' }
   const flow: Pick<AuthoriseRequest, 'flow'> = method === 'upi' ? { flow: run.input['flow'] === 'intent' ? 'intent' : 'collect' } : {}
+  const wanted = run.input['plan']
+  const plan = typeof wanted === 'string' ? planAt(wanted, run.startedAt, plans) : undefined
+  if (wanted !== undefined && !plan) return { outcome: 'refused', slug: 'plan-not-offered', detail: 'the plan is not offered any more' }
   const request = {
     orderId: text(run, 'orderId'),
     amount: paise(text(run, 'amount')),
     method,
     instrument,
     ...flow,
+    ...(plan ? { plan: { plan: plan.plan, tells: plan.tells } } : {}),
     ...(method === 'netbanking' && returnUrl ? { returnUrl: returnUrl(run.sagaId) } : {}),
   }
   return authorised(await provider.authorise(run.key, request, signal))

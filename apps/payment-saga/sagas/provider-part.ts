@@ -17,6 +17,8 @@ export type ProviderPart = {
   readonly providerPart: string
   readonly providerMethod?: ProviderMethod
   readonly flow?: 'collect' | 'intent'
+  /** The EMI or pay-later plan that it is paid by. */
+  readonly plan?: string
   /** The VPA, card token or bank code, sealed: opened only inside the activity that sends it. */
   readonly instrument?: { readonly subject: string; readonly nonce: string; readonly ciphertext: string }
   readonly authorised?: string
@@ -61,8 +63,15 @@ export const capturePayment = (): Step<ProviderPart> => ({
 })
 
 const authoriseInput = ({ data }: Saga<ProviderPart>): JsonObject => {
-  const { orderId, providerPart: amount, providerMethod: method, flow, instrument } = data
-  return { orderId, amount, ...(method ? { method } : {}), ...(flow ? { flow } : {}), ...(instrument ? { instrument } : {}) }
+  const { orderId, providerPart: amount, providerMethod: method, flow, plan, instrument } = data
+  return {
+    orderId,
+    amount,
+    ...(method ? { method } : {}),
+    ...(flow ? { flow } : {}),
+    ...(plan ? { plan } : {}),
+    ...(instrument ? { instrument } : {}),
+  }
 }
 
 const captureInput = ({ id, data: { providerPart, providerPaymentId = '' } }: Saga<ProviderPart>): JsonObject => ({

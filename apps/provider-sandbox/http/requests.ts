@@ -15,6 +15,7 @@ const opening = Type.Object(
     method: Type.Union([Type.Literal('upi'), Type.Literal('card'), Type.Literal('netbanking')]),
     instrument: Type.String({ minLength: 1, maxLength: 320 }),
     flow: Type.Optional(Type.Union([Type.Literal('collect'), Type.Literal('intent')])),
+    plan: Type.Optional(Type.String({ pattern: '^[A-Z0-9_]{2,32}$' })),
     returnUrl: Type.Optional(Type.String({ maxLength: 2_000, pattern: '^https?://[^\\s]+$' })),
   },
   { additionalProperties: false },

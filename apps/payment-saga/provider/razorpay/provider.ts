@@ -129,6 +129,7 @@ export class RazorpayProvider implements PaymentProvider {
       ...this.payer,
       method,
       ...instrumentOf(request),
+      ...request.plan?.tells,
       ...(returnUrl === undefined ? {} : { callback_url: returnUrl }),
       notes: { idempotency_key: key },
     }
@@ -189,7 +190,9 @@ const readAnswer = (answer: HttpAnswer): Body | Unanswered => {
 export const receiptOf = (key: string): string => createHash('sha256').update(key).digest('base64url').slice(0, 40)
 
 /** A card is a token that Razorpay saved for one of its customers: `cust_…/token_…`. */
-const instrumentOf = ({ method, instrument, flow }: AuthoriseRequest): JsonObject => {
+const instrumentOf = ({ method, instrument, flow, plan }: AuthoriseRequest): JsonObject => {
+  // A lender's page is found by what the plan tells, and not by a bank.
+  if (plan && method === 'netbanking') return {}
   switch (method) {
     case 'upi':
       return flow === 'intent' ? { upi: { flow: 'intent' } } : { upi: { flow: 'collect', vpa: instrument } }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { paise, systemClock } from '#kernel'
-import { BrokenSettlementFile, type SettlementLine } from '#payment'
+import { BrokenSettlementFile, planAt, type SettlementLine } from '#payment'
 import { FaultyNetwork } from '../../testing/faulty-network.js'
 import { providerConformance } from '../../testing/provider-conformance.js'
 import { RazorpayStub } from '../../testing/razorpay-stub.js'
@@ -84,6 +84,24 @@ describe('Razorpay', () => {
     } as const
     expect(await provider.authorise('k:bank', bank, signal)).toMatchObject({ payment: { next: { kind: 'redirect' } } })
     expect(network.sent.some(({ body }) => body.includes('"callback_url":"https://shop.test/back"'))).toBe(true)
+  })
+
+  it('tells what a plan is in Razorpay’s own names', async () => {
+    const { provider, network } = world
+    const plan = (name: string) => {
+      const row = planAt(name, Date.UTC(2026, 10, 28))
+      if (!row) throw new Error(`no plan ${name}`)
+      return row
+    }
+    const emi = { orderId: 'o-5', amount: paise(500_000), method: 'card', instrument: 'cust_1/token_1', plan: plan('EMI_6') } as const
+    expect(await provider.authorise('k:emi', emi, signal)).toMatchObject({ payment: { status: 'authorised' } })
+    const later = { orderId: 'o-6', amount: paise(5_000), method: 'netbanking', instrument: 'HDFC', plan: plan('LAZYPAY') } as const
+    await provider.authorise('k:later', later, signal)
+    const told = (key: string) =>
+      network.sent.find(({ url, body }) => url.endsWith('/create/json') && body.includes(`"${key}"`))?.body ?? '{}'
+    expect(JSON.parse(told('k:emi'))).toMatchObject({ method: 'emi', emi_duration: 6, token: 'token_1' })
+    expect(JSON.parse(told('k:later'))).toMatchObject({ method: 'paylater', provider: 'lazypay' })
+    expect(JSON.parse(told('k:later'))).not.toHaveProperty('bank')
   })
 
   it('keeps what Razorpay says in prose to itself', async () => {

@@ -28,8 +28,8 @@ const UNKNOWN_PAYMENT = 'unknown-payment'
 export class SandboxProvider implements PaymentProvider {
   constructor(private readonly http: Pick<ProviderHttp, 'call'>) {}
 
-  async authorise(key: string, { amount, ...request }: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
-    const body = { idempotencyKey: key, amount: amount.toString(), ...request }
+  async authorise(key: string, { amount, plan, ...request }: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
+    const body = { idempotencyKey: key, amount: amount.toString(), ...request, ...(plan ? { plan: plan.plan } : {}) }
     return readAnswer(await this.http.call('authorise', 'POST', '/v1/payments', signal, { body }))
   }
 
