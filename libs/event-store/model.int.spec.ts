@@ -8,6 +8,10 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { publishTally, tallyType } from './testing/tally.js'
 
+/** Thousands in CI. */
+const SEQUENCES = Number(process.env['MODEL_SEQUENCES'] ?? 100)
+const SIDE_BY_SIDE = 10
+
 describe('two instances on one PostgreSQL, against a plain model', () => {
   let database: TestDatabase
   let pool: pg.Pool
@@ -35,13 +39,19 @@ describe('two instances on one PostgreSQL, against a plain model', () => {
     await database.drop()
   })
 
-  it('each history explains each answer', async () => {
-    let run = 0
-    await fc.assert(
-      fc.asyncProperty(waves(5, 20), (groups) => runAgainstModel(instances, groups, `run${run++}`)),
-      { numRuns: 25 },
-    )
-    // Without conflicts between the two this would show little.
-    expect(refused).toBeGreaterThan(0)
-  })
+  it(
+    'each history explains each answer',
+    async () => {
+      let run = 0
+      await fc.assert(
+        fc.asyncProperty(fc.array(waves(5, 20), { minLength: SIDE_BY_SIDE, maxLength: SIDE_BY_SIDE }), async (all) => {
+          await Promise.all(all.map((groups) => runAgainstModel(instances, groups, `run${run++}`)))
+        }),
+        { numRuns: Math.ceil(SEQUENCES / SIDE_BY_SIDE), endOnFailure: true },
+      )
+      // Without conflicts between the two this would show little.
+      expect(refused).toBeGreaterThan(0)
+    },
+    60_000 + SEQUENCES * 100,
+  )
 })
