@@ -22,11 +22,11 @@ import { providerSandboxConfig } from '../provider-sandbox/sandbox.config.js'
 import { createWalletApp } from '../wallet/app.js'
 import { migrations as walletMigrations } from '../wallet/migrations.js'
 import { walletConfig } from '../wallet/wallet.config.js'
-import { LOG_SCHEMA, type AppDatabase } from './databases.js'
+import type { AppDatabase } from './databases.js'
+import { environmentOf, type Surroundings } from './environment.js'
 import { createFront, type AppStatus } from './front.js'
-import type { Secrets } from './home.js'
 import { mergeOpenApi } from './open-api.js'
-import { allowedMethods, createRouter, SANDBOX_PREFIX } from './router.js'
+import { allowedMethods, createRouter } from './router.js'
 import { ROUTES, type AppName } from './routing-table.js'
 
 export const appDatabases: readonly AppDatabase[] = [
@@ -38,14 +38,6 @@ export const appDatabases: readonly AppDatabase[] = [
   { schema: 'provider_sandbox', migrations: sandboxMigrations },
 ]
 
-export interface Surroundings {
-  /** Where the process listens: the provider's webhooks and the keys of tokens are fetched over real HTTP. */
-  readonly baseUrl: string
-  readonly secrets: Secrets
-  databaseUrl(schema: string): string
-  readonly env: NodeJS.ProcessEnv
-}
-
 export interface RunningApps {
   readonly names: readonly AppName[]
   readonly listener: RequestListener
@@ -56,35 +48,8 @@ export interface RunningApps {
 
 /** The five apps and the sandbox in this process, none of which listens. The log is PostgreSQL's. */
 export const startApps = async ({ baseUrl, secrets, databaseUrl, env }: Surroundings): Promise<RunningApps> => {
-  const given = {
-    NODE_ENV: 'development',
-    LOG_LEVEL: 'warn',
-    UPI_WINDOW_SECONDS: '15',
-    REGION: 'in-development',
-    ...env,
-    LOG: 'postgres',
-    LOG_DATABASE_URL: databaseUrl(LOG_SCHEMA),
-    DEV_ISSUER: 'true',
-    JWT_ISSUER: 'bahi-development',
-    JWT_AUDIENCE: 'bahi',
-    JWKS_URL: `${baseUrl}/v1/dev/jwks`,
-    MASTER_KEY: secrets.masterKey,
-    FRAUD_HASH_KEY: secrets.fraudHashKey,
-    PROVIDER_URL: `${baseUrl}/${SANDBOX_PREFIX}`,
-    PROVIDER_API_KEY: secrets.providerApiKey,
-    PROVIDER_WEBHOOK_SECRET: secrets.providerWebhookSecret,
-    WEBHOOK_URL: `${baseUrl}/v1/webhooks/sandbox`,
-    PATH_PREFIX: SANDBOX_PREFIX,
-    PUBLIC_URL: baseUrl,
-  }
   const configOf = <P extends Type.TProperties>(schema: Type.TObject<P>, database: string) =>
-    parseConfig(schema, {
-      ...given,
-      DATABASE_URL: databaseUrl(database),
-      DATABASE_SCHEMA: database,
-      // The same database, where each role may do with the keys what its app does.
-      KEYS_DATABASE_URL: databaseUrl(database),
-    })
+    parseConfig(schema, environmentOf({ baseUrl, secrets, databaseUrl, env }, database))
 
   const started: NestFastifyApplication[] = []
   const start = async (create: () => Promise<NestFastifyApplication>): Promise<NestFastifyApplication> => {

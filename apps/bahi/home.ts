@@ -63,6 +63,13 @@ export const lockHome = (home: string): (() => void) => {
 
 const LOCK_ATTEMPTS = 3
 
+/** The process that runs from this home, if one does. */
+export const runningFrom = (home: string): number | undefined => {
+  const file = join(home, 'running.pid')
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  return pid && isBahi(pid) ? pid : undefined
+}
+
 const isBahi = (pid: number): boolean => {
   try {
     return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8', timeout: 5_000 }).includes('apps/bahi/main')

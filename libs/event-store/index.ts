@@ -26,4 +26,5 @@ export {
 export { CheckpointRefused, readCheckpoint, writeCheckpoint, type CheckpointSeal } from './checkpoint.js'
 export { differences, listStreams, replayStream, stateAt, type Difference, type ListedStream, type Replayed } from './inspect.js'
 export { exportEvents, ImportRefused, importEvents } from './transfer.js'
+export { verifyRecent } from './verify-recent.js'
 export { MOST_FAULTS, verifyAll, type Fault, type StreamHead, type Verified } from './verify-all.js'

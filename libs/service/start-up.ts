@@ -102,7 +102,8 @@ const withLog = async (driver: LogDriver, log: Pick<BaseConfig, 'LOG'>): Promise
   }
 }
 
-const pendingMigrations = async ({ url, schema, migrations }: MigrateOptions, name: string): Promise<readonly string[]> => {
+/** Names of the migrations that are still to run. */
+export const pendingMigrations = async ({ url, schema, migrations }: MigrateOptions, name: string): Promise<readonly string[]> => {
   const pool = createPool({ url, schema, applicationName: name, maxConnections: 1 })
   try {
     // Null where the table, or the whole schema, is not there.

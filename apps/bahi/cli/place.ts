@@ -39,7 +39,7 @@ export const withPlaceOfOne = (command: Command, io: Io): Command =>
     .addOption(urlOption(io, 'DATABASE_URL', 'the database of an app alone; without it, that of `npm start`'))
     .option('--schema <name>', "the app's schema, where it is not its own")
 
-const homeOption = ({ env }: Io): Option => new Option('--home <folder>', 'of `npm start`').default(env['BAHI_HOME'] ?? '.bahi')
+export const homeOption = ({ env }: Io): Option => new Option('--home <folder>', 'of `npm start`').default(env['BAHI_HOME'] ?? '.bahi')
 
 const urlOption = ({ env }: Io, variable: string, text: string): Option => {
   const option = new Option('--url <url>', `${text} (or ${variable})`)
@@ -87,14 +87,14 @@ const withPool = async <T>(url: string, schema: string, work: (pool: pg.Pool) =>
   }
 }
 
-const secretsOf = (home: string): Secrets => {
+export const secretsOf = (home: string): Secrets => {
   const file = join(resolve(home), 'secrets.json')
   if (!existsSync(file)) throw new Refused(`nothing was started from ${resolve(home)}: start it by \`npm start\`, or say --home or --url`)
   return JSON.parse(readFileSync(file, 'utf8')) as Secrets
 }
 
 /** With the role that owns the schema. PostgreSQL writes its port into the third line after its pid. */
-const homeUrl = async (home: string, schema: string): Promise<string> => {
+export const homeUrl = async (home: string, schema: string): Promise<string> => {
   const { databasePassword } = secretsOf(home)
   const { folder } = await placePostgres(resolve(home))
   const pidFile = join(folder, 'data/postmaster.pid')

@@ -1,0 +1,3 @@
+import { eventStoreHolds, type Invariant } from '#service'
+
+export const invariants: readonly Invariant[] = [eventStoreHolds]
