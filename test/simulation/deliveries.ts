@@ -50,12 +50,12 @@ export class Deliveries {
       })
     return {
       progress: (...asked) => store.progress(...asked),
-      advance: async (tx, by, place, from, to, marks) => {
-        const advanced = await store.advance(tx, by, place, from, to, marks)
+      advance: async (tx, by, place, from, to) => {
+        const advanced = await store.advance(tx, by, place, from, to)
         if (advanced)
           asMemory(tx).onCommit(() => {
-            this.#moved.push({ group, place, from, to })
-            this.#next.set(`${group} ${place.topic}/${place.partition}`, to)
+            this.#moved.push({ group, place, from, to: to.next })
+            this.#next.set(`${group} ${place.topic}/${place.partition}`, to.next)
           })
         return advanced
       },

@@ -1,6 +1,6 @@
 import type { Transactions } from '#kernel'
 import { FenceLost } from '../failure.js'
-import type { LogDriver, TopicPartition } from '../log.js'
+import { partitionName, type LogDriver, type TopicPartition } from '../log.js'
 import { gapOf } from './log-gap.js'
 import type { ConsumerStore } from './store.js'
 
@@ -9,7 +9,7 @@ export interface AcceptLogOptions {
   readonly consumerStore: ConsumerStore
   readonly transactions: Transactions
   readonly group: string
-  /** Also places that the log does have: it may have been made anew and grown past them. */
+  /** Also places that nothing is known to be wrong with. */
   readonly all?: boolean
 }
 
@@ -21,7 +21,8 @@ export interface MovedPlace extends TopicPartition {
 }
 
 /**
- * An operator's word that the log is to be read as it is: each place of the group that the log does not have goes to the log's first record.
+ * An operator's word that the log is to be read as it is: each place of the group that the log does not have, or where a member told that it
+ * stands, goes to the log's first record.
  * What was handled before is recognised by its origin and dropped. Answers what it moved. A running consumer takes it up at its next look.
  */
 export const acceptLog = async ({
@@ -32,13 +33,16 @@ export const acceptLog = async ({
   all = false,
 }: AcceptLogOptions): Promise<readonly MovedPlace[]> => {
   const moved: MovedPlace[] = []
+  // What a member noticed and no offset shows: the log is another one and has grown past the place.
+  const told = (await driver.groups()).filter((each) => each.group === group && each.gap !== undefined)
+  const stands = new Set(told.map((each) => `${partitionName(each)} ${each.next}`))
   for (const { topic, partition, next } of await consumerStore.places(group)) {
     const place = { topic, partition }
     const log = (await driver.offsets(topic)).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }
-    if ((!all && !gapOf(place, next, log)) || next === log.first) continue
+    if ((!all && !stands.has(`${partitionName(place)} ${next}`) && !gapOf(place, next, log)) || next === log.first) continue
     const { marks } = await consumerStore.progress(group, place, log.first)
     await transactions.run(async (tx) => {
-      if (!(await consumerStore.advance(tx, group, place, next, log.first, marks))) throw new FenceLost(group, topic, partition)
+      if (!(await consumerStore.advance(tx, group, place, next, { next: log.first, marks }))) throw new FenceLost(group, topic, partition)
     })
     moved.push({ ...place, next, first: log.first })
   }

@@ -179,8 +179,8 @@ export class Consumer {
   async #handle(place: TopicPartition, records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     const ended = this.#breaker(place).begin()
     try {
-      await this.#partition(place).handle(records, signal)
-      ended('succeeded')
+      // What was read before says nothing of what the handler needs.
+      ended((await this.#partition(place).handle(records, signal)) ? 'succeeded' : 'unknown')
     } catch (error) {
       const away = !signal.aborted && !(error instanceof FenceLost) && (this.options.isTransient ?? isTransient)(error)
       ended(away ? 'failed' : 'unknown')

@@ -64,5 +64,16 @@ class CreateConsumer1763800000002 implements MigrationInterface {
   }
 }
 
+/** The column may be null: of what was read before it is not known. */
+class RememberLastRecord1790000000030 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE consumer_offset ADD last text')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE consumer_offset DROP last')
+  }
+}
+
 /** What a consuming app needs in its own schema. */
-export const messagingMigrations: readonly Migration[] = [CreateConsumer1763800000002]
+export const messagingMigrations: readonly Migration[] = [CreateConsumer1763800000002, RememberLastRecord1790000000030]

@@ -5,6 +5,7 @@ import { decodeMessage, Undecodable } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
 import { noEffect, PartlyFailed, type BatchHandler, type PartitionOffsets, type StoredRecord, type TopicPartition } from '../log.js'
 import { reportOf } from './failure-report.js'
+import { fingerprintOf, isFingerprintAt } from './fingerprint.js'
 import { letterId } from './letter-id.js'
 import type { ConsumerListener } from './listener.js'
 import { gapOf, LogGap } from './log-gap.js'
@@ -42,6 +43,8 @@ interface Sorted {
 /** One assigned partition of a group: every batch is handled with one effect, or put aside, in one commit with its offset. */
 export class PartitionConsumer {
   #next = 0n
+  /** Fingerprint of the record before `#next`; unknown where none was read yet, or before fingerprints were kept. */
+  #last: string | undefined
   /** Where the driver was told to go on: nothing before it may come. */
   #sought = 0n
   /** Where it stood when the log was seen to be another one: what is in the log from there on is no continuation. */
@@ -63,36 +66,44 @@ export class PartitionConsumer {
     private readonly options: PartitionOptions,
   ) {}
 
-  /** Reads its place anew; where the group was never here, it begins at the log's first record. Rejects with `LogGap`. */
+  /**
+   * Reads its place anew; where the group was never here, it begins at the log's first record. Rejects with `LogGap`. Answers where the driver
+   * goes on: at the last record read, as far as the log still has it, so that it is seen whether this is the log that it was read from.
+   */
   async seek(log: Pick<PartitionOffsets, 'first' | 'next'>): Promise<bigint> {
     const progress = await this.options.consumerStore.progress(this.options.group, this.place, log.first)
     const gap = gapOf(this.place, progress.next, log)
     if (gap) throw gap
     if (progress.next === this.#rewoundAt) throw new LogGap('went-back', this.place, progress.next, log)
     this.#rewoundAt = undefined
-    this.#next = this.#stored = this.#sought = progress.next
+    this.#next = this.#stored = progress.next
+    this.#last = isFingerprintAt(progress.next - 1n, progress.last) ? progress.last : undefined
+    this.#sought = this.#last !== undefined && progress.next > log.first ? progress.next - 1n : progress.next
     this.#marks = new Marks(progress.marks)
     this.#deferredKeys.clear()
     for (const key of progress.deferredKeys) this.#deferredKeys.set(key, ++this.#puts)
     if (progress.deferredKeys.length > 0) this.options.onAside()
-    return progress.next
+    return this.#sought
   }
 
   /**
    * Rejects when the batch must come again (a dependency is away, the fence is lost, the signal aborted). Any other failure is isolated by
    * halving: each half is a batch of its own, so that a message's `prepare` sees what its predecessors committed, and the message that is
-   * at fault is deferred alone.
+   * at fault is deferred alone. False: there was nothing new in it.
    */
-  async handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+  async handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<boolean> {
     this.#handling++
     try {
       await this.#storing
       // Late, of a lane that was revoked: where it stood says nothing about the log.
       signal.throwIfAborted()
       await this.#expectNoGap(records)
-      this.#underWaySince_ms = records[0]?.timestamp_ms
-      await this.#handle(records, signal)
-      this.#handledUpTo_ms = records.at(-1)?.timestamp_ms
+      const todo = records.filter(({ offset }) => offset >= this.#next)
+      if (todo.length === 0) return false
+      this.#underWaySince_ms = todo[0]?.timestamp_ms
+      await this.#handle(todo, signal)
+      this.#handledUpTo_ms = todo.at(-1)?.timestamp_ms
+      return true
     } finally {
       this.#underWaySince_ms = undefined
       this.#handling--
@@ -121,14 +132,15 @@ export class PartitionConsumer {
   async store(): Promise<void> {
     if (this.#handling > 0 || this.#storing || this.#stored === this.#next) return
     const { group, transactions, consumerStore } = this.options
-    const [from, to] = [this.#stored, this.#next]
+    const from = this.#stored
+    const to = { next: this.#next, marks: this.#marks.list(), last: this.#last }
     this.#storing = transactions
-      .run((tx) => consumerStore.advance(tx, group, this.place, from, to, this.#marks.list()))
+      .run((tx) => consumerStore.advance(tx, group, this.place, from, to))
       .catch((error: unknown) => {
         if (error instanceof FenceLost) return false
         throw error
       })
-      .then((moved) => (moved ? void (this.#stored = to) : this.#lookWhereStored()))
+      .then((moved) => (moved ? void (this.#stored = to.next) : this.#lookWhereStored()))
       // It may have been stored and its answer lost: the next call looks.
       .catch(() => undefined)
       .finally(() => (this.#storing = undefined))
@@ -146,30 +158,31 @@ export class PartitionConsumer {
   }
 
   async #handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
-    const todo = records.filter(({ offset }) => offset >= this.#next)
-    if (todo.length === 0) return
     signal.throwIfAborted()
     try {
-      await this.#commit(todo, signal)
+      await this.#commit(records, signal)
     } catch (error) {
-      if (error instanceof PartlyFailed) return await this.#deferFailed(todo, error, signal)
+      if (error instanceof PartlyFailed) return await this.#deferFailed(records, error, signal)
       if (signal.aborted || this.options.isTransient(error)) {
         this.options.listener?.onRetry?.({ partition: this.place, error })
         throw error
       }
-      if (todo.length === 1) return await this.#defer(todo, error, signal)
-      const half = Math.ceil(todo.length / 2)
-      await this.#handle(todo.slice(0, half), signal)
-      await this.#handle(todo.slice(half), signal)
+      if (records.length === 1) return await this.#defer(records, error, signal)
+      const half = Math.ceil(records.length / 2)
+      await this.#handle(records.slice(0, half), signal)
+      await this.#handle(records.slice(half), signal)
     }
   }
 
   /** A driver whose place was taken away goes on wherever the log has something: that is a loss, and not for a driver to decide. */
   async #expectNoGap(records: readonly StoredRecord[]): Promise<void> {
-    const first = records[0]?.offset
-    if (first === undefined || (first >= this.#sought && first <= this.#next)) return
+    const [record] = records
+    if (!record) return
+    const first = record.offset
+    const another = first === this.#next - 1n && this.#last !== undefined && fingerprintOf(record) !== this.#last
+    if (!another && first >= this.#sought && first <= this.#next) return
     const log = await this.options.logOf(this.place)
-    if (first < this.#sought) {
+    if (another || first < this.#sought) {
       this.#rewoundAt = this.#stored
       throw new LogGap('went-back', this.place, this.#next, log)
     }
@@ -259,23 +272,26 @@ export class PartitionConsumer {
     effect: (tx: Transaction) => Promise<void>,
   ): Promise<number> {
     const { group, transactions, consumerStore: store } = this.options
-    const to = (records.at(-1)?.offset ?? this.#next) + 1n
+    const newest = records.at(-1)
+    if (!newest) return 0
+    const to = { next: newest.offset + 1n, marks: sorted.marks.list(), last: fingerprintOf(newest) }
     signal.throwIfAborted()
     const began = this.options.clock.now()
     let commit_ms = 0
     if (effect !== noEffect || sorted.behind.length + sorted.unreadable.length > 0) {
       await transactions.run(async (tx) => {
-        if (!(await store.advance(tx, group, this.place, this.#stored, to, sorted.marks.list()))) {
+        if (!(await store.advance(tx, group, this.place, this.#stored, to))) {
           throw new FenceLost(group, this.place.topic, this.place.partition)
         }
         await effect(tx)
         if (sorted.behind.length > 0) await store.defer(tx, group, sorted.behind)
         if (sorted.unreadable.length > 0) await store.park(tx, group, sorted.unreadable)
       })
-      this.#stored = to
+      this.#stored = to.next
       commit_ms = this.options.clock.now() - began
     }
-    this.#next = to
+    this.#next = to.next
+    this.#last = to.last
     this.#marks = sorted.marks
     for (const { record } of sorted.behind) this.#putBehind(record.key)
     for (const { id, record, attempts, failure } of sorted.unreadable) {

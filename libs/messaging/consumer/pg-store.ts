@@ -15,6 +15,7 @@ import type {
   Mark,
   Place,
   Progress,
+  ReadUpTo,
   RedriveOrder,
 } from './store.js'
 
@@ -30,35 +31,33 @@ class PgConsumerStore implements ConsumerStore {
       text: `INSERT INTO consumer_offset ("group", topic, partition, next) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
       values: [group, topic, partition, first],
     })
-    const { rows } = await this.pool.query<{ next: bigint; marks: string; keys: string[] }>({
+    const { rows } = await this.pool.query<{ next: bigint; marks: string; last: string | null; keys: string[] }>({
       name: 'consumer-progress',
-      text: `SELECT next, marks, ARRAY (
+      text: `SELECT next, marks, last, ARRAY (
           SELECT DISTINCT d.key FROM deferred d WHERE d."group" = o."group" AND d.topic = o.topic AND d.partition = o.partition AND NOT d.redriven
         ) AS keys
         FROM consumer_offset o WHERE "group" = $1 AND topic = $2 AND partition = $3`,
       values: [group, topic, partition],
     })
     const row = rows[0]
-    return { next: row?.next ?? first, marks: readMarks(row?.marks ?? '[]'), deferredKeys: row?.keys ?? [] }
+    return {
+      next: row?.next ?? first,
+      marks: readMarks(row?.marks ?? '[]'),
+      last: row?.last ?? undefined,
+      deferredKeys: row?.keys ?? [],
+    }
   }
 
-  advance(
-    tx: Transaction,
-    group: string,
-    { topic, partition }: TopicPartition,
-    from: bigint,
-    to: bigint,
-    marks: readonly Mark[],
-  ): Promise<boolean> {
+  advance(tx: Transaction, group: string, { topic, partition }: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean> {
     asPg(tx).send(
       {
         name: 'consumer-advance',
         // Without a row moved it divides by zero: an error, so that the COMMIT in the same trip does not happen.
         text: `WITH moved AS (
-            UPDATE consumer_offset SET next = $5, marks = $6, moved_at = clock_timestamp()
+            UPDATE consumer_offset SET next = $5, marks = $6, last = $7, moved_at = clock_timestamp()
             WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4 RETURNING 1
           ) SELECT 1 / count(*) FROM moved`,
-        values: [group, topic, partition, from, to, writeMarks(marks)],
+        values: [group, topic, partition, from, to.next, writeMarks(to.marks), to.last ?? null],
       },
       (error) => (isBrokenAssumption(error) ? new FenceLost(group, topic, partition) : error),
     )

@@ -21,10 +21,16 @@ export interface Aside extends TopicPartition {
   readonly parked: number
 }
 
-/** Where a consumer stands in a partition. */
-export interface Progress {
+/** How far a partition was read. */
+export interface ReadUpTo {
   readonly next: bigint
   readonly marks: readonly Mark[]
+  /** `fingerprintOf` the record before `next`, where one was read there: in another log there is another. */
+  readonly last?: string | undefined
+}
+
+/** Where a consumer stands in a partition, and what waits there. */
+export interface Progress extends ReadUpTo {
   /** Keys that wait in `deferred`: a new message of one of them goes behind. */
   readonly deferredKeys: readonly string[]
 }
@@ -86,9 +92,9 @@ export interface ConsumerStore {
   progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress>
   /**
    * The fence: moves `next` from `from` to `to`. False: another consumer moved it; roll back. A store may see that only at the commit, which
-   * then rejects with `FenceLost`. Marks are replaced.
+   * then rejects with `FenceLost`. The rest is replaced.
    */
-  advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: bigint, marks: readonly Mark[]): Promise<boolean>
+  advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean>
   /** Puts messages aside, in order. One that is there already stays as it is. */
   defer(tx: Transaction, group: string, messages: readonly DeferredMessage[]): Promise<void>
   /** The first waiting message of each due key of these partitions, at most `limit`. */

@@ -1,9 +1,22 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals'
 import { memoryTransactions, asMemory } from '#kernel/testing'
 import { kafkaLog } from '#messaging'
-import { logConformance, MemoryConsumerStore, runtimeConformance } from '#messaging/testing'
+import { eventually, logConformance, MemoryConsumerStore, runtimeConformance } from '#messaging/testing'
 import type { Transaction } from '#kernel'
+import { Kafka, logLevel } from 'kafkajs'
 import { withKafka } from '../../../test/support/kafka.mjs'
+
+/** Kafka's own tool might do it too, and takes seconds to start. */
+const removeTopic = async (brokers: readonly string[], topic: string): Promise<void> => {
+  const admin = new Kafka({ brokers: [...brokers], clientId: 'remove', logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    await admin.deleteTopics({ topics: [topic] })
+    await eventually(`${topic} is gone`, async () => !(await admin.listTopics()).includes(topic))
+  } finally {
+    await admin.disconnect()
+  }
+}
 
 withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
   const driver = () =>
@@ -27,6 +40,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
         consumerStore: new MemoryConsumerStore(),
         write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),
         written: () => Promise.resolve(lines),
+        remove: (topic: string) => removeTopic(kafka().brokers, topic),
         stop: () => Promise.resolve(),
       })
     },

@@ -8,9 +8,9 @@ import type {
   DeadLetterState,
   DeferredMessage,
   LetterChange,
-  Mark,
   Place,
   Progress,
+  ReadUpTo,
   RedriveOrder,
 } from '../consumer/store.js'
 import { partitionName, type StoredRecord, type TopicPartition } from '../log.js'
@@ -31,7 +31,7 @@ interface Parked {
 
 /** A consumer's tables in memory; outlives the processes that use it, as a database does. */
 export class MemoryConsumerStore implements ConsumerStore {
-  readonly #places = new Map<string, { readonly next: bigint; readonly marks: readonly Mark[] }>()
+  readonly #places = new Map<string, ReadUpTo>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #parked = new Map<string, Parked>()
   /** What a transaction took out and has not committed: it must not see it any more. */
@@ -39,16 +39,16 @@ export class MemoryConsumerStore implements ConsumerStore {
 
   progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress> {
     const name = `${group} ${partitionName(partition)}`
-    const place = this.#places.get(name) ?? { next: first, marks: [] }
+    const place: ReadUpTo = this.#places.get(name) ?? { next: first, marks: [] }
     this.#places.set(name, place)
     const keys = this.#of(group, [partition]).flatMap(({ redriven, record }) => (redriven ? [] : [record.key]))
     return Promise.resolve({ ...place, deferredKeys: [...new Set(keys)] })
   }
 
-  advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: bigint, marks: readonly Mark[]): Promise<boolean> {
+  advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean> {
     const name = `${group} ${partitionName(partition)}`
     if (this.#places.get(name)?.next !== from) return Promise.resolve(false)
-    asMemory(tx).onCommit(() => this.#places.set(name, { next: to, marks }))
+    asMemory(tx).onCommit(() => this.#places.set(name, to))
     return Promise.resolve(true)
   }
 

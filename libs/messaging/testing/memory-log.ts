@@ -101,6 +101,11 @@ export class MemoryBroker {
     this.#topics.get(topic)?.partitions[partition]?.splice(next)
   }
 
+  /** The topic is deleted; made anew it begins at 0. */
+  remove(topic: string): void {
+    this.#topics.delete(topic)
+  }
+
   leave(member: MemoryMember): void {
     this.#members.delete(member)
     this.rebalance()

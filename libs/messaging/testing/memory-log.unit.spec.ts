@@ -17,6 +17,7 @@ runtimeConformance('memory', () => {
     consumerStore: new MemoryConsumerStore(),
     write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),
     written: () => Promise.resolve(lines),
+    remove: (topic) => Promise.resolve(broker.remove(topic)),
     stop: () => Promise.resolve(),
   })
 })

@@ -18,6 +18,8 @@ export interface RuntimeUnderTest {
   /** An effect: adds a line, in the transaction. */
   write(tx: Transaction, line: string): Promise<void>
   written(): Promise<readonly string[]>
+  /** Deletes the topic, so that it can be made anew. */
+  remove(topic: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -329,7 +331,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
           const end = (await driver().offsets(topic)).find((each) => each.partition === partition)?.next ?? 0n
           if (end === next) continue
           await transactions.run(async (tx) => {
-            expect(await consumerStore.advance(tx, 'readers', place, next, end, [])).toBe(true)
+            expect(await consumerStore.advance(tx, 'readers', place, next, { next: end, marks: [] })).toBe(true)
             await runtime.write(tx, 'by the other')
           })
         }
@@ -376,9 +378,9 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const { consumerStore, transactions } = runtime
         const place = (await consumerStore.places('readers')).find((each) => each.topic === topic && each.next > 0n)
         if (!place) throw new Error('it has no place')
-        const { marks } = await consumerStore.progress('readers', place, 0n)
+        const { marks, last } = await consumerStore.progress('readers', place, 0n)
         // As if the log had held more, and was restored to a time before.
-        await transactions.run((tx) => consumerStore.advance(tx, 'readers', place, place.next, place.next + 5n, marks))
+        await transactions.run((tx) => consumerStore.advance(tx, 'readers', place, place.next, { next: place.next + 5n, marks, last }))
         const gaps: LogGap[] = []
         const consumer = await consume(writer(), { listener: { onLogGap: (gap) => void gaps.push(gap) } })
         await eventually('it is noticed', () => gaps.length > 0)
@@ -405,6 +407,36 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     )
 
     it(
+      'stands, unhealthy, where the log was made anew and has grown past its place while it was away; accepted, it reads all of it once',
+      async () => {
+        const kept = [message('k', 'a'), message('k', 'b'), message('k', 'c')]
+        const first = await consume(writer())
+        await send(...kept)
+        await eventually('all three', async () => (await runtime.written()).length === 3)
+        await first.close()
+        await runtime.remove(topic)
+        await driver().ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
+        // At its place there is a record again, and before it there are some that it never saw.
+        await send(...kept.slice(0, 1), message('k', 'd'), message('k', 'e'), message('k', 'f'), message('k', 'g'))
+        const gaps: LogGap[] = []
+        const consumer = await consume(writer(), { tell_ms: 20, listener: { onLogGap: (gap) => void gaps.push(gap) } })
+        await eventually('it is noticed', () => gaps.length > 0)
+        expect(gaps[0]).toMatchObject({ reason: 'went-back', next: 3n, log: { first: 0n, next: 5n }, partition: { topic } })
+        expect(consumer.healthy()).toBe(false)
+        expect(await runtime.written()).toEqual(['a', 'b', 'c'])
+        await eventually('it told', async () => (await driver().groups()).some((each) => each.topic === topic && each.gap === 'went-back'))
+        const { consumerStore, transactions } = runtime
+        const moved = await acceptLog({ driver: driver(), consumerStore, transactions, group: 'readers' })
+        expect(moved).toMatchObject([{ topic, next: 3n, first: 0n }])
+        await eventually('it goes on', async () => (await runtime.written()).includes('g'))
+        expect(await runtime.written()).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+        await eventually('it is well', () => consumer.healthy())
+        expect(gaps).toHaveLength(1)
+      },
+      timeout_ms,
+    )
+
+    it(
       'tells the log how far behind it is, what it tries again and what it parked',
       async () => {
         let away = true
@@ -422,7 +454,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const waits = (await told()).find(({ lag }) => lag > 0)
         expect(waits).toMatchObject({ owned: true, lag: 2, parked: 0 })
         expect(Date.now() - (waits?.waitingSince_ms ?? 0)).toBeLessThan(timeout_ms)
-        const own = (await consumer.standings()).find(({ partition }) => partition === waits?.partition)
+        const own = (await consumer.standings()).find((each) => each.topic === topic && each.partition === waits?.partition)
         expect(own).toMatchObject({ lag: 2, next: waits?.next })
         away = false
         await eventually('none waits', async () => sum(await told(), 'lag') === 0)
