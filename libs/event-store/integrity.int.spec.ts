@@ -212,13 +212,13 @@ describe('an export', () => {
     ['another thing', () => ['{"a":1}'], 'line 1 is not an exported event'],
   ])('is refused with %s, and nothing of it is kept', async (_, change, message) => {
     await expect(importEvents(into.pool, linesOf(change(lines)))).rejects.toThrow(message)
-    expect(await verifyAll(into.pool)).toEqual({ streams: 0, events: 0, faults: [] })
+    expect(await verifyAll(into.pool)).toEqual({ streams: 0, events: 0, elsewhere: 0, faults: [] })
   })
 
   it('becomes the same store in an empty one, which goes on from there and publishes nothing again', async () => {
     expect(await importEvents(into.pool, linesOf(lines))).toBe(68)
     expect(await written((write) => exportEvents(into.pool, write))).toEqual(lines)
-    expect(await verifyAll(into.pool)).toEqual({ streams: 10, events: 68, faults: [] })
+    expect(await verifyAll(into.pool)).toEqual({ streams: 10, events: 68, elsewhere: 0, faults: [] })
     expect(await into.store.load(tally('t5'))).toEqual(await from.store.load(tally('t5')))
     const lease = await into.store.outbox.lease('relay', 60_000)
     expect(await into.store.outbox.after(lease?.position ?? 0n, 10)).toEqual([])

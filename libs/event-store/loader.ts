@@ -1,3 +1,4 @@
+import { restoreStreams } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import type { StreamEntry } from './decide.js'
 import { NO_HASH } from './hash-chain.js'
@@ -34,7 +35,7 @@ export const knownShapeOf = (ref: StreamRef): string => {
   return known
 }
 
-/** Loads all in one trip; streams longer than a page take one more for each page. */
+/** Loads all in one trip; streams longer than a page take one more for each page, archived ones are brought back first. */
 export const loadStreams = async (db: Query, wanted: readonly WantedStream[]): Promise<ReadonlyMap<string, LoadedStream>> => {
   const loaded = new Map<string, LoadedStream>()
   let rest = wanted
@@ -52,15 +53,21 @@ export const loadStreams = async (db: Query, wanted: readonly WantedStream[]): P
     })
     const groups = groupByOrdinal(rows)
     const more: WantedStream[] = []
+    const archived: WantedStream[] = []
     rest.forEach(({ stream, ref, have }, at) => {
       const folded = foldRows(ref, have, groups.get(at + 1) ?? [])
+      if (folded.archived) return void archived.push({ stream, ref, have })
       loaded.set(stream, sum(loaded.get(stream), folded))
       if (folded.complete) return
       if (folded.entry.version === (have?.version ?? 0))
         throw new Error(`events of ${stream} after version ${folded.entry.version} are missing`)
       more.push({ stream, ref, have: folded.entry })
     })
-    rest = more
+    await restoreStreams(
+      db,
+      archived.map(({ stream }) => stream),
+    )
+    rest = [...more, ...archived]
   }
   return loaded
 }

@@ -18,9 +18,20 @@ const SWEEP_OUTBOX = `
 DELETE FROM outbox WHERE (position, ordinal) IN (
   SELECT o.position, o.ordinal FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE})`
 
+/** So that there is room for one partition's worth of positions and more: what a store appends in minutes at its fastest. Most sweeps find nothing to do. */
+const MAKE_ROOM = `
+SELECT add_partitions(position + 1, position + partition_size) AS partitioned_to FROM store WHERE partitioned_to <= position + partition_size`
+const ROOM_MADE = 'UPDATE store SET partitioned_to = greatest(partitioned_to, $1)'
+
 export interface Swept {
   readonly commands: number
   readonly messages: number
+}
+
+/** Makes the partitions that appends will soon write to. The two statements are two transactions, so that no append waits while a table is made. */
+export const makeRoom = async (pool: pg.Pool): Promise<void> => {
+  const { rows } = await pool.query<{ partitioned_to: bigint }>(MAKE_ROOM)
+  if (rows[0]) await pool.query(ROOM_MADE, [rows[0].partitioned_to])
 }
 
 /** Deletes answers of expiring commands that are older than their retention, and messages that the relay has passed: in small statements, and not without end. */
@@ -39,7 +50,7 @@ const repeated = async (pool: pg.Pool, text: string, values: unknown[]): Promise
   return total
 }
 
-/** Sweeps again and again until it is stopped. A sweep that fails is told and tried again at its time. */
+/** Makes room and sweeps, again and again until it is stopped. What fails is told and tried again at its time. */
 export const sweepRegularly = (
   pool: pg.Pool,
   clock: Clock,
@@ -53,6 +64,7 @@ export const sweepRegularly = (
       } catch {
         return
       }
+      await makeRoom(pool).catch(options.onError)
       await sweep(pool, clock, options.retention_ms).catch(options.onError)
     }
   }

@@ -3,6 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm'
 import { appendCommand } from './sql/append-command.js'
 import { appendCommands } from './sql/append-commands.js'
 import { loadStreams } from './sql/load-streams.js'
+import { partitionEvents } from './sql/partitions.js'
 import { tables } from './sql/tables.js'
 
 class CreateEventStore1790000000000 implements MigrationInterface {
@@ -38,8 +39,20 @@ class LoneCommandsAndRuns1790000000020 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
+/** Events in partitions; closed streams are archived out of them. */
+class PartitionEvents1790000000030 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [...partitionEvents, appendCommand, appendCommands, loadStreams]) await runner.query(statement)
+  }
+
+  down(): Promise<void> {
+    return Promise.reject(new Error('what was archived since cannot be put back into one table: restore a backup'))
+  }
+}
+
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
   LoneCommandsAndRuns1790000000020,
+  PartitionEvents1790000000030,
 ]

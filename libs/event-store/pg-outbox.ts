@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { mergeEntries, parseContext, type StoredMessage } from './publish.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
+import { KEPT_AT } from './sql/partitions.js'
 import type { Publisher } from './store.js'
 import type { StreamTypes } from './stream.js'
 
@@ -19,10 +20,13 @@ interface MessageRow extends pg.QueryResultRow {
   readonly context: Buffer
 }
 
-/** Events and messages in one statement, so in one snapshot: in two, a commit between them could be passed over. */
+/**
+ * Events and messages in one statement, so in one snapshot: in two, a commit between them could be passed over. An event that was moved keeps its
+ * position: where the relay has passed it, it is not seen again.
+ */
 export const AFTER = `
 SELECT ${EVENT_COLUMNS}, NULL AS topic, NULL AS key, NULL AS message_id, NULL::bytea AS context, -1 AS ordinal
-FROM (SELECT * FROM events WHERE position > $1 ORDER BY position LIMIT $2) e
+FROM (SELECT * FROM events WHERE position > $1 AND ${KEPT_AT} > $1 ORDER BY position LIMIT $2) e
 UNION ALL
 SELECT position, NULL, NULL, type, schema_version, payload, NULL, NULL, recorded_at, topic, key, message_id, context, ordinal
 FROM outbox

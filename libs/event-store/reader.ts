@@ -1,26 +1,36 @@
 import type { Clock } from '#kernel'
 import type pg from 'pg'
+import { archivesAfter, eventsWith, restoreStreams } from './archives.js'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { knownShapeOf } from './loader.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
+import { KEPT_AT } from './sql/partitions.js'
 import type { Events, ReadAll, ReadStream, RecordedEvent, StreamRef, StreamState } from './store.js'
 import { registeredRef, streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
 
 const PAGE = 1_000
 
+/** One row at least where there is such a stream: it says whether it is archived. Partitions older than the stream are passed over. */
 export const STREAM_PAGE = `
-SELECT ${EVENT_COLUMNS} FROM events WHERE stream_id = $1 AND version BETWEEN $2 AND $4 AND recorded_at <= $5 ORDER BY version LIMIT $3`
-export const ALL_PAGE = `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
-export const CATEGORY_PAGE = `
-SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')} FROM events e JOIN streams s ON s.stream_id = e.stream_id
-WHERE e.position > $1 AND e.recorded_at <= $3 AND s.category = $4 ORDER BY e.position LIMIT $2`
+SELECT s.archive, e.* FROM streams s LEFT JOIN LATERAL (
+  SELECT ${EVENT_COLUMNS} FROM events x
+  WHERE x.stream_id = $1 AND x.version BETWEEN $2 AND $4 AND x.recorded_at <= $5 AND ${KEPT_AT} >= s.since
+  ORDER BY x.version LIMIT $3
+) e ON true
+WHERE s.stream_id = $1 ORDER BY e.version`
+export const allPage = (archives: readonly string[]): string => `
+SELECT ${EVENT_COLUMNS} FROM ${eventsWith(archives)} e
+WHERE position > $1 AND kept_at > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
+export const categoryPage = (archives: readonly string[]): string => `
+SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')} FROM ${eventsWith(archives)} e JOIN streams s ON s.stream_id = e.stream_id
+WHERE e.position > $1 AND e.kept_at > $1 AND e.recorded_at <= $3 AND s.category = $4 ORDER BY e.position LIMIT $2`
 
 /** How long a follower waits at the end before it looks again. */
 const FOLLOW_EVERY_MS = 200
 
-/** Pages as they are asked for: a slow reader holds one page and no transaction. */
+/** Pages as they are asked for: a slow reader holds one page and no transaction. An archived stream is brought back. */
 export const readStream = async function* (
   pool: pg.Pool,
   stream: string,
@@ -29,7 +39,16 @@ export const readStream = async function* (
   let next = from
   for (let left = limit; left > 0;) {
     const size = Math.min(PAGE, left)
-    const { rows } = await pool.query<EventRow>({ name: 'read_stream', text: STREAM_PAGE, values: [stream, next, size, to, until] })
+    const found = await pool.query<EventRow & { archive: string | null }>({
+      name: 'read_stream',
+      text: STREAM_PAGE,
+      values: [stream, next, size, to, until],
+    })
+    if (found.rows[0]?.archive) {
+      await restoreStreams(pool, [stream])
+      continue
+    }
+    const rows = found.rows.filter(({ position }) => position !== null)
     yield* rows
     const last = rows.at(-1)
     if (!last || rows.length < size) return
@@ -45,20 +64,32 @@ const readAll = async function* (
   { after = 0n, until = Number.MAX_SAFE_INTEGER, category, limit = Infinity, follow }: ReadAll = {},
 ): AsyncGenerator<RecordedEvent> {
   let position = after
+  let archives = await archivesAfter(pool, position)
   for (let left = limit; left > 0;) {
     const size = Math.min(PAGE, left)
     const { rows } = await pool.query<EventRow>(
       category === undefined
-        ? { name: 'read_all', text: ALL_PAGE, values: [position, size, until] }
-        : { name: 'read_category', text: CATEGORY_PAGE, values: [position, size, until, category] },
+        ? { ...named('read_all', archives), text: allPage(archives), values: [position, size, until] }
+        : { ...named('read_category', archives), text: categoryPage(archives), values: [position, size, until, category] },
     )
-    for (const row of rows) yield toRecorded(types, row)
-    position = rows.at(-1)?.position ?? position
-    left -= rows.length
+    // An archive is listed before it is detached: a page that may have missed one is told so by the list as it is after the page.
+    const known = archives
+    archives = await archivesAfter(pool, position)
+    if (archives.some((name) => !known.includes(name))) continue
+    for (const row of rows) {
+      // Twice in the page while its partition is on the way to being an archive.
+      if (row.position <= position) continue
+      position = row.position
+      yield toRecorded(types, row)
+      left--
+    }
     if (rows.length === size) continue
     if (!follow || !(await waited(clock, follow))) return
   }
 }
+
+/** Another text for each set of archives is not worth being kept prepared. */
+const named = (name: string, archives: readonly string[]) => (archives.length === 0 ? { name } : {})
 
 /** False when it was aborted. */
 const waited = (clock: Pick<Clock, 'sleep'>, signal: AbortSignal): Promise<boolean> =>

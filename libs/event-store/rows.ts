@@ -53,6 +53,8 @@ export interface FoldedStream {
   /** Version of the snapshot it began with, 0 where it began with none. */
   readonly snapshotVersion: number
   readonly foldedEvents: number
+  /** It is to be brought back first; nothing else is said of it. */
+  readonly archived?: true
 }
 
 /**
@@ -63,6 +65,7 @@ export const foldRows = (ref: StreamRef, have: StreamEntry | undefined, rows: re
   const empty = emptyEntry(ref.type as AnyStreamType)
   const head = rows.find(({ r_kind }) => r_kind === 3)
   if (!head) return { entry: empty, complete: true, snapshotVersion: 0, foldedEvents: 0 }
+  if (head.r_type === 'archived') return { entry: empty, complete: false, snapshotVersion: 0, foldedEvents: 0, archived: true }
   const isPrefix = head.r_type === 'prefix'
   if (have && have.version > 0 && !isPrefix)
     return { entry: empty, complete: Number(head.r_version) === 0, snapshotVersion: 0, foldedEvents: 0 }

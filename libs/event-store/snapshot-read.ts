@@ -1,5 +1,6 @@
 import { copyOut, type CopiedRow } from '#postgres'
 import pg from 'pg'
+import { detachedArchives, eventsWith, type ArchiveHere } from './archives.js'
 import { EVENT_COLUMNS, type EventRow } from './recorded.js'
 
 /** Rows of one trip. */
@@ -11,18 +12,26 @@ export interface StreamRow {
   readonly version: bigint
   readonly head: Buffer
   readonly recorded_at: bigint
+  /** Where all its events are, if not in `events`. */
+  readonly archive: string | null
 }
 
-export const EVENTS = `SELECT ${EVENT_COLUMNS} FROM events WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
-const STREAMS = `SELECT stream_id, category, version, head, recorded_at FROM streams WHERE stream_id > $1 ORDER BY stream_id LIMIT ${PAGE}`
+export const eventsByStream = (archives: readonly string[]): string =>
+  `SELECT ${EVENT_COLUMNS} FROM ${eventsWith(archives)} e WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
+const STREAMS = `SELECT stream_id, category, version, head, recorded_at, archive FROM streams WHERE stream_id > $1 ORDER BY stream_id LIMIT ${PAGE}`
 
-/** Everything that `work` reads is of one moment, however long it takes. */
-export const inSnapshot = async <T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+/** Everything that `work` reads is of one moment, however long it takes. What was an archive then, and what was not, stays so; a partition that is to become one waits. */
+export const inSnapshot = async <T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient, archives: readonly ArchiveHere[]) => Promise<T>,
+): Promise<T> => {
   const client = await pool.connect()
   let broken: Error | undefined
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-    return await work(client)
+    // Before there is a snapshot.
+    await client.query('LOCK TABLE events IN ACCESS SHARE MODE')
+    return await work(client, await detachedArchives(client))
   } finally {
     await client.query('ROLLBACK').catch((failure: Error) => (broken = failure))
     client.release(broken)
@@ -41,11 +50,15 @@ export const streamRows = async function* (db: pg.Pool | pg.PoolClient, after = 
 }
 
 /** Every event of every stream, in the order of streams and versions, a page at a time; the next is fetched while one is worked on. */
-export const eventPagesByStream = async function* (client: pg.PoolClient): AsyncGenerator<readonly EventRow[]> {
+export const eventPagesByStream = async function* (
+  client: pg.PoolClient,
+  archives: readonly string[],
+): AsyncGenerator<readonly EventRow[]> {
+  const text = eventsByStream(archives)
   const page = (stream: string, version: bigint) =>
     copyOut(
       client,
-      EVENTS.replaceAll(/\$[12]/g, (parameter) => (parameter === '$1' ? pg.escapeLiteral(stream) : version.toString())),
+      text.replaceAll(/\$[12]/g, (parameter) => (parameter === '$1' ? pg.escapeLiteral(stream) : version.toString())),
       toEventRow,
     )
   let coming = page('', 0n)

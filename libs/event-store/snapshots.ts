@@ -2,13 +2,15 @@ import type pg from 'pg'
 import type { JsonObject } from '#kernel'
 import type { StreamEntry } from './decide.js'
 import { knownShapeOf } from './loader.js'
+import { KEPT_AT } from './sql/partitions.js'
 import type { StreamRef } from './store.js'
 
 const MOST_WAITING = 1_000
 
-const SAVE = `
+export const SAVE = `
 INSERT INTO snapshots (stream_id, shape, version, hash, recorded_at, state)
-SELECT $1, $2, $3, $4, $5, $6 FROM events WHERE stream_id = $1 AND version = $3 AND hash = $4
+SELECT $1, $2, $3, $4, $5, $6 FROM events
+WHERE stream_id = $1 AND version = $3 AND hash = $4 AND ${KEPT_AT} >= (SELECT since FROM streams WHERE stream_id = $1)
 ON CONFLICT (stream_id, shape) DO UPDATE
 SET version = excluded.version, hash = excluded.hash, recorded_at = excluded.recorded_at, state = excluded.state
 WHERE snapshots.version < excluded.version`

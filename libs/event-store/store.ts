@@ -18,6 +18,11 @@ export interface StreamType<State = unknown, Event extends DomainEvent = DomainE
   readonly snapshotEvery: number
   /** Raise it when `evolve` changes in a way that its own source does not show (a function it calls): older snapshots are then ignored. */
   readonly revision?: number
+  /**
+   * Whether the aggregate's life is over in this state: nothing is expected to happen to it any more. Such a stream is archived once it has been
+   * idle for long enough, and comes back when it is asked for. Without it streams of this type are never archived.
+   */
+  closed?(state: State): boolean
   /** State to JSON and back: needed where the state holds bigint, Map or Set; without it the state must be plain JSON. */
   readonly snapshot?: { write(state: State): JsonObject; read(json: JsonObject): State }
 }

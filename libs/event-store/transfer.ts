@@ -1,5 +1,6 @@
 import { asPg, pgTransactions } from '#postgres'
 import type pg from 'pg'
+import { ArchiveMissing, eventsWith } from './archives.js'
 import { byteaArray, int4Array, int8Array, textArray } from './binary-array.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { EVENT_COLUMNS, type EventRow } from './recorded.js'
@@ -7,9 +8,9 @@ import { inSnapshot } from './snapshot-read.js'
 
 const PAGE = 2_000
 
-const AFTER = `
-SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')}, s.category FROM events e JOIN streams s ON s.stream_id = e.stream_id
-WHERE e.position > $1 ORDER BY e.position LIMIT ${PAGE}`
+const after = (archives: readonly string[]): string => `
+SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')}, s.category FROM ${eventsWith(archives)} e JOIN streams s ON s.stream_id = e.stream_id
+WHERE e.position > $1 AND e.kept_at > $1 ORDER BY e.position LIMIT ${PAGE}`
 
 /** An event on a line: payload and metadata as the text whose bytes were hashed. */
 interface Line {
@@ -25,17 +26,23 @@ interface Line {
   readonly hash: string
 }
 
-/** Every event of the store as it is at one moment, in commit order, as lines of JSON. Personal data in it stays sealed. Answers how many. */
+/**
+ * Every event of the store as it is at one moment, archives among it, in commit order, as lines of JSON. Personal data in it stays sealed. Answers how
+ * many. Throws `ArchiveMissing`.
+ */
 export const exportEvents = (pool: pg.Pool, write: (line: string) => Promise<void>): Promise<number> =>
-  inSnapshot(pool, async (client) => {
+  inSnapshot(pool, async (client, archives) => {
+    const gone = archives.find(({ here }) => !here)
+    if (gone) throw new ArchiveMissing(gone.name)
+    const text = after(archives.map(({ name }) => name))
     let events = 0
-    for (let after = 0n; ;) {
-      const { rows } = await client.query<EventRow & { category: string }>({ name: 'export_events', text: AFTER, values: [after] })
+    for (let position = 0n; ;) {
+      const { rows } = await client.query<EventRow & { category: string }>({ text, values: [position] })
       for (const row of rows) await write(JSON.stringify(lineOf(row)))
       events += rows.length
       const last = rows.at(-1)
       if (!last || rows.length < PAGE) return events
-      after = last.position
+      position = last.position
     }
   })
 
@@ -68,6 +75,7 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>): Promi
     const heads = new Map<string, Head>()
     let [events, position] = [0, 0n]
     let page: Line[] = []
+    let partitionedTo = 0n
     const flush = async () => {
       if (page.length > 0) await tx.query({ name: 'import_events', text: INSERT_EVENTS, values: columnsOf(page) })
       page = []
@@ -76,6 +84,10 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>): Promi
       if (text === '') continue
       const line = checked(text, events + 1, position, heads)
       position = BigInt(line.position)
+      if (position >= partitionedTo) {
+        const made = await tx.query<{ to: bigint }>({ text: 'SELECT add_partitions($1, $1) AS to', values: [position] })
+        partitionedTo = made.rows[0]?.to ?? 0n
+      }
       events++
       page.push(line)
       if (page.length === PAGE) await flush()
@@ -89,9 +101,13 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>): Promi
         int8Array([...heads.values()].map(({ version }) => version)),
         byteaArray([...heads.values()].map(({ hash }) => hash)),
         int8Array([...heads.values()].map(({ time }) => time)),
+        int8Array([...heads.values()].map(({ since }) => since)),
       ],
     })
-    await tx.query('UPDATE store SET position = greatest(position, $1)', [position])
+    await tx.query('UPDATE store SET position = greatest(position, $1), partitioned_to = greatest(partitioned_to, $2)', [
+      position,
+      partitionedTo,
+    ])
     await tx.query('UPDATE relay SET position = greatest(position, $1)', [position])
     return events
   })
@@ -101,6 +117,8 @@ interface Head {
   readonly version: number
   readonly hash: Buffer
   readonly time: number
+  /** Position of its first event. */
+  readonly since: number
 }
 
 const INSERT_EVENTS = `
@@ -108,8 +126,8 @@ INSERT INTO events (${EVENT_COLUMNS})
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[])`
 
 const INSERT_STREAMS = `
-INSERT INTO streams (stream_id, category, version, head, recorded_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[])`
+INSERT INTO streams (stream_id, category, version, head, recorded_at, since)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[])`
 
 const columnsOf = (page: readonly Line[]) => [
   int8Array(page.map(({ position }) => Number(position))),
@@ -135,7 +153,7 @@ const checked = (text: string, number: number, position: bigint, heads: Map<stri
     throw new ImportRefused(`line ${number}: ${stream} does not go on at version ${version} as its hashes say`)
   if (BigInt(line.position) <= position) throw new ImportRefused(`line ${number} is not in the order of positions`)
   if (before && before.category !== category) throw new ImportRefused(`line ${number}: ${stream} has two categories`)
-  heads.set(stream, { category, version, hash, time })
+  heads.set(stream, { category, version, hash, time, since: before?.since ?? Number(line.position) })
   return line
 }
 

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { eventsWith } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { eventPagesByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
@@ -26,6 +27,8 @@ export interface Fault {
 export interface Verified {
   readonly streams: number
   readonly events: number
+  /** Of the streams, those whose archive is not in this database: of them nothing is said. */
+  readonly elsewhere: number
   /** One for each faulty stream, the first `MOST_FAULTS` of them. */
   readonly faults: readonly Fault[]
 }
@@ -33,32 +36,42 @@ export interface Verified {
 export const MOST_FAULTS = 1_000
 const HEADS_PER_TRIP = 2_000
 
-export const OTHER_THAN_KNOWN = `
+export const otherThanKnown = (archives: readonly string[]): string => `
 SELECT u.stream, u.version FROM unnest($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS u (stream, version, head, i)
-LEFT JOIN events e ON e.stream_id = u.stream AND e.version = u.version
-WHERE e.hash IS DISTINCT FROM u.head ORDER BY u.i`
+LEFT JOIN streams s ON s.stream_id = u.stream
+LEFT JOIN LATERAL (
+  SELECT hash FROM ${eventsWith(archives)} x WHERE x.stream_id = u.stream AND x.version = u.version AND x.kept_at >= s.since
+) e ON true
+WHERE e.hash IS DISTINCT FROM u.head AND NOT coalesce(s.archive = ANY ($4::text[]), false) ORDER BY u.i`
 
 /**
- * Recomputes every chain of the store as it is at one moment, and holds it against the heads that a checkpoint knows, where they are given. It
+ * Recomputes every chain of the store as it is at one moment, those of its archives among them, and holds it against the heads that a checkpoint knows, where they are given. It
  * reads in pages: a store of any size takes the same memory.
  */
 export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Iterable<StreamHead>): Promise<Verified> =>
-  inSnapshot(pool, async (client) => {
+  inSnapshot(pool, async (client, archives) => {
+    const present = archives.filter(({ here }) => here).map(({ name }) => name)
+    const absent = archives.filter(({ here }) => !here).map(({ name }) => name)
     const faults = new Map<string, Fault>()
     const tell = (stream: string, fault: Fault['fault'], version: number) => {
       if (faults.size < MOST_FAULTS && !faults.has(stream)) faults.set(stream, { stream, fault, version })
     }
     let streams = 0
     let events = 0
-    for await (const chain of chains(client)) {
+    let elsewhere = 0
+    for await (const chain of chains(client, present)) {
       streams++
+      if (chain.events === 0 && chain.row?.archive && absent.includes(chain.row.archive)) {
+        elsewhere++
+        continue
+      }
       events += chain.events
       if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
       else if (!chain.row || Number(chain.row.version) !== chain.events || !chain.hash.equals(chain.row.head))
         tell(chain.stream, 'other-head', chain.events)
     }
-    if (known) for await (const { stream, version } of otherThan(client, known)) tell(stream, 'rewritten', version)
-    return { streams, events, faults: [...faults.values()] }
+    if (known) for await (const { stream, version } of otherThan(client, known, present, absent)) tell(stream, 'rewritten', version)
+    return { streams, events, elsewhere, faults: [...faults.values()] }
   })
 
 interface Chain {
@@ -70,12 +83,12 @@ interface Chain {
 }
 
 /** Every stream that has events or a row, with what its events come to. */
-const chains = async function* (client: pg.PoolClient): AsyncGenerator<Chain> {
+const chains = async function* (client: pg.PoolClient, archives: readonly string[]): AsyncGenerator<Chain> {
   const rows = streamRows(client)
   let row = await rows.next()
   let chain: Chain | undefined
   const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: NO_HASH })
-  for await (const page of eventPagesByStream(client))
+  for await (const page of eventPagesByStream(client, archives))
     for (const event of page) {
       if (chain?.stream !== event.stream_id) {
         if (chain) yield chain
@@ -97,15 +110,22 @@ const chains = async function* (client: pg.PoolClient): AsyncGenerator<Chain> {
 }
 
 /** Those of the heads that no event of the store has. */
-const otherThan = async function* (client: pg.PoolClient, known: AsyncIterable<StreamHead> | Iterable<StreamHead>) {
+const otherThan = async function* (
+  client: pg.PoolClient,
+  known: AsyncIterable<StreamHead> | Iterable<StreamHead>,
+  present: readonly string[],
+  absent: readonly string[],
+) {
+  const text = otherThanKnown(present)
   let page: StreamHead[] = []
   const look = async () => {
     const values = [
       textArray(page.map(({ stream }) => stream)),
       int8Array(page.map(({ version }) => version)),
       byteaArray(page.map(({ head }) => Buffer.from(head))),
+      textArray(absent),
     ]
-    const { rows } = await client.query<{ stream: string; version: bigint }>({ name: 'other_than_known', text: OTHER_THAN_KNOWN, values })
+    const { rows } = await client.query<{ stream: string; version: bigint }>({ text, values })
     page = []
     return rows.map(({ stream, version }) => ({ stream, version: Number(version) }))
   }

@@ -9,7 +9,7 @@
  * A command without an answer keeps none: its `decide` threw, and the question is only whether it did so on the newest state, or it is `unkept`.
  *
  * Rows answered: 1 answered before (ordinal; fingerprint in r_type, answer in r_bytes), 2 refused (ordinal), 3 a changed stream (index, version,
- * head, time; r_type 'prefix' when what was decided on is a prefix of its history), 4 an event of its tail. None: all is written.
+ * head, time; r_type 'prefix' when what was decided on is a prefix of its history, 'archived' when it must first be brought back), 4 an event of its tail. None: all is written.
  *
  * The settings: the generic plans serve any batch (planning anew costs more than running), and batches look rows up by key however small a
  * table's statistics say it is.
@@ -38,6 +38,7 @@ DECLARE
   accepted boolean[];
   all_accepted boolean;
   base bigint;
+  room bigint;
   guard integer := 1;
   guards integer := cardinality(guard_commands);
   first_guard integer;
@@ -64,13 +65,14 @@ BEGIN
   all_accepted := NOT EXISTS (
     SELECT FROM unnest(stream_ids, base_versions, base_heads) AS u (stream_id, version, head)
     LEFT JOIN streams s ON s.stream_id = u.stream_id
-    WHERE s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head
+    WHERE s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head OR s.archive IS NOT NULL
     UNION ALL
     SELECT FROM unnest(command_ids) AS u (command_id) JOIN commands c ON c.command_id = u.command_id
   );
 
   IF NOT all_accepted THEN
-    SELECT array_agg(s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head ORDER BY u.i) INTO is_changed
+    SELECT array_agg(s.version IS DISTINCT FROM nullif(u.version, 0) OR coalesce(s.head, '') <> u.head OR s.archive IS NOT NULL ORDER BY u.i)
+    INTO is_changed
     FROM unnest(stream_ids, base_versions, base_heads) WITH ORDINALITY AS u (stream_id, version, head, i)
     LEFT JOIN streams s ON s.stream_id = u.stream_id;
 
@@ -107,7 +109,9 @@ BEGIN
   END IF;
 
   IF slots > 0 AND (all_accepted OR true = ANY (accepted)) THEN
-    UPDATE store SET position = position + slots RETURNING position - slots INTO base;
+    UPDATE store SET position = position + slots RETURNING position - slots, partitioned_to INTO base, room;
+    -- Partitions are made ahead of time; where nobody did, the append does, and is late rather than refused.
+    IF base + slots >= room THEN UPDATE store SET partitioned_to = add_partitions(base + 1, base + slots); END IF;
 
     IF cardinality(event_slots) > 0 THEN
       INSERT INTO events (position, stream_id, version, type, schema_version, payload, metadata, hash, recorded_at)
@@ -121,8 +125,8 @@ BEGIN
       WHERE u.base_version > 0 AND u.version > u.base_version AND s.stream_id = u.stream_id;
 
       IF 0 = ANY (base_versions) THEN
-        INSERT INTO streams (stream_id, category, version, head, recorded_at)
-        SELECT u.stream_id, u.category, u.version, u.head, u.time
+        INSERT INTO streams (stream_id, category, version, head, recorded_at, since)
+        SELECT u.stream_id, u.category, u.version, u.head, u.time, base
         FROM unnest(stream_ids, categories, base_versions, next_versions, next_heads, next_times)
           AS u (stream_id, category, base_version, version, head, time)
         WHERE u.base_version = 0 AND u.version > 0;
@@ -155,8 +159,9 @@ BEGIN
 
   RETURN QUERY
   SELECT 3, u.i::integer, coalesce(s.version, 0),
-    CASE WHEN u.version = 0 OR EXISTS (
-      SELECT FROM events e WHERE e.stream_id = u.stream_id AND e.version = u.version AND e.hash = u.head
+    CASE WHEN s.archive IS NOT NULL THEN 'archived' WHEN u.version = 0 OR EXISTS (
+      SELECT FROM events e
+      WHERE e.stream_id = u.stream_id AND e.version = u.version AND e.hash = u.head AND coalesce(e.moved_to, e.position) >= s.since
     ) THEN 'prefix' END,
     NULL::bytea, coalesce(s.head, ''), coalesce(s.recorded_at, 0), NULL::integer
   FROM unnest(stream_ids, base_versions, base_heads) WITH ORDINALITY AS u (stream_id, version, head, i)
@@ -166,7 +171,9 @@ BEGIN
   RETURN QUERY
   SELECT 4, u.i::integer, e.version, e.type, e.payload, e.hash, e.recorded_at, e.schema_version
   FROM unnest(stream_ids, base_versions) WITH ORDINALITY AS u (stream_id, version, i)
+  JOIN streams s ON s.stream_id = u.stream_id AND s.archive IS NULL
   JOIN events e ON e.stream_id = u.stream_id AND e.version > u.version AND e.version <= u.version + 1000
+    AND coalesce(e.moved_to, e.position) >= s.since
   WHERE is_changed[u.i]
   ORDER BY u.i, e.version;
 END

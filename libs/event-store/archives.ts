@@ -1,0 +1,85 @@
+import type pg from 'pg'
+import type { Query } from './loader.js'
+import { EVENT_COLUMNS } from './recorded.js'
+import { KEPT_AT } from './sql/partitions.js'
+import { StoreUnavailable } from './store.js'
+
+/** Events were archived, and their archive was taken out of the database: put that table back, under its name. */
+export class ArchiveMissing extends StoreUnavailable {
+  constructor(readonly archive: string) {
+    super(`the archive ${archive} is not in this database`)
+  }
+}
+
+export interface ArchiveHere {
+  readonly name: string
+  /** False: the table was taken elsewhere. */
+  readonly here: boolean
+}
+
+const ARCHIVES = `
+SELECT name, to_regclass(quote_ident(name)) IS NOT NULL AS here FROM partitions WHERE archived_at IS NOT NULL AND upto > $1 ORDER BY since`
+
+/** The archives that may hold what comes after a position, those that are still attached among them. */
+export const archivesAfter = async (db: Query, position: bigint): Promise<readonly string[]> => {
+  const { rows } = await db.query<ArchiveHere>({ name: 'archives_after', text: ARCHIVES, values: [position] })
+  const gone = rows.find(({ here }) => !here)
+  if (gone) throw new ArchiveMissing(gone.name)
+  return rows.map(({ name }) => name)
+}
+
+const DETACHED = `
+SELECT p.name, to_regclass(quote_ident(p.name)) IS NOT NULL AS here FROM partitions p
+WHERE p.archived_at IS NOT NULL AND NOT EXISTS (
+  SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(quote_ident(p.name)) AND NOT i.inhdetachpending)
+ORDER BY p.since`
+
+/** The archives that are no part of `events` in this transaction, whose first statement locked that: what it says then stays so to its end. */
+export const detachedArchives = async (client: pg.PoolClient): Promise<readonly ArchiveHere[]> =>
+  (await client.query<ArchiveHere>(DETACHED)).rows
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** What to select from for the events of the store and of these archives, with `kept_at`: see `KEPT_AT`. */
+export const eventsWith = (archives: readonly string[]): string =>
+  `(${['events', ...archives.map(quoted)]
+    .map((table) => `SELECT ${EVENT_COLUMNS}, ${KEPT_AT} AS kept_at FROM ${table}`)
+    .join(' UNION ALL ')})`
+
+/** Brings archived streams back, in an order that all keep, so that two who bring back the same wait for each other and not both. Throws `ArchiveMissing`. */
+export const restoreStreams = async (db: Query, streams: readonly string[]): Promise<void> => {
+  for (const stream of [...streams].sort()) {
+    const { rows } = await db.query<{ missing: string | null }>({
+      name: 'restore_stream',
+      text: 'SELECT restore_stream($1) AS missing',
+      values: [stream],
+    })
+    const missing = rows[0]?.missing
+    if (missing) throw new ArchiveMissing(missing)
+  }
+}
+
+export interface ListedPartition {
+  readonly name: string
+  /** What it keeps: positions from `since` to before `upto`, and what was moved there. */
+  readonly since: bigint
+  readonly upto: bigint
+  /** Milliseconds since the epoch. */
+  readonly archivedAt?: number
+  /** With its indexes. Absent: it is not in this database. */
+  readonly size_bytes?: number
+}
+
+/** The partitions of the store and its archives, the oldest first. */
+export const listPartitions = async (pool: pg.Pool): Promise<readonly ListedPartition[]> => {
+  const { rows } = await pool.query<{ name: string; since: bigint; upto: bigint; archived_at: bigint | null; size: bigint | null }>(
+    'SELECT name, since, upto, archived_at, pg_total_relation_size(to_regclass(quote_ident(name))) AS size FROM partitions ORDER BY since',
+  )
+  return rows.map(({ name, since, upto, archived_at, size }) => ({
+    name,
+    since,
+    upto,
+    ...(archived_at === null ? {} : { archivedAt: Number(archived_at) }),
+    ...(size === null ? {} : { size_bytes: Number(size) }),
+  }))
+}

@@ -1,0 +1,88 @@
+/** Where an event is kept: where it was written, or, once it was moved, where it was moved to. What partitions are bounded by. */
+export const KEPT_AT = 'coalesce(moved_to, position)'
+
+const COLUMNS = 'position, stream_id, version, type, schema_version, payload, metadata, hash, recorded_at'
+
+/**
+ * Makes the partitions that positions from \`first\` to \`last\` are kept in, where they are not there yet; answers where the last one ends. It holds up
+ * neither reads nor appends: a table is attached, not made in place. What lies between the partitions before and \`first\` holds nothing.
+ */
+const addPartitions = `
+CREATE FUNCTION add_partitions(first bigint, last bigint) RETURNS bigint LANGUAGE plpgsql AS $function$
+DECLARE
+  lower bigint;
+  upper bigint;
+  partition text;
+BEGIN
+  -- One at a time. The next statement's snapshot is newer than what whoever came before has committed.
+  LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE;
+  SELECT max(p.upto) INTO upper FROM partitions p;
+  WHILE upper <= last LOOP
+    lower := greatest(upper, first);
+    SELECT lower + partition_size INTO upper FROM store;
+    partition := 'events_' || lower;
+    EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING ALL, PRIMARY KEY (position), UNIQUE (stream_id, version))', partition);
+    EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', partition, lower, upper);
+    INSERT INTO partitions (name, since, upto) VALUES (partition, lower, upper);
+  END LOOP;
+  RETURN upper;
+END
+$function$`
+
+/**
+ * Brings an archived stream back: its events go from its archive to the partition of today, at the positions that they always had, in one transaction
+ * that appends do not wait for. A stream that is not archived stays as it is. Answers the name of the archive where that is not in this database.
+ */
+const restoreStream = `
+CREATE FUNCTION restore_stream(restored text) RETURNS text LANGUAGE plpgsql AS $function$
+DECLARE
+  home text;
+  here bigint;
+BEGIN
+  -- Whoever archives takes it alone for a moment once a partition is no longer today's, so that nothing comes into that one afterwards.
+  PERFORM pg_advisory_xact_lock_shared(724211003, 'store'::regclass::oid::bigint::bit(32)::integer);
+  SELECT s.archive INTO home FROM streams s WHERE s.stream_id = restored FOR UPDATE;
+  IF home IS NULL THEN RETURN NULL; END IF;
+  IF to_regclass(quote_ident(home)) IS NULL THEN RETURN home; END IF;
+  SELECT s.position INTO here FROM store s;
+  EXECUTE format('WITH gone AS (DELETE FROM %I WHERE stream_id = $1 RETURNING *)
+    INSERT INTO events (${COLUMNS}, moved_to) SELECT ${COLUMNS}, $2 FROM gone', home) USING restored, here;
+  UPDATE streams SET archive = NULL, since = here WHERE stream_id = restored;
+  RETURN NULL;
+END
+$function$`
+
+/**
+ * From one table to partitions. What is there becomes the first partition as it is: no row is rewritten, though attaching it reads it once.
+ * Unique keys are each partition's own, since one over all would have to hold the partition key; over all, the store's lock and the stream's row see to it.
+ */
+export const partitionEvents = [
+  // From `partitioned_to` on there are no partitions yet.
+  `ALTER TABLE store ADD COLUMN partitioned_to bigint NOT NULL DEFAULT 0, ADD COLUMN partition_size bigint NOT NULL DEFAULT 5000000 CHECK (partition_size > 0)`,
+  // Where the stream's events are kept: not before `since`, which spares a reader the older partitions; all in \`archive\` where that is said.
+  `ALTER TABLE streams ADD COLUMN since bigint NOT NULL DEFAULT 0, ADD COLUMN archive text COLLATE "C"`,
+  'DROP VIEW readable_events',
+  'ALTER TABLE events RENAME TO events_0',
+  'ALTER TABLE events_0 RENAME CONSTRAINT events_pkey TO events_0_pkey',
+  'ALTER TABLE events_0 RENAME CONSTRAINT events_stream_id_version_key TO events_0_stream_id_version_key',
+  'ALTER TABLE events_0 ADD COLUMN moved_to bigint',
+  `CREATE TABLE events (LIKE events_0 INCLUDING DEFAULTS INCLUDING STORAGE) PARTITION BY RANGE ((${KEPT_AT}))`,
+  // Those of `events`, and with a time the archives: detached, whole, and in this database only as long as somebody keeps them there.
+  `CREATE TABLE partitions (
+    name text COLLATE "C" PRIMARY KEY,
+    since bigint NOT NULL,
+    upto bigint NOT NULL,
+    archived_at bigint
+  )`,
+  `DO $$ DECLARE upto bigint; BEGIN
+    UPDATE store SET partitioned_to = position + partition_size RETURNING partitioned_to INTO upto;
+    EXECUTE format('ALTER TABLE events ATTACH PARTITION events_0 FOR VALUES FROM (0) TO (%s)', upto);
+    INSERT INTO partitions (name, since, upto) VALUES ('events_0', 0, upto);
+  END $$`,
+  `CREATE VIEW readable_events AS
+    SELECT position, stream_id, version, type, schema_version, convert_from(payload, 'UTF8')::jsonb AS data,
+      convert_from(metadata, 'UTF8')::jsonb AS metadata, encode(hash, 'hex') AS hash, to_timestamp(recorded_at / 1000.0) AS recorded_at
+    FROM events`,
+  addPartitions,
+  restoreStream,
+]
