@@ -165,6 +165,24 @@ describe('an event store that archives', () => {
     )
   })
 
+  it('brings streams back in transactions of two processes at once, none of which waits for another that waits for it', async () => {
+    await fill(store, 'both')
+    for (const at of [0, 2, 4, 6]) await store.load(closing(`both-${at}`))
+    await place.archiveAll()
+    // One finds them archived at its first append, the other before it.
+    const other = await place.open()
+    const adding = (opened: EventStore, name: string) =>
+      pgTransactions(place.pool).run((tx) =>
+        opened.executeAll(
+          [0, 2, 4, 6].map((at) => change(`both-${name}-${at}`, `both-${at}`, 1)),
+          tx,
+        ),
+      )
+    const answers = await Promise.all([...'abcdef'].map((name, at) => adding(at % 2 === 0 ? store : other, name)))
+    expect(answers.flat()).toHaveLength(24)
+    for (const at of [0, 2, 4, 6]) expect((await other.load(closing(`both-${at}`))).state.total).toBe(106)
+  })
+
   it('answers a repeated command of an archived stream as at first, and archives again what came back', async () => {
     await fill(store, 'again')
     await place.archiveAll()

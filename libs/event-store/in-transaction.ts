@@ -104,6 +104,7 @@ const loadMissing = async (
   const loaded = await loadStreams(
     db,
     [...missing].map(([stream, ref]) => ({ stream, ref })),
+    true,
   )
   for (const [stream, { entry }] of loaded) known.set(stream, entry)
 }

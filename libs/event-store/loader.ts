@@ -36,7 +36,11 @@ export const knownShapeOf = (ref: StreamRef): string => {
 }
 
 /** Loads all in one trip; streams longer than a page take one more for each page, archived ones are brought back first. */
-export const loadStreams = async (db: Query, wanted: readonly WantedStream[]): Promise<ReadonlyMap<string, LoadedStream>> => {
+export const loadStreams = async (
+  db: Query,
+  wanted: readonly WantedStream[],
+  inTransaction = false,
+): Promise<ReadonlyMap<string, LoadedStream>> => {
   const loaded = new Map<string, LoadedStream>()
   let rest = wanted
   while (rest.length > 0) {
@@ -66,6 +70,7 @@ export const loadStreams = async (db: Query, wanted: readonly WantedStream[]): P
     await restoreStreams(
       db,
       archived.map(({ stream }) => stream),
+      inTransaction,
     )
     rest = [...more, ...archived]
   }

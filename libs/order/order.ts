@@ -113,6 +113,8 @@ export const orderStream = {
   category: 'order',
   initialState: order.initialState,
   evolve: order.evolve,
+  // Most of the delivered are never returned; a return brings its order back.
+  closed: (state: Order) => state?.status === 'DELIVERED' || state?.status === 'CANCELLED' || state?.status === 'RETURNED',
   snapshotEvery: 0,
 }
 

@@ -262,6 +262,8 @@ export const sagaStream: StreamType<SagaState, SagaEvent> & { readonly events: E
   category: 'saga',
   initialState: NEW_SAGA,
   evolve,
+  // What comes late brings it back, and is refunded or noted as ever.
+  closed: (state) => hasEnded(state),
   events: sagaEvents,
   snapshotEvery: 100,
 }

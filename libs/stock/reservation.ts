@@ -36,6 +36,7 @@ export const reservationStream = {
   category: 'reservation',
   initialState: { status: 'none' } as Reservation,
   evolve,
+  closed: ({ status }: Reservation) => status === 'released' || status === 'shipped',
   snapshotEvery: 0,
 }
 

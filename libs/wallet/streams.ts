@@ -1,11 +1,12 @@
 import { ownerDecider } from './owner.js'
-import { evolve, noWallet, readWallet, writeWallet } from './state.js'
+import { evolve, noWallet, readWallet, writeWallet, type WalletState } from './state.js'
 
 /** How a wallet's events are kept and folded: the shape that an event store's stream type has. */
 export const walletStream = {
   category: 'wallet',
   initialState: noWallet,
   evolve,
+  closed: ({ status }: WalletState) => status === 'CLOSED',
   /** A snapshot is a few kilobytes; folding 500 events is well under a millisecond. */
   snapshotEvery: 500,
   // Raise it with any change of what `evolve` or the functions under it do.

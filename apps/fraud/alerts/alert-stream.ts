@@ -7,6 +7,7 @@ export const alertType: StreamType<AlertState, AlertEvent> & { readonly events: 
   category: 'alert',
   initialState: alert.initialState,
   evolve: alert.evolve,
+  closed: ({ status }) => status === 'decided',
   events: alertEvents,
   snapshotEvery: 0,
 }

@@ -5,7 +5,8 @@ const COLUMNS = 'position, stream_id, version, type, schema_version, payload, me
 
 /**
  * Makes the partitions that positions from \`first\` to \`last\` are kept in, where they are not there yet; answers where the last one ends. It holds up
- * neither reads nor appends: a table is attached, not made in place. What lies between the partitions before and \`first\` holds nothing.
+ * neither reads nor appends: a table is attached, not made in place. What lies between the partitions before and \`first\` holds nothing. A transaction
+ * that has read \`events\` may not see a partition attached after that, which is one more reason to make them long before they are written to.
  */
 const addPartitions = `
 CREATE FUNCTION add_partitions(first bigint, last bigint) RETURNS bigint LANGUAGE plpgsql AS $function$
@@ -32,13 +33,15 @@ $function$`
 /**
  * Brings an archived stream back: its events go from its archive to the partition of today, at the positions that they always had, in one transaction
  * that appends do not wait for. A stream that is not archived stays as it is. Answers the name of the archive where that is not in this database.
+ * Where the caller's transaction goes on and will append, it takes the store's lock first, as any who has it may come to wait for this stream.
  */
 const restoreStream = `
-CREATE FUNCTION restore_stream(restored text) RETURNS text LANGUAGE plpgsql AS $function$
+CREATE FUNCTION restore_stream(restored text, in_transaction boolean) RETURNS text LANGUAGE plpgsql AS $function$
 DECLARE
   home text;
   here bigint;
 BEGIN
+  IF in_transaction THEN PERFORM pg_advisory_xact_lock(724211002, 'store'::regclass::oid::bigint::bit(32)::integer); END IF;
   -- Whoever archives takes it alone for a moment once a partition is no longer today's, so that nothing comes into that one afterwards.
   PERFORM pg_advisory_xact_lock_shared(724211003, 'store'::regclass::oid::bigint::bit(32)::integer);
   SELECT s.archive INTO home FROM streams s WHERE s.stream_id = restored FOR UPDATE;
