@@ -247,7 +247,7 @@ class PartitionArchive {
       if (this.options.signal?.aborted) return undefined
       const { rows } = await this.client.query<{ events: bigint; last: bigint | null }>(moving, [after, name, since, upto])
       moved += Number(rows[0]?.events ?? 0)
-      if (rows[0]?.last == null) return moved
+      if (typeof rows[0]?.last !== 'bigint') return moved
       after = rows[0].last
     }
   }
