@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Query } from './loader.js'
+import type { Query } from './rows.js'
 import { EVENT_COLUMNS } from './recorded.js'
 import { KEPT_AT } from './sql/partitions.js'
 import { StoreUnavailable } from './store.js'

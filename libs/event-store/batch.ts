@@ -1,8 +1,7 @@
 import type { QueryConfig } from 'pg'
 import { BigintArray, BooleanArray, ByteaArray, IntegerArray, TextArray } from './binary-array.js'
 import { decideOn, type CheckedCommand, type Decided, type StreamEntry } from './decide.js'
-import type { Query } from './loader.js'
-import { foldRows, groupByOrdinal, type StoreRow } from './rows.js'
+import { foldRows, groupByOrdinal, type Query, type StoreRow } from './rows.js'
 import type { StreamRef } from './store.js'
 
 /** A stream in a batch: as it was decided on first, and as the batch's commands leave it. */

@@ -1,7 +1,8 @@
 import { Conflict, isBrokenAssumption, type PgTransaction } from '#postgres'
 import { AppendBatch, type StreamUpdate, type Verdict } from './batch.js'
 import { emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
-import { loadStreams, type Query } from './loader.js'
+import { loadStreams } from './loader.js'
+import type { Query } from './rows.js'
 import { StoreUnavailable, type StreamRef } from './store.js'
 import type { AnyStreamType } from './stream.js'
 

@@ -2,17 +2,12 @@ import { restoreStreams } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import type { StreamEntry } from './decide.js'
 import { NO_HASH } from './hash-chain.js'
-import { foldRows, groupByOrdinal, type FoldedStream, type StoreRow } from './rows.js'
+import { foldRows, groupByOrdinal, type FoldedStream, type Query, type StoreRow } from './rows.js'
 import type { StreamRef } from './store.js'
 import { shapeOf } from './stream.js'
-import type pg from 'pg'
 
 /** Events of one stream in one trip. */
 const PAGE = 10_000
-
-export interface Query {
-  query<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<pg.QueryResult<Row>>
-}
 
 export interface WantedStream {
   readonly stream: string

@@ -1,8 +1,13 @@
-import type { QueryResultRow } from 'pg'
+import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import type { StreamRef } from './store.js'
 import { upcastData, type AnyStreamType } from './stream.js'
 import type { JsonObject } from '#kernel'
+
+/** A pool, a connection, or an open transaction. */
+export interface Query {
+  query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>>
+}
 
 /** What `append_commands` and `load_streams` answer with. */
 export interface StoreRow extends QueryResultRow {
