@@ -11,14 +11,6 @@ export interface HoldFound {
   readonly captured?: Paise
 }
 
-/** Clocks of processes may differ by this: an id made on one, an event recorded by another. */
-const CLOCKS_DIFFER_MS = 60_000
-const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/i
-
-/** A time before which nothing was recorded of a thing with this id, where the id tells: a UUIDv7 (RFC 9562) begins with its time. */
-export const startedAt = (id: string): number | undefined =>
-  UUID_V7.test(id) ? parseInt(id.slice(0, 8) + id.slice(9, 13), 16) - CLOCKS_DIFFER_MS : undefined
-
 /**
  * The first version recorded at `time_ms` or later; `version + 1` where there is none. Halves the stream: within one, times never go back. A
  * hundred thousand events take 17 reads of one.
@@ -40,7 +32,7 @@ export const firstRecordedSince = async (
   return low
 }
 
-/** What became of a hold. Reads until the hold's end, or the stream's. */
+/** What became of a hold, by the events that tell of it. */
 export const holdInHistory = async (events: AsyncIterable<RecordedEvent>, holdId: string): Promise<HoldFound | undefined> => {
   let hold: Hold | undefined
   for await (const recorded of events) {
@@ -56,7 +48,7 @@ export const holdInHistory = async (events: AsyncIterable<RecordedEvent>, holdId
   return hold && { hold, status: 'OPEN' }
 }
 
-/** What became of a load. Reads until the load's end, or the stream's. */
+/** What became of a load, by the events that tell of it. */
 export const loadInHistory = async (
   events: AsyncIterable<RecordedEvent>,
   walletId: string,

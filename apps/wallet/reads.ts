@@ -2,7 +2,8 @@ import type { Events, RecordedEvent, StreamState } from '#event-store'
 import { notFound } from '#platform'
 import { audit, evolve, findHold, noWallet, statementEntry, writeWallet, type StatementEntry, type WalletState } from '#wallet'
 import { isDeepStrictEqual } from 'node:util'
-import { firstRecordedSince, holdInHistory, loadInHistory, startedAt, type HoldFound } from './history.js'
+import { firstRecordedSince, holdInHistory, loadInHistory, type HoldFound } from './history.js'
+import { Mentions } from './mentions.js'
 import type { ShownLoad } from './view.js'
 import { ownerRef, walletEvent, walletRef, walletStreamName } from './streams.js'
 
@@ -17,7 +18,11 @@ export interface Verification {
 
 /** What can be read of wallets, straight from their events: never older than what this app has answered. */
 export class WalletReads {
-  constructor(private readonly events: Events) {}
+  readonly #mentions: Mentions
+
+  constructor(private readonly events: Events) {
+    this.#mentions = new Mentions(events)
+  }
 
   /** Rejects with a 404 problem where there is no such wallet. */
   async now(walletId: string): Promise<StreamState<WalletState>> {
@@ -48,20 +53,13 @@ export class WalletReads {
     const { state, version } = await this.now(walletId)
     const open = findHold(state.holds, holdId)
     if (open) return { hold: open, status: 'OPEN' }
-    return holdInHistory(await this.#since(walletId, version, holdId), holdId)
+    return holdInHistory(this.#mentions.of(walletId, version, holdId), holdId)
   }
 
-  /** A load, under way or ended; undefined where the wallet never had it. Its story is in the stream, from the time in its id on. */
+  /** A load, under way or ended; undefined where the wallet never had it. */
   async load(walletId: string, loadId: string): Promise<ShownLoad | undefined> {
     const { version } = await this.now(walletId)
-    return loadInHistory(await this.#since(walletId, version, loadId), walletId, loadId)
-  }
-
-  /** What was recorded from the time on that the id tells. */
-  async #since(walletId: string, version: number, id: string): Promise<AsyncIterable<RecordedEvent>> {
-    const since_ms = startedAt(id)
-    const from = since_ms === undefined ? 1 : await firstRecordedSince(this.events, walletStreamName(walletId), version, since_ms)
-    return this.recorded(walletId, from - 1)
+    return loadInHistory(this.#mentions.of(walletId, version, loadId), walletId, loadId)
   }
 
   /** The statement's line of one version; undefined where no money moved then. */
