@@ -37,7 +37,11 @@ export interface Standing extends TopicPartition {
   readonly parked: number
   /** It stands, because its place is not in the log. */
   readonly gap?: LogGapReason
+  /** Its member holds the topic's batches back, or probes with one: what their handler needs is away. */
+  readonly breaker?: HeldBack
 }
+
+export type HeldBack = 'open' | 'half-open'
 
 export interface GroupStanding extends Standing {
   readonly group: string

@@ -87,18 +87,21 @@ export class OpsController {
 }
 
 const groupView = (group: string, standings: readonly GroupStanding[], now_ms: number): ConsumersDto['items'][number] => {
-  const partitions = standings.map(({ topic, partition, next, lag, waitingSince_ms, deferred, parked, owned, gap, toldAt_ms }) => ({
-    topic,
-    partition,
-    next: next.toString(),
-    lag,
-    lagSeconds: waitingSince_ms === undefined ? 0 : Math.max(0, now_ms - waitingSince_ms) / 1_000,
-    deferred,
-    parked,
-    owned,
-    ...(gap && { gap }),
-    toldAt: new Date(toldAt_ms).toISOString(),
-  }))
+  const partitions = standings.map(
+    ({ topic, partition, next, lag, waitingSince_ms, deferred, parked, owned, gap, breaker, toldAt_ms }) => ({
+      topic,
+      partition,
+      next: next.toString(),
+      lag,
+      lagSeconds: waitingSince_ms === undefined ? 0 : Math.max(0, now_ms - waitingSince_ms) / 1_000,
+      deferred,
+      parked,
+      owned,
+      ...(gap && { gap }),
+      ...(breaker && { breaker }),
+      toldAt: new Date(toldAt_ms).toISOString(),
+    }),
+  )
   const sum = (of: 'lag' | 'deferred' | 'parked') => partitions.reduce((all, each) => all + each[of], 0)
   return {
     group,

@@ -102,6 +102,11 @@ class PartitionDto {
   @Flag({ description: 'Whether a living process has the partition.' }) readonly owned!: boolean
   @OneOf(['went-back', 'removed-unread'], { optional: true, description: 'Why it stands: its place is not in the log.' })
   readonly gap?: string
+  @OneOf(['open', 'half-open'], {
+    optional: true,
+    description: 'Its batches are held back, or one of the topic probes, because what their handler needs is away. Absent: they go on.',
+  })
+  readonly breaker?: string
   @Instant({ description: 'Its owner told then; `lag` is as of now.' }) readonly toldAt!: string
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { asMemory, memoryTransactions } from '#kernel/testing'
-import { Consumer, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
+import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
 import { eventually, MemoryConsumerStore } from '#messaging/testing'
 import { openWorld, type World } from '../testing/world.js'
 
@@ -12,11 +12,13 @@ let world: World
 let log: LogDriver
 let shop: Consumer
 let ill = true
+let away = false
 const handled: string[] = []
 let position = 0n
 
 /** Another app: it cannot handle what is ill. */
 const shopHandler: BatchHandler = (messages) => {
+  if (away) return Promise.reject(new DependencyUnavailable('no carrier'))
   for (const { data } of messages) if (ill && data['ill'] === true) throw new TypeError('cannot read the parcel of 9876543210')
   return Promise.resolve((tx) => {
     asMemory(tx).onCommit(() => handled.push(...messages.map(({ data }) => String(data['name']))))
@@ -147,7 +149,7 @@ describe('dead letters', () => {
 })
 
 describe('consumers', () => {
-  it('show every group with its lag in messages and seconds, and what it put aside', async () => {
+  it('show every group with its lag in messages and seconds, what it put aside, and what a breaker holds back', async () => {
     const groups = async () => {
       const { status, body } = await world.get('/v1/ops/consumers', { as: ADMIN })
       expect(status).toBe(200)
@@ -162,6 +164,17 @@ describe('consumers', () => {
     expect(Number((await find('shop'))?.['lagSeconds'])).toBeGreaterThanOrEqual(0)
     for (const place of shop.assignment()) shop.resume(place)
     await eventually('none waits', async () => (await find('shop'))?.['lag'] === 0)
+    const breakers = async () => {
+      const partitions = ((await find('shop'))?.['partitions'] ?? []) as { topic: string; breaker?: string }[]
+      return partitions.flatMap(({ topic, breaker }) => (topic === TOPIC && breaker ? [breaker] : []))
+    }
+    away = true
+    await send('h', false)
+    await eventually('it is held back', async () => (await breakers()).includes('open'))
+    expect(await find('shop')).toMatchObject({ lag: 1, healthy: true, parked: 0, deferred: 0 })
+    away = false
+    await eventually('it goes on', async () => (await find('shop'))?.['lag'] === 0)
+    await eventually('and tells that', async () => (await breakers()).length === 0)
     expect((await world.get('/v1/ops/consumers', { as: ['ravi', 'support'] })).status).toBe(403)
     const metrics = (await world.app.inject({ method: 'GET', url: '/metrics' })).body
     expect(metrics).toMatch(/consumer_lag_messages\{topic="orders\.events",partition="0",app="order-query"\} 0/)

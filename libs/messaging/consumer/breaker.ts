@@ -1,8 +1,9 @@
 import type { Clock, Random } from '#kernel'
 import { backoff_ms } from '../backoff.js'
+import type { HeldBack } from '../log.js'
 import { Wakeup } from '../wakeup.js'
 
-export type ConsumptionState = 'closed' | 'open' | 'half-open'
+export type ConsumptionState = 'closed' | HeldBack
 
 /** How a batch ended; `unknown` says nothing of what the handler needs. */
 export type BatchEnd = 'succeeded' | 'failed' | 'unknown'

@@ -115,7 +115,7 @@ export class Consumer {
 
   /** Where each partition of this process stands, as of now. */
   standings(): Promise<readonly Standing[]> {
-    return this.#standings.of([...this.#partitions.values()], this.#gaps)
+    return this.#standings.of([...this.#partitions.values()], this.#gaps, (place) => this.#breaker(place).state)
   }
 
   assignment(): readonly TopicPartition[] {

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel'
 import { partitionName, type LogDriver, type PartitionOffsets, type Standing, type TopicPartition } from '../log.js'
+import type { ConsumptionState } from './breaker.js'
 import type { LogGap } from './log-gap.js'
 import type { PartitionConsumer } from './partition.js'
 import type { ConsumerStore } from './store.js'
@@ -25,7 +26,11 @@ export class Standings {
 
   constructor(private readonly options: StandingsOptions) {}
 
-  async of(partitions: readonly PartitionConsumer[], gaps: ReadonlyMap<string, LogGap>): Promise<readonly Standing[]> {
+  async of(
+    partitions: readonly PartitionConsumer[],
+    gaps: ReadonlyMap<string, LogGap>,
+    stateOf: (place: TopicPartition) => ConsumptionState,
+  ): Promise<readonly Standing[]> {
     const { driver, group, consumerStore } = this.options
     const topics = [...new Set(partitions.map(({ place }) => place.topic))]
     const [aside, ...logs] = await Promise.all([consumerStore.aside(group), ...topics.map((topic) => driver.offsets(topic))])
@@ -35,7 +40,16 @@ export class Standings {
       const gap = gaps.get(partitionName(place))
       const next = gap?.next ?? partition.next
       const { deferred = 0, parked = 0 } = aside.find((each) => partitionName(each) === partitionName(place)) ?? {}
-      return { ...place, next, ...this.#lag(partition, next, log), deferred, parked, ...(gap && { gap: gap.reason }) }
+      const breaker = stateOf(place)
+      return {
+        ...place,
+        next,
+        ...this.#lag(partition, next, log),
+        deferred,
+        parked,
+        ...(gap && { gap: gap.reason }),
+        ...(breaker !== 'closed' && { breaker }),
+      }
     })
   }
 

@@ -3,6 +3,7 @@ import { DependencyUnavailable } from '../failure.js'
 import type {
   ConsumeOptions,
   GroupStanding,
+  HeldBack,
   LogConsumer,
   LogDriver,
   LogGapReason,
@@ -86,12 +87,13 @@ class PostgresLog implements LogDriver {
 
   async groups(): Promise<readonly GroupStanding[]> {
     const { rows } = await this.#open().pool.query<GroupRow>({ name: 'log-groups', text: GROUPS })
-    return rows.map(({ waiting_since_ms, gap, told_at_ms, lag, ...row }) => ({
+    return rows.map(({ waiting_since_ms, gap, breaker, told_at_ms, lag, ...row }) => ({
       ...row,
       lag: Number(lag),
       toldAt_ms: Number(told_at_ms),
       ...(waiting_since_ms === null ? {} : { waitingSince_ms: Number(waiting_since_ms) }),
       ...(gap === null ? {} : { gap }),
+      ...(breaker === null ? {} : { breaker }),
     }))
   }
 
@@ -109,17 +111,18 @@ class PostgresLog implements LogDriver {
   }
 }
 
-interface GroupRow extends Omit<Standing, 'lag' | 'waitingSince_ms' | 'gap'> {
+interface GroupRow extends Omit<Standing, 'lag' | 'waitingSince_ms' | 'gap' | 'breaker'> {
   readonly group: string
   readonly owned: boolean
   readonly lag: bigint
   readonly waiting_since_ms: bigint | null
   readonly gap: LogGapReason | null
+  readonly breaker: HeldBack | null
   readonly told_at_ms: bigint
 }
 
 const GROUPS = `
-  SELECT l."group", t.name AS topic, p.number AS partition, l.next, l.deferred, l.parked, l.gap,
+  SELECT l."group", t.name AS topic, p.number AS partition, l.next, l.deferred, l.parked, l.gap, l.breaker,
     EXISTS (SELECT FROM member m WHERE m."group" = l."group" AND m.member = l.member AND m.expires_at > clock_timestamp()) AS owned,
     greatest(p.next - greatest(l.next, p.first), 0) AS lag,
     (SELECT r.recorded_at_ms FROM record r WHERE r.partition_id = p.id AND r."offset" >= l.next ORDER BY r."offset" LIMIT 1) AS waiting_since_ms,

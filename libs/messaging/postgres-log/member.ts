@@ -97,7 +97,7 @@ export class GroupMember implements LogConsumer, Subscriber {
     if (told.length === 0) return
     await this.hub.pool.query({
       name: 'log-tell',
-      text: 'SELECT tell($1, $2, $3, $4, $5, $6, $7)',
+      text: 'SELECT tell($1, $2, $3, $4, $5, $6, $7, $8)',
       values: [
         this.group,
         this.#id,
@@ -106,6 +106,7 @@ export class GroupMember implements LogConsumer, Subscriber {
         told.map(({ deferred }) => deferred),
         told.map(({ parked }) => parked),
         told.map(({ gap }) => gap ?? null),
+        told.map(({ breaker }) => breaker ?? null),
       ],
     })
   }

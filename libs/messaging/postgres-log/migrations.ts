@@ -249,8 +249,35 @@ class CreateLog1763800000001 implements MigrationInterface {
   }
 }
 
+/** A process of an older version tells no breaker. */
+const TELL_BREAKER = `
+CREATE FUNCTION tell(p_group text, p_member text, p_partitions int[], p_next bigint[], p_deferred int[], p_parked int[], p_gap text[],
+  p_breaker text[] DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE lease l SET next = s.next, deferred = s.deferred, parked = s.parked, gap = s.gap, breaker = s.breaker, told_at = clock_timestamp()
+  FROM unnest(p_partitions, p_next, p_deferred, p_parked, p_gap, p_breaker) AS s (id, next, deferred, parked, gap, breaker)
+  WHERE l."group" = p_group AND l.partition_id = s.id AND l.member = p_member;
+END $$;
+`
+
+class TellBreaker1790000000031 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE lease ADD breaker text')
+    await runner.query('DROP FUNCTION tell')
+    await runner.query(TELL_BREAKER)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP FUNCTION tell')
+    await runner.query('ALTER TABLE lease DROP breaker')
+    await runner.query(TELL)
+  }
+}
+
 /** The log's own schema, by convention `log`. */
-export const logMigrations: readonly Migration[] = [CreateLog1763800000001]
+export const logMigrations: readonly Migration[] = [CreateLog1763800000001, TellBreaker1790000000031]
 
 /** What a role needs that sends or consumes; run by the owner of the schema after the migrations. */
 export const logGrants = (role: string, schema = 'log'): readonly string[] => {

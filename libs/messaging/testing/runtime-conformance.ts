@@ -456,9 +456,11 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         expect(Date.now() - (waits?.waitingSince_ms ?? 0)).toBeLessThan(timeout_ms)
         const own = (await consumer.standings()).find((each) => each.topic === topic && each.partition === waits?.partition)
         expect(own).toMatchObject({ lag: 2, next: waits?.next })
+        await eventually('that it is held back', async () => (await told()).some(({ breaker, lag }) => breaker === 'open' && lag === 2))
         away = false
         await eventually('none waits', async () => sum(await told(), 'lag') === 0)
         expect((await told()).every(({ waitingSince_ms }) => waitingSince_ms === undefined)).toBe(true)
+        await eventually('that it goes on', async () => (await told()).every(({ breaker }) => breaker === undefined))
       },
       timeout_ms,
     )
