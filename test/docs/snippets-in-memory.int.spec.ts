@@ -7,17 +7,18 @@ import type { IncomingMessage } from '#kernel'
 import { memoryTransactions } from '#kernel/testing'
 import { projector } from '#projections'
 import { memoryRows } from '#projections/testing'
-import { sagaIdFor, statusOf, type SagaInput } from '#saga'
-import { SagaBench, type BenchAnswer } from '#saga/testing'
+import { killedEverywhere } from '#saga/testing'
 import { expectEmbedded, fenced, readText, root } from './embedded.js'
 import { card } from './snippets/event-store.js'
 import { shelves, shelvesProjection } from './snippets/projection.js'
-import { booking } from './snippets/saga.js'
+import { BookingPlay } from './snippets/saga-killed.js'
 
 const PAGES: Readonly<Record<string, string>> = {
   'event-store.ts': 'docs/event-store.md',
   'messaging.ts': 'docs/messaging.md',
   'saga.ts': 'docs/sagas.md',
+  'saga-killed.ts': 'docs/sagas.md',
+  'saga-nest.ts': 'docs/sagas.md',
   'projection.ts': 'CONTRIBUTING.md',
 }
 
@@ -49,29 +50,11 @@ describe('the card', () => {
 })
 
 describe('the booking', () => {
-  const id = sagaIdFor('booking', 'b-1')
-  const start: SagaInput = {
-    kind: 'start',
-    id: 'start',
-    sagaId: id,
-    type: 'booking',
-    correlationKey: 'b-1',
-    data: { room: '101', guest: 'g-1' },
-    context: { correlationId: 'b-1', causationId: 'test' },
-  }
   const run = async (refused?: string) => {
-    const bench = new SagaBench({
-      definitions: [booking],
-      answer: ({ type }): BenchAnswer => (type === refused ? { refused: 'no' } : { accepted: {} }),
-      activities: {
-        charge: async () => ({ outcome: 'succeeded', result: { receipt: 'r-1' } }),
-        refund: async () => ({ outcome: 'succeeded', result: {} }),
-      },
-    })
-    await bench.apply(start)
-    await bench.run()
-    expect(bench.errors).toEqual([])
-    return { status: statusOf(await bench.state(id)), sent: bench.sent.map(({ type }) => type) }
+    const play = new BookingPlay(refused)
+    await play.play()
+    await play.check()
+    return { status: await play.end(), sent: play.sent.map(({ type }) => type) }
   }
 
   it('is confirmed', async () => {
@@ -80,6 +63,10 @@ describe('the booking', () => {
 
   it('is undone when the room is refused at the end', async () => {
     expect(await run('ConfirmRoom')).toEqual({ status: 'COMPENSATED', sent: ['HoldRoom', 'ConfirmRoom', 'ReleaseRoom'] })
+  })
+
+  it.each([undefined, 'HoldRoom', 'ConfirmRoom'])('ends the same wherever it is killed, with %s refused', async (refused) => {
+    expect(await killedEverywhere((crash) => new BookingPlay(refused, crash))).toBeGreaterThan(3)
   })
 })
 

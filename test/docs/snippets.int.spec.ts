@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { CommandAnswered } from '#contracts'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import { Test } from '@nestjs/testing'
 import type { EventStore } from '#event-store'
-import { logMigrations, messagingMigrations } from '#messaging'
+import { decodeMessage, encodeMessage, logMigrations, messagingMigrations, postgresLog } from '#messaging'
 import { eventually } from '#messaging/testing'
 import { createPool, migrate } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { onCard, openCards } from './snippets/event-store.js'
+import { Bookings, bookingMigrations, openBookings } from './snippets/saga-nest.js'
 import { consumeCards, openCardsLog, publishCards, SpendingModule } from './snippets/messaging.js'
 
 let database: TestDatabase
@@ -58,4 +60,62 @@ it('points are earned and spent once, and the consumer hears of it once', async 
   await relay.stop()
   await driver.close()
   await pool.end()
+})
+
+it('a booking goes through its steps in a Nest app, and is undone where the hotel says no', async () => {
+  const booked = await createTestDatabase(bookingMigrations, 'booking')
+  await migrate({ url: booked.url, schema: 'log', migrations: logMigrations })
+  const driver = postgresLog({ url: booked.url })
+  await driver.ensureTopics(['hotel.commands', 'replies'].map((name) => ({ name, partitions: 6, retention_ms: 86_400_000 })))
+  const { module, strategy, sagas, close } = await openBookings(booked, driver)
+  // The hotel: it confirms no room but 101, and answers each command once.
+  const asked: string[] = []
+  const producer = await driver.producer()
+  let position = 0n
+  const hotel = await driver.consume({
+    group: 'hotel',
+    topics: ['hotel.commands'],
+    maxBatch: 50,
+    startOffset: () => Promise.resolve(0n),
+    async onBatch(_, records) {
+      for (const command of records.map((record) => decodeMessage(record))) {
+        asked.push(`${command.type} ${String(command.data['room'])}`)
+        const refused = command.type === 'ConfirmRoom' && command.data['room'] !== '101'
+        const replyTo = String(command.data['replyTo'])
+        const answer = CommandAnswered.message(
+          replyTo,
+          {
+            replyTo,
+            commandId: command.id,
+            command: command.type,
+            ...(refused ? { outcome: 'refused', slug: 'no-room', detail: 'no' } : { outcome: 'accepted' }),
+          },
+          { ...command.context, causationId: command.id },
+        )
+        await producer.send([encodeMessage(answer, 'hotel', Date.now(), { incarnation: 'hotel', position: ++position, ordinal: 0 })])
+      }
+    },
+  })
+  const testing = await Test.createTestingModule({ imports: [module] }).compile()
+  const app = testing.createNestApplication(new FastifyAdapter(), { logger: false })
+  app.connectMicroservice({ strategy }, { inheritAppConfig: false })
+  await app.startAllMicroservices()
+  await app.init()
+  const bookings = app.get(Bookings)
+  const [yes, again, no] = [
+    await bookings.book('b-1', '101', 'g-1'),
+    await bookings.book('b-1', '101', 'g-1'),
+    await bookings.book('b-2', '102', 'g-2'),
+  ]
+  expect(again).toBe(yes)
+  await eventually('both ended', async () => {
+    const ends = await Promise.all([yes, no].map(async (id) => (await sagas.instance(id))?.status))
+    return ends[0] === 'COMPLETED' && ends[1] === 'COMPENSATED'
+  })
+  expect(asked.sort()).toEqual(['ConfirmRoom 101', 'ConfirmRoom 102', 'HoldRoom 101', 'HoldRoom 102', 'ReleaseRoom 102'])
+  await app.close()
+  await hotel.close()
+  await close()
+  await driver.close()
+  await booked.drop()
 })

@@ -24,7 +24,7 @@ export interface BenchOptions {
   /** The other apps. The same command gets the same answer: the bench asks once per id. */
   answer?(message: OutgoingMessage): BenchAnswer
   /** Kill the process at its nth transaction: before it commits (what it did outside has happened), or after (and nobody was told). */
-  readonly crash?: { readonly at: number; readonly when: 'before' | 'after' }
+  readonly crash?: { readonly at: number; readonly when: 'before' | 'after' } | undefined
 }
 
 export class Crash extends Error {}
