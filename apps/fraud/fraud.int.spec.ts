@@ -180,7 +180,9 @@ describe('the fraud app', () => {
   it('answers commands of the log, and queues what a person must see', async () => {
     expect((await order('149900')).answer.result).toMatchObject({ decision: 'approve' })
     expect((await order('100000000')).answer.result).toMatchObject({ decision: 'decline' })
-    expect((await app.inject({ method: 'GET', url: '/metrics' })).body).toMatch(/^fraud_decisions_total\{.*decision="decline".*\} 1$/m)
+    const metrics = (await app.inject({ method: 'GET', url: '/metrics' })).body
+    expect(metrics).toMatch(/^fraud_decisions_total\{.*decision="decline".*\} 1$/m)
+    expect(metrics).toMatch(/^event_store_room_partitions\{app="fraud"\} 0\.9999/m)
     const { orderId, alertId } = await alert()
     const { body } = await call('GET', '/v1/fraud/alerts?status=open&limit=100')
     expect(body['items']).toContainEqual(

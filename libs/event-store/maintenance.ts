@@ -34,6 +34,14 @@ export const makeRoom = async (pool: pg.Pool): Promise<void> => {
   if (rows[0]) await pool.query(ROOM_MADE, [rows[0].partitioned_to])
 }
 
+/** For how many partitions' worth of positions there is room: more than 1 wherever room is made in time; at 0 the next append makes its own. */
+export const roomLeft = async (pool: pg.Pool): Promise<number> => {
+  const { rows } = await pool.query<{ room: number }>(
+    'SELECT ((partitioned_to - 1 - position)::float8 / partition_size) AS room FROM store',
+  )
+  return rows[0]?.room ?? 0
+}
+
 /** Deletes answers of expiring commands that are older than their retention, and messages that the relay has passed: in small statements, and not without end. */
 export const sweep = async (pool: pg.Pool, clock: Clock, retention_ms: number): Promise<Swept> => ({
   commands: await repeated(pool, SWEEP_COMMANDS, [Math.floor(clock.now() - retention_ms)]),

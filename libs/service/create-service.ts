@@ -12,7 +12,7 @@ import type pg from 'pg'
 import { Life } from './life.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
-import { reporter, watchConsumer, watchRelay, watchStandings } from './watch.js'
+import { reporter, watchConsumer, watchRelay, watchStandings, watchStore } from './watch.js'
 
 export type ServiceConfig = BaseConfig & {
   /** Connections of the write path and the reads. */
@@ -135,6 +135,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       tracing,
     })
     watchStandings(app, strategy, clock)
+    watchStore(app, pool)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => pool.query('SELECT 1'))

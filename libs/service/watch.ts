@@ -1,9 +1,11 @@
+import { roomLeft } from '#event-store'
 import type { Clock } from '#kernel'
 import type { ConsumerListener, Relay, RelayListener, Standing } from '#messaging'
 import type { LogServer } from '#messaging/nest'
 import { APP_LOG, Metrics } from '#platform'
 import { readTrace } from '#tracing'
 import type { INestApplication } from '@nestjs/common'
+import type pg from 'pg'
 import type { Logger } from 'pino'
 
 /** Counts and logs the failures of what runs beside the requests. */
@@ -100,6 +102,17 @@ export const watchStandings = (app: INestApplication, consumer: Pick<LogServer, 
   gauge('consumer_deferred_messages', 'Messages that wait to be tried again.', ({ deferred }) => deferred)
   gauge('consumer_parked_messages', 'Dead letters that nobody sent back.', ({ parked }) => parked)
   gauge('consumer_log_gap', '1: the partition stands, because its place is not in the log.', ({ gap }) => (gap === undefined ? 0 : 1))
+}
+
+/** How much room the event store has made ahead, looked at when the metrics are scraped. Nothing is shown while the database is away. */
+export const watchStore = (app: INestApplication, pool: pg.Pool): void => {
+  app
+    .get(Metrics)
+    .gauge('event_store_room_partitions', 'Room for events, in partitions: below 1, none is made ahead.', [], async (gauge) => {
+      const room = await roomLeft(pool).catch(() => undefined)
+      if (room === undefined) gauge.reset()
+      else gauge.set(room)
+    })
 }
 
 /** How far the log is behind the store. The relay is made before the app, so it tells through what this answers once the app is there. */

@@ -18,6 +18,7 @@ import { systemClock } from '#kernel'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { registerArchives } from '../archives.js'
 import { fromFile, Refused, toFile, type Io } from '../io.js'
 import { atStore, withPlace, type PlaceOptions } from '../place.js'
 
@@ -25,7 +26,9 @@ type Options = PlaceOptions & { readonly json?: true }
 
 /** `bahi events …`: what an event store keeps, looked at, verified, taken elsewhere. What is personal stays sealed. */
 export const register = (program: Command, io: Io): void => {
-  const events = program.command('events').description('look into an event store: list, read, follow, compare, verify, export, import')
+  const events = program
+    .command('events')
+    .description('look into an event store: list, read, follow, compare, verify, archive, export, import')
   const verb = (name: string, description: string) =>
     withPlace(events.command(name).description(description), io).option('--json', 'JSON, one object a line')
 
@@ -73,6 +76,8 @@ export const register = (program: Command, io: Io): void => {
   verb('import <file>', 'bring an export into an empty store, with the same hashes, all or nothing').action(
     (file: string, options: Options) => importAll(io, file, options),
   )
+
+  registerArchives(verb, io)
 }
 
 interface ReadOptions {
@@ -151,15 +156,24 @@ const verify = (io: Io, stream: string | undefined, { json, checkpoint: file, pu
     }
     const known = file === undefined ? undefined : await checkedHeads(file, publicKey)
     const began_ms = systemClock.now()
-    const { streams: count, events, faults } = await verifyAll(pool, known && known.heads())
+    const { streams: count, events, elsewhere, faults } = await verifyAll(pool, known && known.heads())
     if (faults.length > 0) io.exitCode = 1
     const beyond = known ? { checkpoint: known.seal.at, undetectableAfterPosition: known.seal.position } : {}
     if (json)
       return io.out(
-        JSON.stringify({ ok: faults.length === 0, streams: count, events, faults, took_ms: systemClock.now() - began_ms, ...beyond }),
+        JSON.stringify({
+          ok: faults.length === 0,
+          streams: count,
+          events,
+          elsewhere,
+          faults,
+          took_ms: systemClock.now() - began_ms,
+          ...beyond,
+        }),
       )
     for (const each of faults) await io.out(`${each.stream}: ${each.fault} at version ${each.version}`)
     await io.out(`${faults.length === 0 ? 'ok' : `${faults.length} streams do not hold`}: ${count} streams, ${events} events`)
+    if (elsewhere > 0) await io.out(`of ${elsewhere} of the streams nothing is said: their archives are not in this database`)
     await io.out(
       known
         ? `as signed at ${known.seal.at}; whole chains rewritten after position ${known.seal.position} could not be told`
