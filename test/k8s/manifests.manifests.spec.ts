@@ -106,11 +106,11 @@ if (!skipped) {
         'environmentIsTheAppsOwn',
         env((list) =>
           list.splice(
-            list.findIndex(({ name }) => name === 'PROVIDER_URL'),
+            list.findIndex(({ name }) => name === 'PROVIDER_API_KEY'),
             1,
           ),
         ),
-        /PROVIDER_URL: must be set/,
+        /PROVIDER_API_KEY: must be set/,
       )
       finds(
         'environmentIsTheAppsOwn',

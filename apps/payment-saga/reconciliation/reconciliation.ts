@@ -40,7 +40,7 @@ const FORGET = `DELETE FROM settlement_lines WHERE date = $1 AND run_id IS DISTI
 /**
  * The books of both sides, summed up over all of a payment's movements of a kind up to the day, so that neither the order of lines nor a refund told
  * together with another matters. A movement is known to us a little later than it happened: it agrees also when our sum reached theirs after the
- * day, and when a later file has made up for it. A case that a person resolved is not opened again while nothing changed, and
+ * day, and when a later file has made up for it. Looked up payment by payment: what a day costs does not grow with the days before. A case that a person resolved is not opened again while nothing changed, and
  * a day that is run again says nothing of what later days found.
  */
 const COMPARE = `
@@ -48,24 +48,23 @@ WITH touched AS (
   SELECT payment_id, kind FROM settlement_lines WHERE run_id = $1
   UNION SELECT payment_id, kind FROM provider_movements WHERE at >= $3 AND at < $4
   UNION SELECT payment_id, kind FROM reconciliation_cases WHERE status = 'OPEN' AND date <= $2
-), theirs AS (
-  SELECT t.payment_id, t.kind, min(l.reference) AS reference,
-    coalesce(sum(l.amount) FILTER (WHERE l.date <= $2), 0)::bigint AS upto, coalesce(sum(l.amount), 0)::bigint AS ever
-  FROM touched t LEFT JOIN (settlement_lines l JOIN reconciliations r ON r.run_id = l.run_id)
-    ON l.payment_id = t.payment_id AND l.kind = t.kind
-  GROUP BY t.payment_id, t.kind
-), ours AS (
-  SELECT t.payment_id, t.kind, min(m.order_id) AS order_id,
-    coalesce(max(m.total) FILTER (WHERE m.at < $4), 0) AS upto, coalesce(max(m.total), 0) AS ever,
-    coalesce(array_agg(m.total) FILTER (WHERE m.at >= $4), '{}') AS later
-  FROM touched t LEFT JOIN provider_movements m ON m.payment_id = t.payment_id AND m.kind = t.kind
-  GROUP BY t.payment_id, t.kind
 ), judged AS (
-  SELECT payment_id, kind, order_id, reference, theirs.upto AS theirs,
+  SELECT t.payment_id, t.kind, order_id, reference, theirs.upto AS theirs,
     CASE WHEN ours.upto = 0 THEN ours.ever ELSE ours.upto END AS ours,
     theirs.upto = ours.upto OR theirs.ever = ours.ever OR theirs.upto = ANY (ours.later) AS matched,
     CASE WHEN theirs.upto = 0 THEN 'missing-there' WHEN ours.ever = 0 THEN 'missing-here' ELSE 'different-amount' END AS difference
-  FROM theirs JOIN ours USING (payment_id, kind)
+  FROM touched t,
+  LATERAL (
+    SELECT min(l.reference) AS reference,
+      coalesce(sum(l.amount) FILTER (WHERE l.date <= $2), 0)::bigint AS upto, coalesce(sum(l.amount), 0)::bigint AS ever
+    FROM settlement_lines l JOIN reconciliations r ON r.run_id = l.run_id WHERE l.payment_id = t.payment_id AND l.kind = t.kind
+  ) theirs,
+  LATERAL (
+    SELECT min(m.order_id) AS order_id,
+      coalesce(max(m.total) FILTER (WHERE m.at < $4), 0) AS upto, coalesce(max(m.total), 0) AS ever,
+      coalesce(array_agg(m.total) FILTER (WHERE m.at >= $4), '{}') AS later
+    FROM provider_movements m WHERE m.payment_id = t.payment_id AND m.kind = t.kind
+  ) ours
 ), opened AS (
   INSERT INTO reconciliation_cases AS c (date, upto, payment_id, kind, difference, theirs, ours, order_id, reference, status, opened_at)
   SELECT $2, $2, payment_id, kind, difference, theirs, ours, order_id, reference, 'OPEN', $5 FROM judged j
