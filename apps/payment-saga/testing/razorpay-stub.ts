@@ -89,6 +89,16 @@ export class RazorpayStub {
     }
   }
 
+  /** Whoever was sent to their bank pays there. */
+  payAtBank(): void {
+    for (const payment of this.payments.values()) {
+      if (payment.status !== 'created' || payment.method !== 'netbanking') continue
+      payment.status = 'authorized'
+      this.#tell('payment.authorized', payment)
+      if (!this.orders.get(payment.order_id)?.manual) this.#captured(payment)
+    }
+  }
+
   async #answer(request: IncomingMessage): Promise<Answer> {
     const chunks: Uint8Array[] = []
     for await (const chunk of request) chunks.push(chunk as Uint8Array)

@@ -62,7 +62,7 @@ export interface TestPayments {
 type PaymentChangedMessage = ReturnType<typeof PaymentChanged.parse>
 
 /** The production app on a real PostgreSQL with the log beside it, a provider over HTTP, and the other apps by their contracts alone. */
-export const startTestPayments = async (window_s = 2): Promise<TestPayments> => {
+export const startTestPayments = async (window_s = 2, more: Partial<PaymentSagaConfig> = {}): Promise<TestPayments> => {
   const database = await createTestDatabase(migrations, 'payment_saga')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
   await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
@@ -94,6 +94,7 @@ export const startTestPayments = async (window_s = 2): Promise<TestPayments> => 
     UPI_WINDOW_SECONDS: window_s,
     REVIEW_WAIT_SECONDS: 3_600,
     ACTIVITY_TIMEOUT_MS: 1_000,
+    ...more,
   }
   const start = async () => {
     const app = await createPaymentSagaApp(config, { keys: tokens.keys })
