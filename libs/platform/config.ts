@@ -21,6 +21,23 @@ export const baseConfig = {
   KAFKA_BROKERS: Type.Optional(
     Type.String({ pattern: '^[^\\s,:]+:[0-9]+(,[^\\s,:]+:[0-9]+)*$', description: '`host:port`, separated by commas.' }),
   ),
+  KAFKA_TLS: Type.Optional(
+    Type.Boolean({ description: 'Speaks TLS with the brokers, and only with those whose certificate is trusted and names their host.' }),
+  ),
+  KAFKA_CA_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4_096,
+      description: "The certificates that are trusted with KAFKA_TLS, a file in PEM; Node's own unless given.",
+    }),
+  ),
+  KAFKA_SASL: Type.Optional(
+    Type.Enum(['scram-sha-256', 'scram-sha-512'], { description: 'How KAFKA_USERNAME is authenticated; scram-sha-512 unless given.' }),
+  ),
+  KAFKA_USERNAME: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 255, description: 'As whom the brokers are asked; needs KAFKA_TLS. Nobody unless given.' }),
+  ),
+  KAFKA_PASSWORD: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024, description: "KAFKA_USERNAME's; a secret." })),
   REDIS_URL: Type.Optional(Url('redis|rediss', 'Where replicas count requests together; each counts for itself without it.')),
   JWKS_URL: Url('http|https', 'Where the public keys of the token issuer are.'),
   JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512, description: 'What `iss` of a token must be.' }),

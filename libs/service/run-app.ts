@@ -4,7 +4,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Command } from 'commander'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
 import { environmentText } from './environment-text.js'
-import { acceptAppLog, awaitReady, keySettings, logSettings, migrateApp, startSettings } from './start-up.js'
+import { logSettings } from './log.js'
+import { acceptAppLog, awaitReady, keySettings, migrateApp, startSettings } from './start-up.js'
 
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {

@@ -1,10 +1,10 @@
 import { SUBJECT_KEYS_SCHEMA, subjectKeyMigrations } from '#event-store'
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { acceptLog, isTransient, logMigrations, pgConsumerStore, type LogDriver } from '#messaging'
-import { baseConfig, personalDataConfig, type BaseConfig, type PersonalDataConfig } from '#platform'
+import { personalDataConfig, type BaseConfig, type PersonalDataConfig } from '#platform'
 import { createPool, migrate, pgTransactions, type MigrateOptions, type Migration } from '#postgres'
 import Type from 'typebox'
-import { openLog, topicSpecs } from './log.js'
+import { openLog, topicSpecs, type LogPlace } from './log.js'
 
 /** Read beside an app's own variables, by its command line. */
 export const startSettings = {
@@ -16,12 +16,8 @@ export const startSettings = {
   }),
 }
 
-const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS } = baseConfig
 const { KEYS_DATABASE_URL } = personalDataConfig
 export const keySettings = Type.Object({ KEYS_DATABASE_URL })
-export const logSettings = Type.Object({ LOG, LOG_DATABASE_URL, KAFKA_BROKERS })
-
-type LogPlace = Pick<BaseConfig, 'LOG' | 'LOG_DATABASE_URL' | 'KAFKA_BROKERS'>
 
 export interface Places {
   readonly name: string

@@ -1,6 +1,14 @@
 export interface TestKafka {
   readonly brokers: readonly string[]
   readonly pid: number
+  /** With `secured`: where it listens by TLS, and as whom. `otherCaFile` is of nobody. */
+  readonly secured?: {
+    readonly brokers: string
+    readonly caFile: string
+    readonly otherCaFile: string
+    readonly username: string
+    readonly password: string
+  }
   stop(): Promise<void>
 }
 
@@ -15,5 +23,5 @@ export declare const skippedWithout: (jest: Pick<Jest, 'describe' | 'it'>, name:
 export declare const failWithout: (missing: string | undefined) => void
 export declare const kafkaMissing: () => string | undefined
 export declare const freePort: () => Promise<number>
-export declare const startKafka: (options?: { readonly port?: number }) => Promise<TestKafka>
-export declare const withKafka: (jest: Jest, declare: (kafka: () => TestKafka) => void) => void
+export declare const startKafka: (options?: { readonly port?: number; readonly secured?: boolean }) => Promise<TestKafka>
+export declare const withKafka: (jest: Jest, declare: (kafka: () => TestKafka) => void, options?: { readonly secured?: boolean }) => void

@@ -7,6 +7,7 @@ import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { secureListener } from './kafka-security.mjs'
 
 const VERSION = '4.3.0'
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -34,7 +35,7 @@ export const freePort = () =>
     })
   })
 
-const run = (command, args, timeout_ms) =>
+export const run = (command, args, timeout_ms) =>
   new Promise((resolve, reject) => {
     const output = []
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeout_ms })
@@ -69,14 +70,14 @@ const download = async () => {
   }
 }
 
-const properties = (port, controllerPort, folder) => `process.roles=broker,controller
+const properties = (port, controllerPort, folder, security) => `process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=${folder}/data
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+${security?.properties ?? ''}log.dirs=${folder}/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
@@ -100,16 +101,24 @@ const listening = (port) =>
     socket.on('error', () => answer(false))
   })
 
-/** Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. A given port is for who must know it before. */
-export const startKafka = async ({ port: given } = {}) => {
+/**
+ * Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. A given port is for who must know it before.
+ * `secured`: it also listens by TLS, to users with SCRAM.
+ */
+export const startKafka = async ({ port: given, secured = false } = {}) => {
   await download()
   const folder = await mkdtemp(join(tmpdir(), 'bahi-kafka-'))
   const [port, controllerPort] = [given ?? (await freePort()), await freePort()]
   const config = join(folder, 'server.properties')
-  await writeFile(config, properties(port, controllerPort, folder))
+  const security = secured ? await secureListener(folder, await freePort()) : undefined
+  await writeFile(config, properties(port, controllerPort, folder, security))
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
-  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${id}`, '-c', config], START_MS)
+  await run(
+    'java',
+    [...java, 'kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${id}`, '-c', config, ...(security?.format ?? [])],
+    START_MS,
+  )
   const output = []
   const launch = () => {
     const child = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
@@ -141,7 +150,7 @@ export const startKafka = async ({ port: given } = {}) => {
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  return { brokers: [`127.0.0.1:${port}`], pid: broker.pid, stop }
+  return { brokers: [`127.0.0.1:${port}`], pid: broker.pid, stop, ...(security && { secured: security.client }) }
 }
 
 /**
@@ -163,9 +172,9 @@ export const failWithout = (missing) => {
 
 /**
  * Declares tests that need Kafka: `withKafka(describe, (kafka) => …)`, where `kafka()` answers the started broker inside tests.
- * Without Java 17 they are skipped, and say so; with CI=true that is a failure.
+ * `options` are `startKafka`'s. Without Java 17 they are skipped, and say so; with CI=true that is a failure.
  */
-export const withKafka = (jest, declare) => {
+export const withKafka = (jest, declare, options = {}) => {
   const missing = kafkaMissing()
   if (skippedWithout(jest, 'Kafka', missing)) return
   const { describe, beforeAll, afterAll } = jest
@@ -173,7 +182,7 @@ export const withKafka = (jest, declare) => {
     let kafka
     beforeAll(async () => {
       failWithout(missing)
-      kafka = await startKafka()
+      kafka = await startKafka(options)
     }, DOWNLOAD_MS + START_MS)
     afterAll(() => kafka?.stop(), STOP_MS * 2)
     declare(() => kafka)

@@ -1,5 +1,5 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
-import { Kafka, logLevel, type Admin, type KafkaConfig } from 'kafkajs'
+import { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs'
 import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
 import { DependencyUnavailable } from '../failure.js'
 import { UnknownTopic } from '../unknown-topic.js'
@@ -8,7 +8,14 @@ import { groupsOf } from './groups.js'
 import { KafkaProducer, unavailable } from './producer.js'
 import { quietRequestQueues } from './quiet-queue.js'
 
-export interface KafkaLogOptions {
+/** How brokers are known, and who asks them. */
+export interface KafkaSecurity {
+  /** TLS; certificates are checked against `ca` (PEM), Node's own roots unless given, and against the host. */
+  readonly tls?: { readonly ca?: string }
+  readonly sasl?: { readonly mechanism: 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+}
+
+export interface KafkaLogOptions extends KafkaSecurity {
   /** `host:port`, several. */
   readonly brokers: readonly string[]
   readonly clientId: string
@@ -19,8 +26,6 @@ export interface KafkaLogOptions {
   readonly heartbeatInterval_ms?: number
   readonly rebalanceTimeout_ms?: number
   readonly connectionTimeout_ms?: number
-  readonly ssl?: KafkaConfig['ssl']
-  readonly sasl?: KafkaConfig['sasl']
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -50,8 +55,8 @@ class KafkaLog implements LogDriver {
       enforceRequestTimeout: true,
       // What matters reaches the caller as an error; its own logger would print addresses and stacks unasked.
       logLevel: logLevel.NOTHING,
-      ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
-      ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
+      ...(options.tls && { ssl: { ...options.tls } }),
+      ...(options.sasl && { sasl: saslOf(options.sasl) }),
     })
   }
 
@@ -168,6 +173,10 @@ class KafkaLog implements LogDriver {
     return admin
   }
 }
+
+/** kafkajs has a type for each mechanism. */
+const saslOf = ({ mechanism, ...user }: NonNullable<KafkaSecurity['sasl']>): SASLOptions =>
+  mechanism === 'scram-sha-256' ? { mechanism, ...user } : { mechanism, ...user }
 
 const BROKER_DEFAULT = -1
 
