@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createService, type ServiceParts } from '#service'
+import { invariants } from './invariants.js'
 import { alertType } from './alerts/alert-stream.js'
 import type { FraudConfig } from './fraud.config.js'
 import { FraudModule } from './fraud.module.js'
@@ -12,6 +13,7 @@ export const createFraudApp = (config: FraudConfig, parts: ServiceParts = {}): P
       name: 'fraud',
       description: 'Fraud: scores, and the review queue.',
       config,
+      invariants,
       types: [alertType],
       publish,
       module: (context) => FraudModule.with(config, context),

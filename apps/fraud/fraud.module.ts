@@ -7,6 +7,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
 import { AlertCommands } from './alerts/alert-commands.js'
 import { AlertTimeouts } from './alerts/alert-timeouts.js'
+import { watchDecided } from './alerts/decided-metrics.js'
 import { PgAlertStore } from './alerts/pg-alert-store.js'
 import { DecideAlertHandler } from './commands/decide-alert.js'
 import { ScoreDescribedHandler } from './commands/score-described.js'
@@ -44,6 +45,7 @@ export class FraudModule {
           provide: ScoreTransactions,
           inject: [Metrics],
           useFactory: (metrics: Metrics) => {
+            watchDecided(metrics, pool, clock)
             const decisions = metrics.counter('fraud_decisions_total', 'Scored transactions by decision.', ['decision'])
             const onScored = (tx: Transaction, scored: readonly FraudDecision[]) =>
               asPg(tx).onCommit(() => {

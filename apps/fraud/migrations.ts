@@ -2,6 +2,7 @@ import { eventStoreMigrations } from '#event-store'
 import { DEFAULT_SCORECARD } from '#fraud'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
+import { invariantMigrations } from '#service'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
 class CreateFraud1764000100000 implements MigrationInterface {
@@ -121,4 +122,4 @@ class CreateScorecards1764000200000 implements MigrationInterface {
 /** The app's own tables, beside those of the event store and of its consumers. */
 export const fraudTables: readonly Migration[] = [CreateFraud1764000100000, CreateScorecards1764000200000]
 
-export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...fraudTables]
+export const migrations: readonly Migration[] = [...eventStoreMigrations, ...messagingMigrations, ...invariantMigrations, ...fraudTables]

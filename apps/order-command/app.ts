@@ -3,11 +3,13 @@ import { codRowsOf, paymentPlansOf } from '#payment-http'
 import { DevIssuerModule, pgIssuerKeys } from '#platform'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { invariants } from './invariants.js'
 import { gstRateRows, shippingFee, type OrderCommandConfig } from './order-command.config.js'
 import { OrderCommandModule } from './order-command.module.js'
 import { publish } from './publish.js'
 import type { Rules } from './rules.js'
 import { streamTypes } from './streams.js'
+import { VisibilityProbe } from './visibility-probe.js'
 
 export const rulesOf = (config: OrderCommandConfig): Rules => ({
   sellerState: config.SELLER_STATE,
@@ -25,9 +27,11 @@ export const createOrderCommandApp = (config: OrderCommandConfig, parts: Service
       name: 'order-command',
       description: 'Orders, catalogue and stock: what changes them.',
       config,
+      invariants,
       types: streamTypes,
       publish,
-      module: ({ pool, store, clock, ids, life }) => {
+      module: ({ pool, store, clock, ids, life, report }) => {
+        life.works(new VisibilityProbe({ store, clock, ids, onError: report }))
         const rules = rulesOf(config)
         const subjectKeys = openSubjectKeys('order-command', config, { clock, life })
         const imports = [DevIssuerModule.register(config, pgIssuerKeys(pool), clock)]

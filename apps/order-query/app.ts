@@ -5,10 +5,21 @@ import { LogServer } from '#messaging/nest'
 import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
-import { Life, openLog, openSubjectKeys, reporter, topicSpecs, watchConsumer, watchStandings } from '#service'
+import {
+  InvariantWatch,
+  Life,
+  openLog,
+  openSubjectKeys,
+  reporter,
+  showInvariants,
+  topicSpecs,
+  watchConsumer,
+  watchStandings,
+} from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { openTracing } from '#tracing'
 import { DataSource } from 'typeorm'
+import { invariants } from './invariants.js'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { OrderQueryModule, postgresOf } from './order-query.module.js'
@@ -47,6 +58,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       },
     )
     const source = app.get(DataSource)
+    const report = reporter(app)
     const strategy = new LogServer({
       driver,
       group: NAME,
@@ -56,11 +68,14 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       clock,
       // What came after a parked message builds on it: it waits, so that a redrive applies all in order.
       parkedKeys: Object.fromEntries(TOPICS_READ.map((topic) => [topic, 'hold'])),
-      listener: watchConsumer(app, reporter(app)),
+      listener: watchConsumer(app, report),
       contracts: CONTRACTS,
       tracing,
     })
     watchStandings(app, strategy, clock)
+    const watch = new InvariantWatch({ pool, invariants, clock, onError: report })
+    life.works(watch)
+    showInvariants(app, watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => source.query('SELECT 1'))

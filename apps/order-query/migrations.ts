@@ -1,6 +1,7 @@
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { projectionsMigrations } from '#projections'
+import { invariantMigrations } from '#service'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import { CreateOperations1764000000300 } from './ops/migrations.js'
 
@@ -116,6 +117,7 @@ class CreateReadModels1764000000200 implements MigrationInterface {
 /** What this app's schema needs. */
 export const migrations: readonly Migration[] = [
   ...messagingMigrations,
+  ...invariantMigrations,
   ...projectionsMigrations,
   CreateReadModels1764000000200,
   CreateOperations1764000000300,

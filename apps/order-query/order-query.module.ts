@@ -4,9 +4,11 @@ import type { LogDriver } from '#messaging'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, type RowStore } from '#projections'
 import { Life } from '#service'
+import { Metrics } from '#platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import { DataSource } from 'typeorm'
+import { BusinessMetrics, visibility } from './business.js'
 import { OrdersController } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
 import { Freshness } from './http/reads.js'
@@ -20,7 +22,7 @@ import { PROJECTED_CATEGORIES } from './projection.js'
 import { Orders } from './read-models/orders.js'
 import { Products } from './read-models/products.js'
 import { ENTITIES } from './read-models/tables.js'
-import { CLOCK, IDS, LOG_DRIVER, ROWS, SEALED_TEXTS } from './tokens.js'
+import { CLOCK, IDS, LOG_DRIVER, ON_VISIBLE, ROWS, SEALED_TEXTS } from './tokens.js'
 
 export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
   url: config.DATABASE_URL,
@@ -55,6 +57,8 @@ export class OrderQueryModule {
           inject: [ROWS],
         },
         { provide: SEALED_TEXTS, useValue: sealed },
+        { provide: ON_VISIBLE, useFactory: visibility, inject: [Metrics] },
+        BusinessMetrics,
         Freshness,
         Orders,
         Products,

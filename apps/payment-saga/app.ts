@@ -2,6 +2,7 @@ import { TURNAROUND_ROWS } from '#payment'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { invariants } from './invariants.js'
 import { paymentSagaHandlers } from './handlers.js'
 import { Ledger } from './ledger/ledger.js'
 import { Settlements } from './ledger/settlements.js'
@@ -23,6 +24,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       name: 'payment-saga',
       description: 'Payments: the sagas that take and give back money, and the providers behind them.',
       config,
+      invariants,
       types: [sagaStream],
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],

@@ -1,6 +1,7 @@
 import { eventStoreMigrations } from '#event-store'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
+import { invariantMigrations } from '#service'
 import { sagaMigrations } from '#saga'
 import { ledgerMigrations } from './ledger/migrations.js'
 import { reconciliationMigrations } from './reconciliation/migrations.js'
@@ -10,6 +11,7 @@ import { webhookMigrations } from './webhooks/pg-webhook-store.js'
 export const migrations: readonly Migration[] = [
   ...eventStoreMigrations,
   ...messagingMigrations,
+  ...invariantMigrations,
   ...sagaMigrations,
   ...webhookMigrations,
   ...ledgerMigrations,

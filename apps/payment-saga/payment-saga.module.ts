@@ -28,11 +28,14 @@ import { ReconciliationReports } from './reconciliation/reports.js'
 import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
+const ENDED: ReadonlySet<string> = new Set(['COMPLETED', 'COMPENSATED'])
+
 /** Measured when it is scraped. */
 @Injectable()
 class PaymentSagaMetrics {
   constructor(
     @Inject(Metrics) metrics: Metrics,
+    @Inject(CLOCK) clock: Clock,
     @Inject(SAGAS) sagas: SagaStore,
     @Inject(ProviderHttp) http: ProviderHttp,
     @Inject(WebhookInbox) webhooks: WebhookInbox,
@@ -54,6 +57,11 @@ class PaymentSagaMetrics {
     metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
       gauge.reset()
       for (const { type, status, count } of await sagas.counts()) gauge.set({ type, status }, count)
+    })
+    metrics.gauge('saga_oldest_seconds', 'Age of the oldest saga that has not ended.', ['type', 'status'], async (gauge) => {
+      gauge.reset()
+      for (const { type, status, since_ms } of await sagas.counts())
+        if (!ENDED.has(status)) gauge.set({ type, status }, Math.max(0, clock.now() - since_ms) / 1_000)
     })
     metrics.gauge(
       'provider_webhooks',

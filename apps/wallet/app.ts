@@ -1,5 +1,6 @@
 import { createService, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { invariants } from './invariants.js'
 import { pgFoldedBooks } from './books/pg-folded-books.js'
 import { TrialBalances } from './books/trial-balances.js'
 import { ExpiryWorker } from './expiry/expiry-worker.js'
@@ -17,6 +18,7 @@ export const createWalletApp = (config: WalletConfig, parts: ServiceParts = {}):
       name: 'wallet',
       description: 'Wallets: credits, debits, holds, transfers, statements.',
       config,
+      invariants,
       types: streamTypes,
       publish: publishWallet,
       module: ({ pool, store, clock, ids, random, life, transactions, report }) => {

@@ -1,6 +1,7 @@
 import { eventStoreMigrations } from '#event-store'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
+import { invariantMigrations } from '#service'
 import { foldedBooksMigrations } from './books/pg-folded-books.js'
 import { holdExpiryMigrations } from './expiry/pg-hold-expiries.js'
 
@@ -8,6 +9,7 @@ import { holdExpiryMigrations } from './expiry/pg-hold-expiries.js'
 export const migrations: readonly Migration[] = [
   ...eventStoreMigrations,
   ...messagingMigrations,
+  ...invariantMigrations,
   ...holdExpiryMigrations,
   ...foldedBooksMigrations,
 ]

@@ -16,6 +16,7 @@ import {
   OrderReviewStarted,
   ORDERS_EVENTS,
   OrderShipped,
+  VisibilityProbed,
 } from './orders-events.js'
 import { PaymentChanged, PAYMENTS_EVENTS, ProviderPaymentChanged } from './payments-events.js'
 import { CommandAnswered, REPLIES } from './replies.js'
@@ -60,6 +61,7 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   OrderDelivered,
   OrderReturnRequested,
   OrderReturned,
+  VisibilityProbed,
   ProductChanged,
   StockChanged,
   WalletChanged,

@@ -199,3 +199,8 @@ export const OrderReturned = defineMessage(ORDERS_EVENTS, 'OrderReturned', 1, re
   gst: { cgst: '11433', sgst: '11433', igst: '0' },
 })
 export type OrderReturnedData = Static<typeof returned>
+
+const probed = Type.Object({ at: Timestamp })
+
+/** Nothing happened: sent now and then, so that it is known how long what happens takes to be seen. */
+export const VisibilityProbed = defineMessage(ORDERS_EVENTS, 'VisibilityProbed', 1, probed, { at: '2026-11-01T10:00:00.000Z' })

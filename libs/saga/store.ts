@@ -97,8 +97,8 @@ export interface SagaStore {
   definitionsInUse(): Promise<
     readonly { readonly type: string; readonly version: number; readonly count: number; readonly examples: readonly string[] }[]
   >
-  /** How many instances there are of each type and status. */
-  counts(): Promise<readonly { readonly type: string; readonly status: SagaStatus; readonly count: number }[]>
+  /** How many instances there are of each type and status, and since when the oldest, in milliseconds since the epoch. */
+  counts(): Promise<readonly { readonly type: string; readonly status: SagaStatus; readonly count: number; readonly since_ms: number }[]>
 }
 
 export const TIMER = 'timer'

@@ -9,6 +9,8 @@ import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type pg from 'pg'
+import { InvariantWatch, showInvariants } from './invariant-watch.js'
+import type { Invariant } from './invariants.js'
 import { Life } from './life.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
@@ -43,6 +45,8 @@ export interface ServiceSpec extends Pick<EventStoreOptions, 'publish'> {
   /** One line for OpenAPI. */
   readonly description: string
   readonly config: ServiceConfig
+  /** What must always hold of its rows. */
+  readonly invariants: readonly Invariant[]
   /** The app's own module. */
   module(context: ServiceContext): DynamicModule | Promise<DynamicModule>
 }
@@ -136,6 +140,9 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     })
     watchStandings(app, strategy, clock)
     watchStore(app, pool)
+    const watch = new InvariantWatch({ pool, invariants: spec.invariants, clock, onError: report })
+    life.works(watch)
+    showInvariants(app, watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => pool.query('SELECT 1'))

@@ -257,7 +257,7 @@ export class Platform {
   }
 
   #buildOrderQuery(life: Life) {
-    const consumer = new EventsConsumer(this.rows)
+    const consumer = new EventsConsumer(this.rows, life.clock, () => undefined)
     this.#consume(life, this.databases.reads, {
       [ORDERS_EVENTS]: (messages) => consumer.orders(messages),
       [CATALOGUE_EVENTS]: (messages) => consumer.catalogue(messages),

@@ -1,26 +1,43 @@
-import { CATALOGUE_EVENTS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, STOCK_EVENTS } from '#contracts'
-import type { IncomingMessage } from '#kernel'
+import { CATALOGUE_EVENTS, FRAUD_EVENTS, ORDERS_EVENTS, PAYMENTS_EVENTS, STOCK_EVENTS, VisibilityProbed } from '#contracts'
+import type { Clock, IncomingMessage } from '#kernel'
 import type { BatchHandler, Effect } from '#messaging'
 import { BatchPattern } from '#messaging/nest'
-import { projector, type RowStore } from '#projections'
+import { asTypeorm, projector, type RowStore } from '#projections'
 import { Controller, Inject } from '@nestjs/common'
 import { orderQueryProjection } from '../projection.js'
-import { ROWS } from '../tokens.js'
+import { CLOCK, ON_VISIBLE, ROWS } from '../tokens.js'
 
 export const TOPICS_READ = [ORDERS_EVENTS, CATALOGUE_EVENTS, STOCK_EVENTS, PAYMENTS_EVENTS, FRAUD_EVENTS] as const
+
+/** Told how long a probe was on its way from its command to where reads see it. */
+export type OnVisible = (delay_s: number) => void
 
 /** Every topic feeds the one projection; each table but the history is written from one topic only. */
 @Controller()
 export class EventsConsumer {
   readonly #project: BatchHandler
 
-  constructor(@Inject(ROWS) rows: RowStore) {
+  constructor(
+    @Inject(ROWS) rows: RowStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(ON_VISIBLE) private readonly onVisible: OnVisible,
+  ) {
     this.#project = projector(orderQueryProjection, rows)
   }
 
   @BatchPattern(ORDERS_EVENTS)
-  orders(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#project(messages)
+  async orders(messages: readonly IncomingMessage[]): Promise<Effect> {
+    const effect = await this.#project(messages)
+    const probes = messages
+      .filter(({ type }) => type === VisibilityProbed.type)
+      .map(({ data }) => Date.parse(VisibilityProbed.parse(data).at))
+    if (probes.length === 0) return effect
+    return async (tx) => {
+      await effect(tx)
+      asTypeorm(tx).onCommit(() => {
+        for (const sent_ms of probes) this.onVisible(Math.max(0, this.clock.now() - sent_ms) / 1_000)
+      })
+    }
   }
 
   @BatchPattern(CATALOGUE_EVENTS)

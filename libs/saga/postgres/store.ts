@@ -159,8 +159,9 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
   },
 
   async counts() {
-    const { rows } = await pool.query<{ type: string; status: SagaStatus; count: number }>(
-      'SELECT type, status, count(*)::int AS count FROM saga_instances GROUP BY type, status ORDER BY type, status',
+    const { rows } = await pool.query<{ type: string; status: SagaStatus; count: number; since_ms: number }>(
+      `SELECT type, status, count(*)::int AS count, (extract(epoch FROM min(started_at)) * 1000)::float8 AS since_ms
+       FROM saga_instances GROUP BY type, status ORDER BY type, status`,
     )
     return rows
   },

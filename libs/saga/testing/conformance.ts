@@ -177,7 +177,12 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       expect(await under.store.list({ type, stuckSince: T0 + 50 }, { limit: 10 })).toEqual(rows.filter((row) => row.status === 'RUNNING'))
       const moved = rows.map((row) => ({ ...row, status: 'COMPLETED' as const, version: 2, updatedAt: T0 + 200 }))
       await save({ instances: moved })
-      expect(await under.store.counts()).toContainEqual({ type, status: 'COMPLETED', count: 3 })
+      expect(await under.store.counts()).toContainEqual({
+        type,
+        status: 'COMPLETED',
+        count: 3,
+        since_ms: Math.min(...rows.map(({ startedAt }) => startedAt)),
+      })
     })
 
     it('knows which definitions are still in use', async () => {

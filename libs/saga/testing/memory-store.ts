@@ -89,7 +89,16 @@ export const memorySagaStore = (
     async counts() {
       const groups = Map.groupBy(instances.values(), ({ type, status }) => `${type} ${status}`)
       return [...groups.values()].flatMap((group) =>
-        group[0] ? [{ type: group[0].type, status: group[0].status, count: group.length }] : [],
+        group[0]
+          ? [
+              {
+                type: group[0].type,
+                status: group[0].status,
+                count: group.length,
+                since_ms: Math.min(...group.map(({ startedAt }) => startedAt)),
+              },
+            ]
+          : [],
       )
     },
   }
