@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventStoreMigrations } from '#event-store'
+import { eventStoreMigrations, openEventStore, sweep, type AnyStreamType } from '#event-store'
+import { systemClock } from '#kernel'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
+import { SWEEP_COMMANDS, SWEEP_OUTBOX } from './maintenance.js'
 import { AFTER } from './pg-outbox.js'
 import { allPage, categoryPage, STREAM_PAGE } from './reader.js'
 import { eventsByStream } from './snapshot-read.js'
+import { SAVE } from './snapshots.js'
+import { change, publishTally, tally, tallyType } from './testing/tally.js'
 import { otherThanKnown } from './verify-all.js'
+
+/** A partition and an archive hold 10,000 positions; `a-<n>` has lived through all, `young-<n>` only through the last. */
+const PARTITIONS = 4
+const ARCHIVE = 'events_elsewhere'
 
 describe('the statements of a store that has grown', () => {
   let database: TestDatabase
@@ -14,11 +22,36 @@ describe('the statements of a store that has grown', () => {
   beforeAll(async () => {
     database = await createTestDatabase(eventStoreMigrations)
     pool = createPool({ ...database, statementTimeout_ms: 60_000 })
-    await pool.query(`INSERT INTO streams SELECT 'a-' || n, 'a', 20, '', 0 FROM generate_series(1, 2000) n`)
-    await pool.query(
-      `INSERT INTO events SELECT n, 'a-' || (n % 2000 + 1), n / 2000 + 1, 'T', 1, '{}', '{}', '', n FROM generate_series(0, 39999) n`,
+    const {
+      rows: [first],
+    } = await pool.query<{ base: bigint }>(
+      'UPDATE store SET partition_size = 10000, position = partitioned_to - 1 RETURNING position + 1 AS base',
     )
+    const base = first?.base ?? 0n
+    await pool.query('UPDATE store SET partitioned_to = add_partitions($1, $2), position = $2', [
+      base,
+      base + BigInt(PARTITIONS) * 10_000n - 1n,
+    ])
+    await pool.query(`DROP TABLE events_0`)
+    await pool.query(`DELETE FROM partitions WHERE name = 'events_0'`)
+    await pool.query(`INSERT INTO streams SELECT 'a-' || n, 'a', 20, '', 0, 0, NULL FROM generate_series(1, 2000) n`)
+    await pool.query(`INSERT INTO streams SELECT 'young-' || n, 'young', 1, '', 0, $1, NULL FROM generate_series(1, 2000) n`, [
+      base + 30_000n,
+    ])
+    await pool.query(
+      `INSERT INTO events SELECT $1 + n, 'a-' || (n % 2000 + 1), n / 2000 + 1, 'T', 1, '{}', '{}', '', n FROM generate_series(0, 37999) n`,
+      [base],
+    )
+    await pool.query(
+      `INSERT INTO events SELECT $1 + 37999 + n, 'young-' || n, 1, 'T', 1, '{}', '{}', '', n FROM generate_series(1, 2000) n`,
+      [base],
+    )
+    await pool.query(`CREATE TABLE ${ARCHIVE} (LIKE events, PRIMARY KEY (position), UNIQUE (stream_id, version))`)
+    await pool.query(`INSERT INTO ${ARCHIVE} SELECT n, 'old-' || n, 1, 'T', 1, '{}', '{}', '', n FROM generate_series(1, 10000) n`)
     await pool.query(`INSERT INTO outbox SELECT n, 0, 't', 'k', 'T', 1, NULL, '{}', '{}', 0 FROM generate_series(1, 20000) n`)
+    await pool.query(
+      `INSERT INTO commands SELECT CASE WHEN n % 2 = 0 THEN 'http:' ELSE '' END || n, 'f', '', n FROM generate_series(1, 20000) n`,
+    )
     await pool.query('ANALYZE')
   })
   afterAll(async () => {
@@ -26,17 +59,72 @@ describe('the statements of a store that has grown', () => {
     await database.drop()
   })
 
+  const planOf = async (statement: string): Promise<string> => {
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${statement}`)
+    return rows.map((row) => row['QUERY PLAN']).join('\n')
+  }
+
   it.each([
     ['a page of a stream', STREAM_PAGE],
     ['a page of all', allPage([])],
+    ['a page of all and an archive', allPage([ARCHIVE])],
     ['a page of a category', categoryPage([])],
     ["the relay's next page", AFTER],
     ['every event by stream', eventsByStream([])],
+    ['every event by stream, of an archive too', eventsByStream([ARCHIVE])],
     ["a checkpoint's heads", otherThanKnown([])],
+    ['a snapshot of what is stored', SAVE],
+    ['answers that are to be forgotten', SWEEP_COMMANDS],
+    ['messages that the relay has passed', SWEEP_OUTBOX],
   ])('%s is found by an index and not by reading everything', async (_, statement) => {
-    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${statement}`)
-    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    const plan = await planOf(statement)
     expect(plan).toMatch(/Index/)
-    expect(plan).not.toMatch(/Seq Scan on (events|outbox)/)
+    expect(plan).not.toMatch(/Seq Scan on (events|outbox|commands)/)
+  })
+
+  it.each([
+    ['a young stream', 'young-7', 1],
+    ['one that has lived through all partitions', 'a-7', PARTITIONS],
+  ])('look for %s only where it can be', async (_, stream, looked) => {
+    const text = STREAM_PAGE.replaceAll('$1', `'${stream}'`)
+      .replaceAll('$2', '1')
+      .replaceAll('$3', '1000')
+      .replaceAll('$4', '9')
+      .replaceAll('$5', '99999')
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${text}`)
+    const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => /Scan .*on events_\d+ x_\d/.test(line))
+    expect(scans.filter((line) => !line.includes('never executed'))).toHaveLength(looked)
+  })
+
+  it('leave no index unused, but those that hold a table to its keys', async () => {
+    const own = createPool({ ...database, statementTimeout_ms: 60_000 })
+    const store = await openEventStore({
+      pool: own,
+      postgres: database,
+      types: [tallyType as AnyStreamType],
+      publish: publishTally,
+      clock: systemClock,
+      app: 'test',
+    })
+    for (let at = 0; at < 3; at++) await store.execute(change(`c${at}`, 'x', 1))
+    await store.load(tally('x'))
+    await own.query(AFTER, [0n, 10])
+    await own.query('UPDATE relay SET position = 100')
+    await sweep(own, systemClock, 0)
+    await store.close()
+    // What a connection has counted is told at its end.
+    await own.end()
+    const unused = async () => {
+      const { rows } = await pool.query<{ index: string }>(
+        `SELECT DISTINCT regexp_replace(indexrelname, '^events_[0-9]+_', 'events_') AS index FROM pg_stat_user_indexes WHERE schemaname = $1
+        AND relname <> '${ARCHIVE}' GROUP BY 1 HAVING sum(idx_scan) = 0 ORDER BY 1`,
+        [database.schema],
+      )
+      return rows.map(({ index }) => index)
+    }
+    const keys = ['migrations_pkey', 'partitions_pkey', 'relay_pkey', 'store_pkey']
+    for (let tries = 0; tries < 200 && (await unused()).some((index) => !keys.includes(index)); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    expect((await unused()).filter((index) => !keys.includes(index))).toEqual([])
   })
 })

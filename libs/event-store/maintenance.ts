@@ -10,13 +10,13 @@ const DELETES_PER_ROUND = 50
  */
 export const EXPIRING = 'http:'
 
-const SWEEP_COMMANDS = `
-DELETE FROM commands WHERE command_id IN (
-  SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE})`
+export const SWEEP_COMMANDS = `
+DELETE FROM commands WHERE command_id = ANY (ARRAY(
+  SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE}))`
 
-const SWEEP_OUTBOX = `
-DELETE FROM outbox WHERE (position, ordinal) IN (
-  SELECT o.position, o.ordinal FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE})`
+export const SWEEP_OUTBOX = `
+DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+  SELECT o.ctid FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE}))`
 
 /** So that there is room for one partition's worth of positions and more: what a store appends in minutes at its fastest. Most sweeps find nothing to do. */
 const MAKE_ROOM = `
