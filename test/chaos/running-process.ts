@@ -107,3 +107,22 @@ export const commandOf = (pid: number): string => {
     return ''
   }
 }
+
+/** The postmaster and, before it can tell them, every process of it: no backend gets to the end of what it does. */
+export const killServer = (data: string): void => {
+  const postmaster = postmasterPid(data)
+  if (postmaster === undefined) throw new Error('PostgreSQL does not run')
+  const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8', timeout: 5_000 })
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const children = processes.flatMap(([pid, parent]) => (pid !== undefined && parent === postmaster ? [pid] : []))
+  for (const pid of [postmaster, ...children]) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      // It ended by itself meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}

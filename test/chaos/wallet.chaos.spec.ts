@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -7,7 +6,7 @@ import { removePostgres, startPostgres, type RunningPostgres } from '../../apps/
 import { supervisePostgres } from '../../apps/bahi/postgres/supervise.js'
 import { startIssuer, type Issuer } from '../distributed/issuer.js'
 import { run, startProcess, type AppProcess } from '../distributed/processes.js'
-import { newHome, postmasterPid, removeHome } from './running-process.js'
+import { killServer, newHome, removeHome } from './running-process.js'
 import { random, Shop } from './traffic.js'
 import { auditWallets, type WalletCount } from './wallet-audit.js'
 import { WalletTraffic } from './wallet-traffic.js'
@@ -133,22 +132,3 @@ describe(`the wallet's app killed under load (CHAOS_SEED=${SEED}, KILLS=${KILLS}
 
 const told = ({ accepted, refused, holds, expired }: WalletCount): string =>
   `${accepted} commands accepted and ${refused} refused, each once; ${holds} holds, of which ${expired} expired by themselves`
-
-/** The postmaster and, before it can tell them, every process of it: no backend gets to the end of what it does. */
-const killServer = (data: string): void => {
-  const postmaster = postmasterPid(data)
-  if (postmaster === undefined) throw new Error('PostgreSQL does not run')
-  const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8', timeout: 5_000 })
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-  const children = processes.flatMap(([pid, parent]) => (pid !== undefined && parent === postmaster ? [pid] : []))
-  for (const pid of [postmaster, ...children]) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch (error) {
-      // It ended by itself meanwhile.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-  }
-}

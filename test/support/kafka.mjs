@@ -70,11 +70,11 @@ const download = async () => {
   }
 }
 
-const properties = (port, controllerPort, folder, security) => `process.roles=broker,controller
+const properties = ({ port, advertised = port, controllerPort, folder, security }) => `process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
+advertised.listeners=PLAINTEXT://127.0.0.1:${advertised},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 ${security?.properties ?? ''}log.dirs=${folder}/data
@@ -103,15 +103,15 @@ const listening = (port) =>
 
 /**
  * Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. A given port is for who must know it before.
- * `secured`: it also listens by TLS, to users with SCRAM.
+ * `advertised`: the port that clients are told, of a proxy in between. `secured`: it also listens by TLS, to users with SCRAM.
  */
-export const startKafka = async ({ port: given, secured = false } = {}) => {
+export const startKafka = async ({ port: given, advertised, secured = false } = {}) => {
   await download()
   const folder = await mkdtemp(join(tmpdir(), 'bahi-kafka-'))
   const [port, controllerPort] = [given ?? (await freePort()), await freePort()]
   const config = join(folder, 'server.properties')
   const security = secured ? await secureListener(folder, await freePort()) : undefined
-  await writeFile(config, properties(port, controllerPort, folder, security))
+  await writeFile(config, properties({ port, advertised, controllerPort, folder, security }))
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
   await run(
@@ -129,8 +129,9 @@ export const startKafka = async ({ port: given, secured = false } = {}) => {
       })
     return child
   }
-  const broker = launch()
-  const exited = new Promise((resolve) => broker.once('exit', resolve))
+  const gone = (child) => child.exitCode !== null || child.signalCode !== null
+  const ended = (child) => (gone(child) ? Promise.resolve() : new Promise((resolve) => child.once('exit', resolve)))
+  let broker = launch()
   // A test run that is killed must not leave a broker behind.
   const onExit = () => broker.kill('SIGKILL')
   process.once('exit', onExit)
@@ -138,19 +139,29 @@ export const startKafka = async ({ port: given, secured = false } = {}) => {
     process.removeListener('exit', onExit)
     broker.kill('SIGTERM')
     const late = setTimeout(() => broker.kill('SIGKILL'), STOP_MS)
-    if (broker.exitCode === null && broker.signalCode === null) await exited
+    await ended(broker)
     clearTimeout(late)
     await rm(folder, { recursive: true, force: true })
   }
-  const until = Date.now() + START_MS
-  while (!(await listening(port))) {
-    if (broker.exitCode !== null || Date.now() > until) {
-      await stop()
-      throw new Error(`Kafka did not start:\n${output.join('').slice(-4_000)}`)
+  const started = async () => {
+    const until = Date.now() + START_MS
+    while (!(await listening(port))) {
+      if (gone(broker) || Date.now() > until) {
+        await stop()
+        throw new Error(`Kafka did not start:\n${output.join('').slice(-4_000)}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100))
     }
-    await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  return { brokers: [`127.0.0.1:${port}`], pid: broker.pid, stop, ...(security && { secured: security.client }) }
+  const crash = async () => {
+    broker.kill('SIGKILL')
+    await ended(broker)
+    broker = launch()
+    await started()
+  }
+  await started()
+  const brokers = [`127.0.0.1:${advertised ?? port}`]
+  return { brokers, listens: port, pid: broker.pid, stop, crash, ...(security && { secured: security.client }) }
 }
 
 /**
