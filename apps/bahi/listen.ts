@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { answerHttpErrors, BACKLOG, CONNECTION_TIMEOUT_MS, HTTP_SERVER } from '#platform'
+import { answerHttpErrors, BACKLOG, CONNECTION_TIMEOUT_MS, HTTP_SERVER, MAX_CONNECTIONS } from '#platform'
 import { StartRefused } from './home.js'
 
 /** Taken first, so that a port in use is said before anything is started. Until the apps are there it answers 503. */
@@ -20,6 +20,7 @@ export const listen = (port: number, host: string): Promise<Server> =>
       )
     })
     server.setTimeout(CONNECTION_TIMEOUT_MS)
+    server.maxConnections = MAX_CONNECTIONS
     server.on('clientError', (error: Error, socket) => answerHttpErrors(error, socket as Socket))
     server.once('error', (error: NodeJS.ErrnoException) => failed(refusal(error, port)))
     server.listen({ port, host, backlog: BACKLOG }, () => done(server))

@@ -13,7 +13,7 @@ import { memoryRateLimiter } from '../rate-limit/rate-limiter.js'
 import { redisRateLimiter } from '../rate-limit/redis-rate-limiter.js'
 import { PlatformAdapter } from './adapter.js'
 import { answerHttpErrors, answerRouterErrors } from './client-errors.js'
-import { CONNECTION_TIMEOUT_MS, HTTP_SERVER, takeAllMethods } from './http-server.js'
+import { CONNECTION_TIMEOUT_MS, HTTP_SERVER, MAX_CONNECTIONS, takeAllMethods } from './http-server.js'
 import { BODY_LIMIT_BYTES, parseJsonOnly } from './json-body.js'
 import { OpenApi } from './openapi.js'
 import type { AppOptions } from './options.js'
@@ -56,6 +56,7 @@ export const createApp = async (module: Type | DynamicModule, options: AppOption
   const keys = options.keys ?? remoteKeys(config.JWKS_URL)
   const tokens = new Tokens({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE, clock })
   const fastify: FastifyInstance = adapter.getInstance()
+  fastify.server.maxConnections = MAX_CONNECTIONS
   parseJsonOnly(fastify)
   takeAllMethods(fastify)
   addRequestHooks(fastify, { tokens, limiter, rate, metrics: app.get(Metrics), tracing: options.tracing })

@@ -13,6 +13,9 @@ export const HTTP_SERVER = {
 /** Connections that wait to be taken. With Node's 511 a crowd that comes at once is partly reset; the kernel's limit (somaxconn) is 4,096. */
 export const BACKLOG = 4_096
 
+/** Open at once to one process: more are closed as they come, before anything is kept of them. A gateway in front has its own limit. */
+export const MAX_CONNECTIONS = 16_384
+
 /** Without a byte for this long a connection is closed. */
 export const CONNECTION_TIMEOUT_MS = 60_000
 

@@ -204,6 +204,12 @@ describe('fields', () => {
     }
     expect((await app.inject({ url: '/health/live?probe=1' })).statusCode).toBe(200)
   })
+
+  it('that nobody knows are repeated shortened, and without what steers a terminal', async () => {
+    const answer = await call({ url: `/v1/jars?${'n'.repeat(5_000)}=1&a%1b%5b31m%0d%0ab=2` })
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json()).toMatchObject({ errors: [{ pointer: `/${'n'.repeat(64)}…` }, { pointer: '/a\uFFFD[31m\uFFFD\uFFFDb' }] })
+  })
 })
 
 describe('errors', () => {

@@ -73,8 +73,15 @@ export const invalidInput = (errors: readonly FieldError[]): Problem =>
 /** RFC 6901, one step further. */
 export const pointerTo = (parent: string, name: string): string => `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 
+/** Of a name that the caller made up no more is repeated than tells which it is: not what steers a terminal, and not all of a long one. */
+const LONGEST_NAME = 64
+const shown = (name: string): string => {
+  const plain = name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\uFFFD')
+  return plain.length > LONGEST_NAME ? `${plain.slice(0, LONGEST_NAME).toWellFormed()}…` : plain
+}
+
 export const unknownField = (parent: string, name: string): FieldError => ({
-  pointer: pointerTo(parent, name),
+  pointer: pointerTo(parent, shown(name)),
   detail: 'is not a field of this call',
 })
 
