@@ -99,6 +99,31 @@ describe('what the event store keeps, on PostgreSQL', () => {
     expect((await pool.query('SELECT message_id FROM outbox')).rows).toEqual([{ message_id: 'note-sweep-2' }])
   })
 
+  it('forgets no answer to HTTP within a day, however short the retention it is given', async () => {
+    const store = await openEventStore({
+      pool,
+      postgres: database,
+      types: [tallyType as AnyStreamType],
+      publish: publishTally,
+      clock: systemClock,
+      app: 'test',
+      commandRetention_ms: 1,
+      sweepEvery_ms: 5,
+    })
+    stores.push(store)
+    for (const id of ['http:young', 'http:old']) await store.execute(change(id, 'retained', 1))
+    const hour_ms = 3_600_000
+    await pool.query(
+      `UPDATE commands SET recorded_at = $1 - CASE command_id WHEN 'http:old' THEN 25 ELSE 23 END * $2::bigint WHERE command_id IN ('http:young', 'http:old')`,
+      [systemClock.now(), hour_ms],
+    )
+    const left = async () =>
+      (await pool.query<{ command_id: string }>(`SELECT command_id FROM commands WHERE command_id IN ('http:young', 'http:old')`)).rows
+    for (let tries = 0; tries < 400 && (await left()).length === 2; tries++) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await left()).toEqual([{ command_id: 'http:young' }])
+    expect(await store.execute(change('http:young', 'retained', 1))).toEqual({ answer: 'total 1', replayed: true })
+  })
+
   it('sends arrays in binary as they are', async () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((each) => !each.includes('\0'))
     await fc.assert(
