@@ -3,13 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Consumer, kafkaLog, pgConsumerStore } from '#messaging'
 import { asPg, createPool, pgTransactions } from '#postgres'
 
-const { KAFKA, DATABASE_URL, TOPIC, HANDLER_MS } = process.env
+const { KAFKA, DATABASE_URL, TOPIC, HANDLER_MS, SESSION_MS } = process.env
 const pool = createPool({ url: DATABASE_URL, schema: 'app', applicationName: 'chaos', maxConnections: 4 })
 pool.on('error', () => undefined)
 const driver = kafkaLog({
   clientId: 'chaos',
   brokers: [KAFKA],
-  sessionTimeout_ms: 2_000,
+  sessionTimeout_ms: Number(SESSION_MS),
   heartbeatInterval_ms: 500,
   rebalanceTimeout_ms: 4_000,
 })
@@ -19,8 +19,8 @@ const handle = async (messages) => {
   await wait(Number(HANDLER_MS))
   return async (tx) => {
     await asPg(tx).query(
-      `INSERT INTO effect (key, seq, by) SELECT key, seq, $3 FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS e (key, seq, n) ORDER BY n`,
-      [messages.map(({ key }) => key), messages.map(({ data }) => data.seq), process.pid],
+      `INSERT INTO effect (key, seq, partition, by) SELECT key, seq, $3, $4 FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS e (key, seq, n) ORDER BY n`,
+      [messages.map(({ key }) => key), messages.map(({ data }) => data.seq), messages[0].partition, process.pid],
     )
   }
 }
@@ -28,7 +28,7 @@ const handle = async (messages) => {
 const consumer = new Consumer(
   {
     driver,
-    group: 'chaos',
+    group: TOPIC,
     transactions: pgTransactions(pool),
     consumerStore: pgConsumerStore(pool),
     maxBatch: 64,

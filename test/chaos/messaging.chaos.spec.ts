@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { encodeMessage, kafkaLog, messagingMigrations, type LogDriver, type LogRecord } from '#messaging'
+import { kafkaLog, messagingMigrations, type LogDriver } from '#messaging'
 import { eventually } from '#messaging/testing'
 import { migrate } from '#postgres'
 import pg from 'pg'
@@ -13,6 +13,7 @@ import { supervisePostgres } from '../../apps/bahi/postgres/supervise.js'
 import { failWithout, kafkaMissing, skippedWithout, startKafka, type TestKafka } from '../support/kafka.mjs'
 import { openLine, type Line } from './line.js'
 import { auditEffects, type Acknowledged } from './messaging-audit.js'
+import { beginLoad } from './messaging-load.js'
 import { killServer, newHome, removeHome, ROOT } from './running-process.js'
 import { random } from './traffic.js'
 
@@ -20,10 +21,10 @@ const KILLS = Number(process.env['MESSAGING_KILLS'] ?? 50)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const REPORT = process.env['MESSAGING_REPORT']
 const TOPIC = 'chaos'
+const ROLLED = 'rolled'
 const PARTITIONS = 6
+const SESSION_MS = 2_000
 const CONSUMERS = 3
-const KEYS = 40
-const BATCH = 25
 const BETWEEN_MS = { least: 100, most: 700 }
 const PER_KILL_MS = 60_000
 const BESIDES_MS = 240_000
@@ -51,12 +52,12 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       pool = new pg.Pool({ connectionString: server.url, max: 2, options: '-c search_path=app' })
       pool.on('error', () => undefined)
       await pool.query(
-        'CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL, seq int NOT NULL, by int NOT NULL)',
+        'CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL, seq int NOT NULL, partition int NOT NULL, by int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())',
       )
       line = await openLine(() => kafka.listens)
       kafka = await startKafka({ advertised: line.port })
       driver = kafkaLog({ clientId: 'chaos-sender', brokers: kafka.brokers })
-      await driver.ensureTopics([{ name: TOPIC, partitions: PARTITIONS, retention_ms: 86_400_000 }])
+      await driver.ensureTopics([TOPIC, ROLLED].map((topic) => ({ name: topic, partitions: PARTITIONS, retention_ms: 86_400_000 })))
     }, BESIDES_MS)
 
     afterAll(async () => {
@@ -69,14 +70,25 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       removeHome(home)
     }, BESIDES_MS)
 
-    const consume = (): ChildProcess => {
+    const consume = (topic: string): ChildProcess => {
       const child = spawn(process.execPath, [join(ROOT, 'test/chaos/messaging-consumer.mjs')], {
         cwd: ROOT,
-        env: { PATH: process.env['PATH'] ?? '', KAFKA: kafka.brokers.join(), DATABASE_URL: server.url, TOPIC, HANDLER_MS: '15' },
+        env: {
+          PATH: process.env['PATH'] ?? '',
+          KAFKA: kafka.brokers.join(),
+          DATABASE_URL: server.url,
+          TOPIC: topic,
+          HANDLER_MS: '15',
+          SESSION_MS: String(SESSION_MS),
+        },
         stdio: ['ignore', 'inherit', 'pipe'],
       })
       child.stderr?.on('data', (data: Buffer) => void said.push(data.toString()))
       return child
+    }
+    const replace = (which: number, signal: NodeJS.Signals, topic: string): ChildProcess => {
+      consumers[which]?.kill(signal)
+      return (consumers[which] = consume(topic))
     }
 
     /** Grows with every effect; 0 while PostgreSQL is away. */
@@ -95,8 +107,6 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
         const dice = random(SEED)
         const pick = (count: number): number => Math.floor(dice() * count)
         const counts = { consumer: 0, broker: 0, postgres: 0, cut: 0, stalled: 0, left: 0 }
-        const acknowledged: Acknowledged[] = []
-        let [sending, position, refused] = [true, 0n, 0]
         let givenUp: unknown
         const supervisor = supervisePostgres({
           url: server.url,
@@ -104,44 +114,6 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
           onRestarted: () => undefined,
           onGivenUp: (error) => (givenUp = error),
         })
-        const record = (key: string, seq: number): LogRecord =>
-          encodeMessage(
-            { topic: TOPIC, key, type: 'Told', schemaVersion: 1, data: { seq }, context: { correlationId: key, causationId: 'chaos' } },
-            'chaos',
-            Date.now(),
-            { incarnation: 'one', position: ++position, ordinal: 0 },
-          )
-        // As a relay does: the same again until it is acknowledged, and nothing overtakes it.
-        const send = async (): Promise<void> => {
-          const producer = await driver.producer()
-          const last = new Map<string, number>()
-          const keys = random(SEED + 1)
-          while (sending) {
-            const batch = Array.from({ length: BATCH }, () => {
-              const key = `key-${Math.floor(keys() * KEYS)}`
-              const seq = (last.get(key) ?? 0) + 1
-              last.set(key, seq)
-              return { key, seq, record: record(key, seq) }
-            })
-            const until = Date.now() + PER_KILL_MS
-            for (;;) {
-              try {
-                await producer.send(batch.map((each) => each.record))
-                break
-              } catch (error) {
-                refused++
-                if (Date.now() > until) throw error
-                await wait(50)
-              }
-            }
-            acknowledged.push(...batch)
-            await wait(5)
-          }
-        }
-        const replace = (which: number, signal: NodeJS.Signals): void => {
-          consumers[which]?.kill(signal)
-          consumers[which] = consume()
-        }
         // Of ten kills one is of the broker and two are of PostgreSQL, however few there are.
         const kill = async (n: number): Promise<void> => {
           if (n % 10 === 7) {
@@ -152,7 +124,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
             killServer(join(placement.folder, 'data'))
           } else {
             counts.consumer++
-            replace(pick(CONSUMERS), 'SIGKILL')
+            replace(pick(CONSUMERS), 'SIGKILL', TOPIC)
           }
         }
         const disturb = (): void => {
@@ -166,14 +138,13 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
           } else if (what < 0.4) {
             // It leaves in mid-batch, and the partitions are shared anew.
             counts.left++
-            replace(pick(CONSUMERS), 'SIGTERM')
+            replace(pick(CONSUMERS), 'SIGTERM', TOPIC)
           }
         }
 
         const began = Date.now()
-        while (consumers.length < CONSUMERS) consumers.push(consume())
-        const sent = send()
-        sent.catch(() => undefined)
+        while (consumers.length < CONSUMERS) consumers.push(consume(TOPIC))
+        const load = beginLoad(driver, TOPIC, random(SEED + 1))
         let [most_ms, reached] = [0, 0]
         try {
           await eventually('it runs', async () => (await newest()) > 0, PER_KILL_MS)
@@ -188,9 +159,9 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
             if (givenUp !== undefined) throw new Error('PostgreSQL was not started again', { cause: givenUp })
           }
         } finally {
-          sending = false
+          await load.end()
         }
-        await sent
+        const { acknowledged } = load
         await eventually('all took effect', async () => (await count()) >= acknowledged.length, 2 * PER_KILL_MS).catch(() => undefined)
         await supervisor.stop()
         const { rows } = await pool.query<Acknowledged & { by: number }>('SELECT key, seq, by FROM effect ORDER BY id')
@@ -201,7 +172,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
           kills: KILLS,
           ...counts,
           acknowledged: acknowledged.length,
-          sendsRefused: refused,
+          sendsRefused: load.refused,
           processes: new Set(rows.map(({ by }) => by)).size,
           slowestToGoOn_ms: most_ms,
           seconds: Math.round((Date.now() - began) / 1_000),
@@ -215,5 +186,51 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       },
       KILLS * PER_KILL_MS + BESIDES_MS,
     )
+
+    it(
+      'goes on while every consumer is restarted in turn, and when one is killed: no partition stands for long, nothing takes effect twice',
+      async () => {
+        for (const consumer of consumers.splice(0)) consumer.kill('SIGKILL')
+        await pool.query('TRUNCATE effect')
+        const load = beginLoad(driver, ROLLED, random(SEED + 2))
+        while (consumers.length < CONSUMERS) consumers.push(consume(ROLLED))
+        const handles = ({ pid }: ChildProcess) =>
+          eventually(
+            'the new one handles',
+            async () => (await pool.query('SELECT 1 FROM effect WHERE by = $1 LIMIT 1', [pid])).rows.length > 0,
+            PER_KILL_MS,
+          )
+        await Promise.all(consumers.map(handles))
+        const began = await now()
+        for (let which = 0; which < CONSUMERS; which++) await handles(replace(which, 'SIGTERM', ROLLED))
+        const rolled = await now()
+        await handles(replace(0, 'SIGKILL', ROLLED))
+        const killed = await now()
+        await load.end()
+        await eventually('all took effect', async () => (await count()) >= load.acknowledged.length, PER_KILL_MS)
+        const { rows } = await pool.query<Acknowledged>('SELECT key, seq FROM effect ORDER BY id')
+        const gaps = { restarted: await longestGap_ms(began, rolled), killed: await longestGap_ms(rolled, killed) }
+        console.log(`longest time without an effect in a partition: ${JSON.stringify(gaps)} ms; ${rows.length} effects`)
+        expect(auditEffects(load.acknowledged, rows)).toEqual({ lost: 0, doubled: 0, outOfOrder: 0, invented: 0 })
+        expect(gaps.restarted).toBeLessThan(3_000)
+        expect(gaps.killed).toBeLessThan(SESSION_MS + 3_000)
+      },
+      BESIDES_MS,
+    )
+
+    const now = async (): Promise<Date> => {
+      const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
+      return rows[0]?.now ?? new Date(0)
+    }
+    /** In any partition, between two of its effects of which the later is within these. */
+    const longestGap_ms = async (from: Date, to: Date): Promise<number> => {
+      const { rows } = await pool.query<{ gap: number }>(
+        `SELECT max(gap)::float8 AS gap FROM (
+           SELECT at, extract(epoch FROM at - lag(at) OVER (PARTITION BY partition ORDER BY id)) * 1000 AS gap FROM effect
+         ) gaps WHERE at BETWEEN $1 AND $2`,
+        [from, to],
+      )
+      return Math.round(rows[0]?.gap ?? Infinity)
+    }
   })
 }
