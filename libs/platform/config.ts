@@ -111,6 +111,7 @@ export const parseConfig = <P extends TProperties>(schema: TObject<P>, env: Envi
   try {
     const config = envSchema<Static<TObject<P>>>({ schema: copy, data: given, env: false })
     refuseDevIssuerInProduction(config)
+    refuseUncheckedTls(config)
     return config
   } catch (error) {
     if (error instanceof InvalidConfig) throw error
@@ -150,6 +151,17 @@ export const refuseDevIssuerInProduction = (config: object): void => {
   const { DEV_ISSUER, NODE_ENV } = config as Partial<BaseConfig>
   if (DEV_ISSUER === true && NODE_ENV === 'production') {
     throw new InvalidConfig('DEV_ISSUER: the development issuer gives tokens to anyone and cannot be enabled with NODE_ENV=production')
+  }
+}
+
+/** pg takes other modes for checked or unchecked by version; and one that checks nothing only looks safe. */
+const refuseUncheckedTls = (config: object): void => {
+  for (const [name, value] of Object.entries(config)) {
+    if (!name.endsWith('DATABASE_URL') || typeof value !== 'string' || !URL.canParse(value)) continue
+    const { searchParams } = new URL(value)
+    const mode = searchParams.get('sslmode') ?? 'verify-full'
+    if (!['verify-full', 'disable'].includes(mode) || searchParams.has('uselibpqcompat'))
+      throw new InvalidConfig(`${name}: sslmode must be verify-full, which checks the certificate, or disable`)
   }
 }
 

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import { createPool, migrate } from './index.js'
+import { createTestDatabase, type TestDatabase } from './testing/index.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'bahi-tls-'))
+const file = (name: string) => join(folder, name)
+const openssl = (...words: string[]) => execFileSync('openssl', words, { cwd: folder, stdio: 'pipe', timeout: 20_000 })
+
+/** A certificate of 127.0.0.1 by an authority of its own. */
+const certify = (name: string) => {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  openssl('req', '-x509', ...key, '-keyout', `${name}-ca.key`, '-out', `${name}-ca.pem`, '-subj', `/CN=${name}`)
+  openssl(
+    'req',
+    ...key.slice(0, 5),
+    '-keyout',
+    `${name}.key`,
+    '-out',
+    `${name}.csr`,
+    '-subj',
+    '/CN=127.0.0.1',
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+  )
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    `${name}.csr`,
+    '-CA',
+    `${name}-ca.pem`,
+    '-CAkey',
+    `${name}-ca.key`,
+    '-days',
+    '1',
+    '-copy_extensions',
+    'copy',
+    '-out',
+    `${name}.pem`,
+  )
+}
+
+/** The test run's PostgreSQL behind TLS, as its own protocol begins it: eight bytes ask for it, `S` grants it. */
+const secured = async (databaseUrl: string, name: string): Promise<Server> => {
+  const { hostname, port } = new URL(databaseUrl)
+  const server = createServer((near: Socket) => {
+    near.on('error', () => undefined)
+    near.once('data', () => {
+      near.write('S')
+      const secure = new TLSSocket(near, {
+        isServer: true,
+        key: readFileSync(file(`${name}.key`)),
+        cert: readFileSync(file(`${name}.pem`)),
+      })
+      const far = connect(Number(port), hostname)
+      for (const socket of [secure, far]) socket.on('error', () => (near.destroy(), far.destroy()))
+      secure.on('close', () => far.destroy())
+      secure.pipe(far).pipe(secure)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+describe('PostgreSQL by TLS', () => {
+  let database: TestDatabase
+  let server: Server
+  beforeAll(async () => {
+    certify('ours')
+    certify('theirs')
+    database = await createTestDatabase([])
+    server = await secured(database.url, 'ours')
+  }, 60_000)
+  afterAll(async () => {
+    server.close()
+    await database.drop()
+    rmSync(folder, { recursive: true })
+  })
+
+  const url = (host: string, authority: string) => {
+    const secure = new URL(database.url)
+    secure.hostname = host
+    secure.port = String((server.address() as AddressInfo).port)
+    secure.search = new URLSearchParams({ sslmode: 'verify-full', sslrootcert: file(`${authority}-ca.pem`) }).toString()
+    return secure.href
+  }
+  const ask = async (of: string) => {
+    const pool = createPool({ ...database, url: of, maxConnections: 1 })
+    try {
+      return (await pool.query<{ one: number }>('SELECT 1 AS one')).rows[0]?.one
+    } finally {
+      await pool.end()
+    }
+  }
+
+  it('is used by pools and migrations where the URL says so', async () => {
+    expect(await ask(url('127.0.0.1', 'ours'))).toBe(1)
+    expect(await migrate({ url: url('127.0.0.1', 'ours'), schema: 'secured', migrations: [] })).toEqual([])
+  })
+
+  it('is refused by pools and migrations where the certificate is of another authority, or of another host', async () => {
+    await expect(ask(url('127.0.0.1', 'theirs'))).rejects.toThrow(/certificate|self-signed/)
+    await expect(migrate({ url: url('127.0.0.1', 'theirs'), schema: 'secured', migrations: [] })).rejects.toThrow(/certificate|self-signed/)
+    await expect(ask(url('localhost', 'ours'))).rejects.toThrow(/altnames|Hostname/)
+  })
+})
