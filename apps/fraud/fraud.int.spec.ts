@@ -213,6 +213,8 @@ describe('the fraud app', () => {
     const told = () => heard.filter(({ type, key: order }) => type === AlertDecided.type && order === orderId)
     await eventually('the decision is told', () => told().length > 0)
     expect(told().map(({ data }) => data)).toMatchObject([{ alertId, orderId, version: 2, decision: 'approve', by: RISK }])
+    const metrics = (await app.inject({ method: 'GET', url: '/metrics' })).body
+    expect(metrics).toMatch(/^fraud_alerts_decided_recent\{.*decision="approve".*\} 1$/m)
   })
 
   it('lets one of many at once decide', async () => {
