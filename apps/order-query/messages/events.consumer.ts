@@ -26,18 +26,10 @@ export class EventsConsumer {
   }
 
   @BatchPattern(ORDERS_EVENTS)
-  async orders(messages: readonly IncomingMessage[]): Promise<Effect> {
-    const effect = await this.#project(messages)
-    const probes = messages
-      .filter(({ type }) => type === VisibilityProbed.type)
-      .map(({ data }) => Date.parse(VisibilityProbed.parse(data).at))
-    if (probes.length === 0) return effect
-    return async (tx) => {
-      await effect(tx)
-      asTypeorm(tx).onCommit(() => {
-        for (const sent_ms of probes) this.onVisible(Math.max(0, this.clock.now() - sent_ms) / 1_000)
-      })
-    }
+  orders(messages: readonly IncomingMessage[]): Promise<Effect> {
+    const effect = this.#project(messages)
+    const probes = messages.filter(({ type }) => type === VisibilityProbed.type)
+    return probes.length === 0 ? effect : effect.then((apply) => this.#observed(apply, probes))
   }
 
   @BatchPattern(CATALOGUE_EVENTS)
@@ -58,5 +50,15 @@ export class EventsConsumer {
   @BatchPattern(FRAUD_EVENTS)
   fraud(messages: readonly IncomingMessage[]): Promise<Effect> {
     return this.#project(messages)
+  }
+
+  #observed(apply: Effect, probes: readonly IncomingMessage[]): Effect {
+    const sent_ms = probes.map(({ data }) => Date.parse(VisibilityProbed.parse(data).at))
+    return async (tx) => {
+      await apply(tx)
+      asTypeorm(tx).onCommit(() => {
+        for (const at_ms of sent_ms) this.onVisible(Math.max(0, this.clock.now() - at_ms) / 1_000)
+      })
+    }
   }
 }
