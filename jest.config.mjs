@@ -1,18 +1,19 @@
 import { availableParallelism } from 'node:os'
+import { DEFAULT_TIMEOUT_MS } from './test/runner/timeout.mjs'
 
 // One project per suite; a spec's suffix says what it needs: *.unit needs nothing, *.int a PostgreSQL (and Kafka where it says so) or Nest,
-// *.e2e a running platform. Jest runs ESM only with `--experimental-vm-modules`: use `npm test`, or scripts/jest.mjs for one suite.
-const TYPESCRIPT = { '^(\\.{1,2}/.*)\\.js$': '$1' }
-const suite = (name, match, more = {}) => ({
-  displayName: name,
-  testMatch: match.map((pattern) => `<rootDir>/${pattern}`),
+// *.e2e a running platform. Jest's own runner loads ESM only with `--experimental-vm-modules`: use `npm test`, or scripts/jest.mjs for one suite.
+const suite = (name, match, how) => ({ displayName: name, testMatch: match.map((pattern) => `<rootDir>/${pattern}`), ...how })
+
+/** Many specs of many modules: a worker keeps what it has loaded. */
+const lean = { runner: '<rootDir>/test/runner/index.mjs', transform: {} }
+/** Few specs, each a run of its own. */
+const isolated = {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '@swc/jest' },
-  moduleNameMapper: TYPESCRIPT,
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
-  ...more,
-})
-
+}
 const postgres = {
   globalSetup: '<rootDir>/test/support/postgres.setup.mjs',
   globalTeardown: '<rootDir>/test/support/postgres.teardown.mjs',
@@ -22,26 +23,18 @@ const platform = {
   globalTeardown: '<rootDir>/test/support/platform.teardown.mjs',
 }
 
-/** Jest loads modules anew for every spec; with Nest that takes longer than most specs run. */
-const noFramework = {
-  moduleNameMapper: {
-    ...TYPESCRIPT,
-    '^(@nestjs/(core|microservices|platform-fastify|swagger)|fastify)$': '<rootDir>/test/support/no-framework.mjs',
-  },
-}
-
 export default {
   // A core for each worker, but not so many that one PostgreSQL and one platform have to serve a crowd.
   maxWorkers: Math.min(4, availableParallelism()),
-  testTimeout: 30_000,
+  testTimeout: DEFAULT_TIMEOUT_MS,
   projects: [
-    suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], noFramework),
-    suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], postgres),
-    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], postgres),
-    suite('e2e', ['test/**/*.e2e.spec.ts'], platform),
-    suite('simulation', ['test/**/*.simulation.spec.ts']),
-    suite('chaos', ['test/**/*.chaos.spec.ts']),
-    suite('manifests', ['test/**/*.manifests.spec.ts']),
-    suite('compose', ['test/**/*.compose.spec.ts']),
+    suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),
+    suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], { ...lean, ...postgres }),
+    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], { ...lean, ...postgres }),
+    suite('e2e', ['test/**/*.e2e.spec.ts'], { ...isolated, ...platform }),
+    suite('simulation', ['test/**/*.simulation.spec.ts'], isolated),
+    suite('chaos', ['test/**/*.chaos.spec.ts'], isolated),
+    suite('manifests', ['test/**/*.manifests.spec.ts'], isolated),
+    suite('compose', ['test/**/*.compose.spec.ts'], isolated),
   ],
 }
