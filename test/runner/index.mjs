@@ -14,7 +14,7 @@ export default class extends Runner {
   }
 
   async runTests(tests, watcher, onStart, onResult, onFailure) {
-    // The workers' environment is this process's; they take the option out of it again.
+    // A worker's environment is a copy of this process's; it takes the option out of it again.
     if (this.#inThisProcess) await import(HOOKS)
     else process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${HOOKS} --enable-source-maps`
     try {
