@@ -30,7 +30,7 @@ export default {
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),
     suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], { ...lean, ...postgres }),
-    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], { ...lean, ...postgres }),
+    suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], { ...isolated, ...postgres }),
     suite('e2e', ['test/**/*.e2e.spec.ts'], { ...isolated, ...platform }),
     suite('simulation', ['test/**/*.simulation.spec.ts'], isolated),
     suite('chaos', ['test/**/*.chaos.spec.ts'], isolated),

@@ -26,7 +26,7 @@ const each = (test) =>
         test.each(...table)(name, within(work, timeout_ms)),
   })
 
-// `it.concurrent` is not here: the runner would run such tests one after another. What needs it is an end-to-end spec.
+// `it.concurrent` is not here: the runner would run such tests one after another. What needs it is in a suite of Jest's own runner.
 export const it = Object.assign(each(globalThis.it), { only: each(globalThis.it.only), skip: globalThis.it.skip })
 
 const hook = (register) => (work, timeout_ms) => register(within(work, timeout_ms))

@@ -1,4 +1,4 @@
-// The runner of the unit, integration and contract suites. Jest's own loads every module anew for each spec; with Nest that takes longer than
+// The runner of the unit and integration suites. Jest's own loads every module anew for each spec; with Nest that takes longer than
 // most specs run. Here a worker is a thread that keeps what it has loaded: only the spec itself is new. See ADR 1.
 import { createRunner } from 'jest-light-runner'
 

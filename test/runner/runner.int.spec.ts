@@ -40,7 +40,7 @@ const run = async (specs: Readonly<Record<string, string>>): Promise<{ passed: n
   }
 }
 
-describe('the runner of the unit, integration and contract suites', () => {
+describe('the runner of the unit and integration suites', () => {
   it('passes what passes, and fails what Jest would fail', async () => {
     const { passed, failed, broken, text } = await run({
       passing: `it.each([1, 2])('%i is itself', async (each) => expect(each).toBe(each))`,
