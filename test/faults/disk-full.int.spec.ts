@@ -39,6 +39,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
   let test: TestWallet
   let outside: pg.Pool
   let restarts = 0
+  const shared = process.env['BAHI_TEST_POSTGRES_URL']
   beforeAll(async () => {
     placement = await placePostgres(folder)
     server = await startPostgres(placement)
@@ -48,7 +49,6 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
       onRestarted: () => restarts++,
       onGivenUp: (error) => console.log('PostgreSQL was given up', error),
     })
-    // Of this file alone: Jest gives each its own environment.
     process.env['BAHI_TEST_POSTGRES_URL'] = server.url
     test = await startTestWallet()
     outside = createPool({ url: test.databaseUrl, schema: 'wallet', applicationName: 'outside', maxConnections: 1 })
@@ -57,6 +57,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
     rmSync(ballast, { force: true })
     await outside?.end()
     await test?.close()
+    process.env['BAHI_TEST_POSTGRES_URL'] = shared
     await supervisor?.stop()
     if (placement) await removePostgres(placement)
     execFileSync('umount', [folder], { timeout: 10_000 })
