@@ -1,6 +1,6 @@
 // Lets Node import the repository's TypeScript as it stands, and `@jest/globals`. Decorators need a compiler: Node itself only strips types.
 import { transformSync } from '@swc/core'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ const compiled = (file) => {
     return readFileSync(kept)
   } catch {
     const { code } = transformSync(source.toString(), { ...options, swcrc: false, configFile: false, sourceMaps: 'inline', filename: file })
-    const fresh = `${kept}.${process.pid}`
+    const fresh = `${kept}.${randomUUID()}`
     writeFileSync(fresh, code)
     renameSync(fresh, kept)
     return code
