@@ -104,7 +104,9 @@ export const prepare = async () => {
 
 /** Runs a command of ours with the project's Node, hands signals on, and exits as it does. */
 export const become = (args, env = {}) => {
-  const child = spawn(projectNode(), args, { cwd: root, stdio: 'inherit', env: { ...withProjectPath(), ...env } })
+  // What was compiled once is not compiled again at the next start.
+  const cached = { NODE_COMPILE_CACHE: join(modules, '.cache/node'), ...withProjectPath() }
+  const child = spawn(projectNode(), args, { cwd: root, stdio: 'inherit', env: { ...cached, ...env } })
   // A terminal sends Ctrl-C to the whole group; from elsewhere a signal reaches only this process.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
   child.on('error', sayAndExit)
