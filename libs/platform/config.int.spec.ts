@@ -35,6 +35,12 @@ describe('configuration', () => {
     ['DATABASE_URL', undefined, /^DATABASE_URL: must be set$/],
     ['DATABASE_URL', 'mysql://user:hunter2@x/y', /^DATABASE_URL: must match pattern/],
     ['DATABASE_URL', 'postgres://user:hunter2@x/y?sslmode=no-verify', /^DATABASE_URL: sslmode must be verify-full, which checks/],
+    ['DATABASE_URL', 'postgres://user:hunter2@x/y?ssl=no-verify', /^DATABASE_URL: sslmode must be verify-full, which checks/],
+    [
+      'DATABASE_URL',
+      'postgres://user:hunter2@x/y?sslmode=verify-full&sslmode=no-verify',
+      /^DATABASE_URL: sslmode must be verify-full, which checks/,
+    ],
     ['LOG', 'rabbit', /^LOG: .*: postgres, kafka$/],
     ['DEV_ISSUER', 'maybe', /^DEV_ISSUER: must be boolean$/],
     ['MASTER_KEY', 'short-secret', /^MASTER_KEY: must match pattern/],

@@ -159,8 +159,10 @@ const refuseUncheckedTls = (config: object): void => {
   for (const [name, value] of Object.entries(config)) {
     if (!name.endsWith('DATABASE_URL') || typeof value !== 'string' || !URL.canParse(value)) continue
     const { searchParams } = new URL(value)
-    const mode = searchParams.get('sslmode') ?? 'verify-full'
-    if (!['verify-full', 'disable'].includes(mode) || searchParams.has('uselibpqcompat'))
+    const [mode = 'verify-full', ...others] = searchParams.getAll('sslmode')
+    // Of two modes pg takes the last, and `ssl` over either.
+    const overruled = others.length > 0 || searchParams.has('ssl') || searchParams.has('uselibpqcompat')
+    if (!['verify-full', 'disable'].includes(mode) || overruled)
       throw new InvalidConfig(`${name}: sslmode must be verify-full, which checks the certificate, or disable`)
   }
 }
