@@ -1,6 +1,6 @@
 import type { EventStore } from '#event-store'
 import type { Clock, Ids, Transactions } from '#kernel'
-import { HttpCommands, Metrics } from '#platform'
+import { HttpCommands, lookedAtOnce, Metrics } from '#platform'
 import { SagaEngine, SagaInbox, type SagaStore } from '#saga'
 import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common'
 import { CqrsModule } from '@nestjs/cqrs'
@@ -42,25 +42,27 @@ class PaymentSagaMetrics {
     @Inject(TurnaroundClock) turnarounds: TurnaroundClock,
     @Inject(ReconciliationReports) reconciliations: ReconciliationReports,
   ) {
+    const differences = lookedAtOnce(() => reconciliations.counts())
+    const running = lookedAtOnce(() => sagas.counts())
     metrics.gauge(
       'reconciliation_cases',
       'Open differences between the books of the payment provider and ours.',
       ['difference'],
       async (gauge) => {
-        const { open } = await reconciliations.counts()
+        const { open } = await differences()
         for (const [difference, count] of Object.entries(open)) gauge.set({ difference }, count)
       },
     )
     metrics.gauge('reconciliation_failed_days', 'Days whose settlement file was broken, or never came.', [], async (gauge) => {
-      gauge.set((await reconciliations.counts()).failedDays)
+      gauge.set((await differences()).failedDays)
     })
     metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
       gauge.reset()
-      for (const { type, status, count } of await sagas.counts()) gauge.set({ type, status }, count)
+      for (const { type, status, count } of await running()) gauge.set({ type, status }, count)
     })
     metrics.gauge('saga_oldest_seconds', 'Age of the oldest saga that has not ended.', ['type', 'status'], async (gauge) => {
       gauge.reset()
-      for (const { type, status, since_ms } of await sagas.counts())
+      for (const { type, status, since_ms } of await running())
         if (!ENDED.has(status)) gauge.set({ type, status }, Math.max(0, clock.now() - since_ms) / 1_000)
     })
     metrics.gauge(

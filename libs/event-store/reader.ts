@@ -2,9 +2,9 @@ import type { Clock } from '#kernel'
 import type pg from 'pg'
 import { archivesAfter, eventsWith, restoreStreams } from './archives.js'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
-import { eventHash, NO_HASH } from './hash-chain.js'
+import { NO_HASH } from './hash-chain.js'
 import { knownShapeOf } from './loader.js'
-import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
+import { EVENT_COLUMNS, hashOf, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
 import { KEPT_AT } from './sql/partitions.js'
 import type { Events, ReadAll, ReadStream, RecordedEvent, StreamRef, StreamState } from './store.js'
@@ -100,25 +100,13 @@ const waited = (clock: Pick<Clock, 'sleep'>, signal: AbortSignal): Promise<boole
 
 /** The chain over these rows, as it should be, and where it first is not. */
 export const verifyChain = async (
-  stream: string,
   rows: AsyncIterable<EventRow>,
   head: { readonly version: number; readonly hash: Buffer },
 ): ReturnType<Events['verify']> => {
   let previous: Buffer = NO_HASH
   let version = 0
   for await (const row of rows) {
-    const expected = eventHash(
-      {
-        stream,
-        version: version + 1,
-        type: row.type,
-        schemaVersion: row.schema_version,
-        time: Number(row.recorded_at),
-        payload: row.payload,
-        metadata: row.metadata,
-      },
-      previous,
-    )
+    const expected = hashOf(row, version + 1, previous)
     if (Number(row.version) !== version + 1 || !expected.equals(row.hash))
       return { ok: false, version: head.version, checkedEvents: version, head: head.hash.toString('hex'), brokenAt: version + 1 }
     previous = expected
@@ -133,7 +121,7 @@ const verify = async (pool: pg.Pool, stream: string): ReturnType<Events['verify'
   // The head first: what is appended meanwhile lies beyond it and is not looked at.
   const { rows } = await pool.query<{ version: bigint; head: Buffer }>('SELECT version, head FROM streams WHERE stream_id = $1', [stream])
   const head = { version: Number(rows[0]?.version ?? 0), hash: rows[0]?.head ?? NO_HASH }
-  return verifyChain(stream, readStream(pool, stream, { limit: head.version }), head)
+  return verifyChain(readStream(pool, stream, { limit: head.version }), head)
 }
 
 export const loadAt = async <State>(

@@ -1,4 +1,5 @@
 import type { QueryResultRow } from 'pg'
+import { eventHash } from './hash-chain.js'
 import { parseContext } from './publish.js'
 import { parseObject } from './rows.js'
 import type { EventMetadata, RecordedEvent } from './store.js'
@@ -29,6 +30,21 @@ export const toRecorded = (types: StreamTypes, row: EventRow): RecordedEvent => 
   recordedAt: Number(row.recorded_at),
   hash: row.hash,
 })
+
+/** What its hash must be, were it the event of this version after the one with the hash `previous`. */
+export const hashOf = (row: Omit<EventRow, 'position'>, version: number, previous: Uint8Array): Buffer =>
+  eventHash(
+    {
+      stream: row.stream_id,
+      version,
+      type: row.type,
+      schemaVersion: row.schema_version,
+      time: Number(row.recorded_at),
+      payload: row.payload,
+      metadata: row.metadata,
+    },
+    previous,
+  )
 
 export const parseMetadata = (bytes: Uint8Array): EventMetadata => {
   const json = parseObject(bytes)

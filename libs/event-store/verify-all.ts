@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import { eventsWith } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
-import { eventHash, NO_HASH } from './hash-chain.js'
+import { NO_HASH } from './hash-chain.js'
+import { hashOf } from './recorded.js'
 import { eventPagesByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
 
 /** How far a stream had come, and the hash of its last event. */
@@ -100,9 +101,7 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
       }
       const version = ++chain.events
       if (chain.brokenAt !== undefined) continue
-      const { type, schema_version: schemaVersion, payload, metadata } = event
-      const time = Number(event.recorded_at)
-      chain.hash = eventHash({ stream: chain.stream, version, type, schemaVersion, time, payload, metadata }, chain.hash)
+      chain.hash = hashOf(event, version, chain.hash)
       if (Number(event.version) !== version || !chain.hash.equals(event.hash)) chain.brokenAt = version
     }
   if (chain) yield chain

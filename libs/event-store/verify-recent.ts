@@ -1,15 +1,8 @@
 import type pg from 'pg'
-import { eventHash, NO_HASH } from './hash-chain.js'
+import { NO_HASH } from './hash-chain.js'
+import { EVENT_COLUMNS, hashOf, type EventRow } from './recorded.js'
 
-interface Row extends pg.QueryResultRow {
-  readonly stream_id: string
-  readonly version: bigint
-  readonly type: string
-  readonly schema_version: number
-  readonly payload: Buffer
-  readonly metadata: Buffer
-  readonly hash: Buffer
-  readonly recorded_at: bigint
+interface Row extends EventRow {
   /** Null where the event before it is not there. */
   readonly before: Buffer | null
   /** Whether the stream's own row agrees, where this is its newest event. */
@@ -18,7 +11,7 @@ interface Row extends pg.QueryResultRow {
 
 // One statement sees one state of the store. The stream's row is one that has this event for its newest, or a newer one.
 const RECENT = `
-SELECT e.stream_id, e.version, e.type, e.schema_version, e.payload, e.metadata, e.hash, e.recorded_at, b.hash AS before,
+SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')}, b.hash AS before,
   coalesce(s.version > e.version OR (s.version = e.version AND s.head = e.hash), false) AS is_head
 FROM (SELECT * FROM events ORDER BY position DESC LIMIT $1) e
 LEFT JOIN events b ON b.stream_id = e.stream_id AND b.version = e.version - 1
@@ -33,17 +26,7 @@ export const verifyRecent = async (pool: pg.Pool, events: number): Promise<reado
   return [...new Set(rows.filter((row) => !holds(row)).map((row) => row.stream_id))]
 }
 
-const holds = ({ stream_id, version, type, schema_version, payload, metadata, hash, recorded_at, before, is_head }: Row): boolean => {
-  const previous = version === 1n ? NO_HASH : before
-  if (!previous || !is_head) return false
-  const hashed = {
-    stream: stream_id,
-    version: Number(version),
-    type,
-    schemaVersion: schema_version,
-    time: Number(recorded_at),
-    payload,
-    metadata,
-  }
-  return eventHash(hashed, previous).equals(hash)
+const holds = (row: Row): boolean => {
+  const previous = row.version === 1n ? NO_HASH : row.before
+  return previous !== null && row.is_head && hashOf(row, Number(row.version), previous).equals(row.hash)
 }

@@ -10,3 +10,10 @@ export const beginningOf = (date: string): number => Date.parse(`${date}T00:00:0
 
 /** The day so many days later. */
 export const daysAfter = (date: string, days: number): string => indianDate(beginningOf(date) + days * DAY_MS)
+
+/** Whether it is a day that the calendar has: `2026-02-30` is none. */
+export const isDate = (text: string): boolean => {
+  if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text)) return false
+  const begins = beginningOf(text)
+  return !Number.isNaN(begins) && indianDate(begins) === text
+}

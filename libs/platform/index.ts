@@ -43,5 +43,5 @@ export {
   type FieldError,
   type ProblemBody,
 } from './errors/problem.js'
-export { Metrics } from './observability/metrics.js'
+export { lookedAtOnce, Metrics } from './observability/metrics.js'
 export { traceOf } from './observability/request-trace.js'

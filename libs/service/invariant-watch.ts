@@ -1,5 +1,5 @@
 import type { Clock } from '#kernel'
-import { Metrics } from '#platform'
+import { lookedAtOnce, Metrics } from '#platform'
 import type { Migration } from '#postgres'
 import type { INestApplication } from '@nestjs/common'
 import type pg from 'pg'
@@ -98,7 +98,7 @@ export class InvariantWatch implements Worker {
 /** As metrics: nothing where no check was ever made. */
 export const showInvariants = (app: INestApplication, watch: InvariantWatch): void => {
   const metrics = app.get(Metrics)
-  const told = () => watch.told().catch(() => [])
+  const told = lookedAtOnce(() => watch.told().catch(() => []))
   metrics.gauge(
     'invariant_violations',
     'What breaks an invariant, at the last check; at most 100 are counted. Must be 0.',

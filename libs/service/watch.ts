@@ -2,7 +2,7 @@ import { roomLeft } from '#event-store'
 import type { Clock } from '#kernel'
 import type { ConsumerListener, Relay, RelayListener, Standing } from '#messaging'
 import type { LogServer } from '#messaging/nest'
-import { APP_LOG, Metrics } from '#platform'
+import { APP_LOG, lookedAtOnce, Metrics } from '#platform'
 import { readTrace } from '#tracing'
 import type { INestApplication } from '@nestjs/common'
 import type pg from 'pg'
@@ -82,12 +82,7 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
 /** Where the consumer's partitions stand, looked at when the metrics are scraped. Nothing is shown while the log or the database is away. */
 export const watchStandings = (app: INestApplication, consumer: Pick<LogServer, 'standings'>, clock: Clock): void => {
   const metrics = app.get(Metrics)
-  let looking: Promise<readonly Standing[]> | undefined
-  const look = (): Promise<readonly Standing[]> =>
-    (looking ??= consumer
-      .standings()
-      .catch(() => [])
-      .finally(() => (looking = undefined)))
+  const look = lookedAtOnce<readonly Standing[]>(() => consumer.standings().catch(() => []))
   const gauge = (name: string, help: string, value: (standing: Standing) => number): void => {
     metrics.gauge(name, help, ['topic', 'partition'], async (each) => {
       const standings = await look()

@@ -24,8 +24,6 @@ import { ALERTS } from '../tokens.js'
 import { AlertAnswer, AlertsAnswer } from './fraud.answers.js'
 import { AlertsQuery, DecisionDto } from './fraud.dto.js'
 
-const isAlertId = (value: Json): value is string => isUuid(value)
-
 /** Any alert that is there is every risk officer's. */
 @Injectable()
 export class AnyAlert implements OwnershipResolver {
@@ -52,7 +50,7 @@ export class AlertsController {
     const rows = await this.alerts.list({
       limit: query.limit + 1,
       ...(query.status === undefined ? {} : { status: query.status }),
-      ...(query.cursor === undefined ? {} : { after: Cursor.parse(query.cursor, isAlertId) }),
+      ...(query.cursor === undefined ? {} : { after: Cursor.parse(query.cursor, isUuid) }),
     })
     return pageOf(rows, query.limit, alertView, ({ alertId }) => alertId)
   }

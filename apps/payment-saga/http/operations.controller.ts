@@ -9,8 +9,6 @@ import { CLOCK } from '../tokens.js'
 import { BulkAnswer } from './answers.js'
 import { BulkDto, BulkResumeDto, durationOf_ms, MigrateDto } from './sagas.dto.js'
 
-const isId = (value: unknown): value is string => typeof value === 'string' && isUuid(value)
-
 /** One hand on many sagas: by the same filter as the list. `dryRun` says which they would be. */
 @Controller('v1/sagas')
 @ApiTags('sagas')
@@ -83,7 +81,7 @@ export class SagaOperationsController {
     { reason, limit = 100, cursor, dryRun = false }: Omit<BulkDto, 'filter'>,
     operator: OperatorAction,
   ): Promise<JsonObject> {
-    const page = { limit, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isId) }) }
+    const page = { limit, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isUuid) }) }
     const { next, ...answer } = await this.bus.execute(new OperateSagas(request, filter, page, operator, reason, dryRun))
     return { ...answer, nextCursor: typeof next === 'string' ? Cursor.encode(next) : null }
   }

@@ -1,4 +1,5 @@
-import type { Clock, Json } from '#kernel'
+import type { Clock } from '#kernel'
+import { isDate } from '#payment'
 import {
   ConsistencyTokenHeader,
   Cursor,
@@ -28,8 +29,8 @@ import {
   ReconciliationCaseAnswer,
   ReconciliationCasesAnswer,
 } from './reconciliation.answers.js'
-import { CasesQuery, ReconcileDto, ResolveCaseDto } from './reconciliation.dto.js'
-import { isDate } from './settlements.controller.js'
+import { CasesQuery } from './reconciliation.dto.js'
+import { OperatorDto } from './sagas.dto.js'
 
 /** Any case that is there is every operator's. */
 @Injectable()
@@ -58,11 +59,7 @@ export class ReconciliationController {
   @Roles('support', 'admin')
   @Idempotent('optional')
   @ApiAcceptedResponse({ type: ReconciliationAskedAnswer })
-  reconcile(
-    @Param('date') date: string,
-    @Body() { reason }: ReconcileDto,
-    @HttpCommand() request: CommandRequest,
-  ): Promise<RecordedAnswer> {
+  reconcile(@Param('date') date: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
     if (!isDate(date)) throw notFound('settlement')
     return this.bus.execute(new Reconcile(request, date, reason))
   }
@@ -86,7 +83,7 @@ export class ReconciliationController {
     @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
   ): Promise<ReconciliationCasesAnswer> {
     if (date !== undefined && !isDate(date)) return { items: [], nextCursor: null }
-    const before = cursor === undefined ? undefined : Cursor.parse(cursor, isId)
+    const before = cursor === undefined ? undefined : Cursor.parse(cursor, isUuid)
     const filter = { ...(date === undefined ? {} : { date }), ...(status === undefined ? {} : { status }) }
     return pageOf(await this.reports.cases(filter, before, limit + 1), limit, caseView, ({ caseId }) => caseId)
   }
@@ -98,9 +95,7 @@ export class ReconciliationController {
   @OwnedBy(AnyCase)
   @Idempotent('optional')
   @ApiOkResponse({ type: ReconciliationCaseAnswer })
-  resolve(@Param('id') id: string, @Body() { reason }: ResolveCaseDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+  resolve(@Param('id') id: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
     return this.bus.execute(new ResolveCase(request, id, reason, this.clock.now()))
   }
 }
-
-const isId = (value: Json): value is string => typeof value === 'string' && isUuid(value)

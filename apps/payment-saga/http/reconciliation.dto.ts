@@ -1,9 +1,4 @@
 import { OneOf, PageQuery, Text } from '#platform'
-import { OperatorDto } from './sagas.dto.js'
-
-export class ReconcileDto extends OperatorDto {}
-
-export class ResolveCaseDto extends OperatorDto {}
 
 export class CasesQuery extends PageQuery {
   @Text({

@@ -30,8 +30,6 @@ import { durationOf_ms, OperatorDto, ResumeDto, RetryDto, SagasQuery } from './s
 /** Of one saga: a saga that asks for days is long, and its newest events are what one looks for. */
 const TIMELINE = 200
 
-const isId = (value: Json): value is string => isUuid(value)
-
 /** Any saga that is there is every operator's. */
 @Injectable()
 export class AnySaga implements OwnershipResolver {
@@ -65,7 +63,7 @@ export class SagasController {
       // Not before the epoch, whatever was asked for.
       ...(stuckFor === undefined ? {} : { stuckSince: Math.max(this.clock.now() - durationOf_ms(stuckFor), 0) }),
     }
-    const page = { limit: limit + 1, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isId) }) }
+    const page = { limit: limit + 1, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isUuid) }) }
     return pageOf(await this.sagas.list(filter, page), limit, instanceView, ({ id }) => id)
   }
 

@@ -1,11 +1,11 @@
 import type { Json } from '#kernel'
-import { beginningOf, indianDate } from '#payment'
+import { isDate } from '#payment'
 import { ConsistencyTokenHeader, Cursor, notFound, PageQuery, pageOf, Roles, type ConsistencyToken } from '#platform'
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { Settlements } from '../ledger/settlements.js'
-import { splitView } from './reconciliation.view.js'
 import { SettlementAnswer } from './settlements.answers.js'
+import { splitView } from './settlements.view.js'
 
 @Controller('v1/settlements')
 @ApiTags('payments')
@@ -41,13 +41,6 @@ export class SettlementsController {
     )
     return { date, captures: postings.capture, refunds: postings.refund, ...splitView(balances), ...page }
   }
-}
-
-/** Whether it is a day that the calendar has: `2026-02-30` is none. */
-export const isDate = (text: string): boolean => {
-  if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text)) return false
-  const begins = beginningOf(text)
-  return !Number.isNaN(begins) && indianDate(begins) === text
 }
 
 const isPlace = (value: Json): value is [number, string] =>

@@ -114,7 +114,7 @@ export class Reconciliation {
       const compared = await compare(tx, [runId, date, new Date(from), new Date(Math.max(from, until)), now, RECONCILIATION])
       const { matched, matchedAmount, ...differences } = compared
       const result = { lines: count, matched, matchedAmount, differences }
-      await tx.query(FINISH, [date, JSON.stringify(result, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))])
+      await tx.query(FINISH, [date, JSON.stringify({ ...result, matchedAmount: matchedAmount.toString() })])
       return result
     })
   }

@@ -164,7 +164,7 @@ export class MemoryEventStore implements EventStore {
     const each = async function* () {
       yield* rows
     }
-    return verifyChain(stream, each(), { version: rows.length, hash: rows.at(-1)?.hash ?? NO_HASH })
+    return verifyChain(each(), { version: rows.length, hash: rows.at(-1)?.hash ?? NO_HASH })
   }
 
   async close(): Promise<void> {

@@ -86,6 +86,12 @@ export class Metrics {
   }
 }
 
+/** For gauges that show the same: who asks while a look is under way, as those of one scrape do, gets what it comes to. */
+export const lookedAtOnce = <T>(look: () => Promise<T>): (() => Promise<T>) => {
+  let looking: Promise<T> | undefined
+  return () => (looking ??= look().finally(() => (looking = undefined)))
+}
+
 const openMetrics = (): Registry<OpenMetricsContentType> => {
   const registry = new Registry<OpenMetricsContentType>()
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)

@@ -3,10 +3,8 @@ import type { Clock } from '#kernel'
 import { createPool } from '#postgres'
 import { pendingMigrations } from '#service'
 import type pg from 'pg'
-import { codeOf, patiently, reasonOf, type Finding } from './finding.js'
+import { codeOf, failed, patiently, reasonOf, type Told } from './finding.js'
 import type { Patient, PatientConfig } from './patients.js'
-
-type Told = Omit<Finding, 'app'>
 
 /** PostgreSQL 18 is the first with `uuidv7()`, which the stores use. */
 const LEAST_POSTGRES = 18
@@ -132,8 +130,6 @@ export const hold = async (pool: pg.Pool, { invariants }: Patient): Promise<read
   }
   return told
 }
-
-export const failed = (check: Told['check'], found: string, next: string): Told => ({ check, status: 'failed', found, next })
 
 /** Without the user and the password. */
 const placeOf = (url: string): string => {

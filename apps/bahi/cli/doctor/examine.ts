@@ -1,12 +1,10 @@
 import type { Clock } from '#kernel'
 import { openLog } from '#service'
-import { clockAgrees, connection, durable, failed, hold, keysReadable, migrated, openPool, relayed } from './database.js'
-import { patiently, reasonOf, type Finding } from './finding.js'
+import { clockAgrees, connection, durable, hold, keysReadable, migrated, openPool, relayed } from './database.js'
+import { failed, patiently, reasonOf, type Finding, type Told } from './finding.js'
 import { logFindings } from './log.js'
 import type { Environment, Patient, PatientConfig } from './patients.js'
 import { redisAnswers } from './redis.js'
-
-type Told = Omit<Finding, 'app'>
 
 /** Looks at one app by the environment that it is given, from its configuration inwards. It writes nothing but what the trial balance keeps. */
 export const examine = async function* (app: string, patient: Patient, env: Environment, clock: Clock): AsyncGenerator<Finding> {

@@ -9,6 +9,11 @@ export interface Finding {
   readonly next?: string
 }
 
+/** What a check says of the app that it looks at. */
+export type Told = Omit<Finding, 'app'>
+
+export const failed = (check: Check, found: string, next: string): Told => ({ check, status: 'failed', found, next })
+
 export type Check =
   | 'platform'
   | 'configuration'

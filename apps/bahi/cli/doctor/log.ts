@@ -1,11 +1,8 @@
 import type { Clock } from '#kernel'
 import type { GroupStanding, LogDriver } from '#messaging'
 import { topicSpecs } from '#service'
-import { failed } from './database.js'
-import { patiently, reasonOf, type Finding } from './finding.js'
+import { failed, patiently, reasonOf, type Told } from './finding.js'
 import type { PatientConfig } from './patients.js'
-
-type Told = Omit<Finding, 'app'>
 
 /** As the alert ConsumerLag. */
 const MOST_WAITING_MS = 5_000

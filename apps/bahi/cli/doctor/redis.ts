@@ -1,8 +1,7 @@
 import { Redis } from 'ioredis'
-import { failed } from './database.js'
-import { patiently, reasonOf, type Finding } from './finding.js'
+import { failed, patiently, reasonOf, type Told } from './finding.js'
 
-export const redisAnswers = async (url: string): Promise<Omit<Finding, 'app'>> => {
+export const redisAnswers = async (url: string): Promise<Told> => {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: 3_000,
