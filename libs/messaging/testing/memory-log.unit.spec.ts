@@ -1,7 +1,6 @@
-import { memoryTransactions } from '#kernel/testing'
 import { logConformance, MemoryBroker, MemoryConsumerStore, memoryLog, runtimeConformance } from '#messaging/testing'
-import type { Transaction } from '#kernel'
-import { asMemory } from '#kernel/testing'
+import { systemClock, type Transaction } from '#kernel'
+import { asMemory, hastened, memoryTransactions } from '#kernel/testing'
 
 logConformance('memory', () => {
   const broker = new MemoryBroker()
@@ -11,8 +10,10 @@ logConformance('memory', () => {
 runtimeConformance('memory', () => {
   const broker = new MemoryBroker()
   const lines: string[] = []
+  const clock = hastened(systemClock, 50)
   return Promise.resolve({
-    driver: () => memoryLog(broker),
+    clock,
+    driver: () => memoryLog(broker, { clock }),
     transactions: memoryTransactions(),
     consumerStore: new MemoryConsumerStore(),
     write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),

@@ -1,6 +1,6 @@
 import { DEAD_LETTERS } from '#contracts'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { IncomingMessage, JsonObject, Transaction, Transactions } from '#kernel'
+import { systemClock, type Clock, type IncomingMessage, type JsonObject, type Transaction, type Transactions } from '#kernel'
 import { encodeMessage } from '../cloud-events.js'
 import { acceptLog } from '../consumer/accept-log.js'
 import { Consumer, type ConsumerOptions } from '../consumer/consumer.js'
@@ -13,6 +13,8 @@ import { eventually } from './eventually.js'
 
 export interface RuntimeUnderTest {
   driver(): LogDriver
+  /** The driver's too; the system's where there is none. */
+  readonly clock?: Clock
   readonly transactions: Transactions
   readonly consumerStore: ConsumerStore
   /** An effect: adds a line, in the transaction. */
@@ -35,6 +37,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     let position = 0n
     let topic = ''
 
+    const clock = (): Clock => runtime.clock ?? systemClock
     const driver = (): LogDriver => {
       const next = runtime.driver()
       drivers.push(next)
@@ -44,7 +47,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
       encodeMessage(
         { topic, key, type: 'Said', schemaVersion: 1, data: { text, ...more }, context: { correlationId: key, causationId: 'test' } },
         'speaker',
-        Date.now(),
+        clock().now(),
         { incarnation: 'one', position: at, ordinal: 0 },
       )
     const send = async (...records: LogRecord[]): Promise<void> => (await driver().producer()).send(records)
@@ -56,6 +59,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
           group: 'readers',
           transactions,
           consumerStore,
+          clock: clock(),
           firstRetry_ms: 5,
           mostRetry_ms: 20,
           maxAttempts: 3,
@@ -270,9 +274,9 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const [letter] = await letters(1)
         const id = String(letter?.data['id'])
         healed = true
-        await requestRedrive(driver(), { ids: [id, id, 'unknown'], by: 'asha', at_ms: Date.now() })
+        await requestRedrive(driver(), { ids: [id, id, 'unknown'], by: 'asha', at_ms: clock().now() })
         await eventually('its effect', async () => (await runtime.written()).length > 0)
-        await requestRedrive(driver(), { ids: [id], by: 'asha', at_ms: Date.now() })
+        await requestRedrive(driver(), { ids: [id], by: 'asha', at_ms: clock().now() })
         expect(await consumer.redrive(id, 'asha')).toBe(false)
         await send(message('k', 'later'))
         await eventually('later', async () => (await runtime.written()).includes('later'))
@@ -453,7 +457,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         await eventually('it told', async () => sum(await told(), 'lag') === 2 && sum(await told(), 'deferred') === 1)
         const waits = (await told()).find(({ lag }) => lag > 0)
         expect(waits).toMatchObject({ owned: true, lag: 2, parked: 0 })
-        expect(Date.now() - (waits?.waitingSince_ms ?? 0)).toBeLessThan(timeout_ms)
+        expect(clock().now() - (waits?.waitingSince_ms ?? 0)).toBeLessThan(timeout_ms)
         const own = (await consumer.standings()).find((each) => each.topic === topic && each.partition === waits?.partition)
         expect(own).toMatchObject({ lag: 2, next: waits?.next })
         await eventually('that it is held back', async () => (await told()).some(({ breaker, lag }) => breaker === 'open' && lag === 2))
