@@ -23,8 +23,8 @@ process.once('exit', () => {
 const launch = (app: string, words: readonly string[], env: Environment): ChildProcess =>
   spawn(process.execPath, ['--enable-source-maps', join(root, `dist/apps/${app}/main.js`), ...words], {
     cwd: root,
-    // Nothing of this process's own: what an app reads is what it is given.
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    // Nothing of this process's own: what an app reads is what it is given. What Node compiled before is Node's, and saves a third of a start.
+    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 
