@@ -1,19 +1,13 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
-import { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs'
-import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
 import { DependencyUnavailable } from '../failure.js'
+import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
 import { UnknownTopic } from '../unknown-topic.js'
+import type { KafkaClient, KafkaSecurity } from './client.js'
 import { KafkaConsumer } from './consumer.js'
 import { groupsOf } from './groups.js'
-import { KafkaProducer, unavailable } from './producer.js'
-import { quietRequestQueues } from './quiet-queue.js'
+import { KafkaProducer } from './producer.js'
 
-/** How brokers are known, and who asks them. */
-export interface KafkaSecurity {
-  /** TLS; certificates are checked against `ca` (PEM), Node's own roots unless given, and against the host. */
-  readonly tls?: { readonly ca?: string }
-  readonly sasl?: { readonly mechanism: 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
-}
+export type { KafkaSecurity } from './client.js'
 
 export interface KafkaLogOptions extends KafkaSecurity {
   /** `host:port`, several. */
@@ -32,59 +26,37 @@ export interface KafkaLogOptions extends KafkaSecurity {
 
 const TOPICS_FRESH_MS = 30_000
 const TOPICS_THERE_MS = 15_000
+const BROKER_DEFAULT = -1
 
-/** The log in Kafka 4.x, by kafkajs. Connects at first use. */
+/** The log in Kafka 4.x. Connects at first use. */
 export const kafkaLog = (options: KafkaLogOptions): LogDriver => new KafkaLog(options)
 
 class KafkaLog implements LogDriver {
-  readonly #kafka: Kafka
   readonly #clock: Clock
   readonly #consumers = new Set<KafkaConsumer>()
   readonly #producers = new Set<KafkaProducer>()
-  readonly #partitions = new Map<string, { readonly count: number; readonly until: number }>()
-  #admin: Promise<Admin> | undefined
+  #client: Promise<KafkaClient> | undefined
+  #topics: ReadonlyMap<string, number> = new Map()
+  #topicsFreshUntil = 0
 
   constructor(private readonly options: KafkaLogOptions) {
     this.#clock = options.clock ?? systemClock
-    quietRequestQueues()
-    this.#kafka = new Kafka({
-      clientId: options.clientId,
-      brokers: [...options.brokers],
-      connectionTimeout: options.connectionTimeout_ms ?? 3_000,
-      requestTimeout: 15_000,
-      enforceRequestTimeout: true,
-      // What matters reaches the caller as an error; its own logger would print addresses and stacks unasked.
-      logLevel: logLevel.NOTHING,
-      ...(options.tls && { ssl: { ...options.tls } }),
-      ...(options.sasl && { sasl: saslOf(options.sasl) }),
-    })
   }
 
   /** Safe to run in many processes at once: what another has just made is waited for, not made again. */
   async ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
-    const admin = await this.#administrator()
-    try {
-      await this.#ensure(admin, topics)
-    } catch (error) {
-      throw unavailable(error)
-    }
-    this.#partitions.clear()
-  }
-
-  async #ensure(admin: Admin, topics: readonly TopicSpec[]): Promise<void> {
+    const client = await this.#open()
     const wanted = async (): Promise<{ missing: readonly TopicSpec[]; short: readonly TopicSpec[] }> => {
-      // All of them: asked for by name, one that is not there yet is an error.
-      const { topics: found } = await admin.fetchTopicMetadata()
-      const existing = new Map(found.map(({ name, partitions }) => [name, partitions.length]))
+      const existing = await client.topics()
       return {
         missing: topics.filter(({ name }) => !existing.has(name)),
         short: topics.filter(({ name, partitions }) => (existing.get(name) ?? partitions) < partitions),
       }
     }
     let { missing, short } = await wanted()
-    if (missing.length > 0) await created(admin, missing, this.options.replicationFactor)
-    if (short.length > 0) await grown(admin, short)
-    // The controller has them before every broker knows them, and kafkajs does not wait for those that another process made.
+    if (missing.length > 0) await client.createTopics(missing, this.options.replicationFactor ?? BROKER_DEFAULT)
+    if (short.length > 0) await client.growTopics(short)
+    // The controller has them before every broker knows them.
     const until = this.#clock.now() + TOPICS_THERE_MS
     while (missing.length + short.length > 0) {
       if (this.#clock.now() > until) {
@@ -94,17 +66,19 @@ class KafkaLog implements LogDriver {
       await this.#clock.sleep(50)
       ;({ missing, short } = await wanted())
     }
+    this.#topicsFreshUntil = 0
   }
 
   producer(): Promise<LogProducer> {
-    const producer = new KafkaProducer(this.#kafka, (topic) => this.#partitionsOf(topic))
+    const open = async () => (await this.#open()).producer()
+    const producer = new KafkaProducer(open, (topic) => this.#partitionsOf(topic))
     this.#producers.add(producer)
     return Promise.resolve(producer)
   }
 
   async consume(options: ConsumeOptions): Promise<LogConsumer> {
     const sessionTimeout_ms = this.options.sessionTimeout_ms ?? 10_000
-    const consumer: KafkaConsumer = new KafkaConsumer(this.#kafka, options, {
+    const consumer: KafkaConsumer = new KafkaConsumer(await this.#open(), options, {
       sessionTimeout_ms,
       heartbeatInterval_ms: this.options.heartbeatInterval_ms ?? Math.min(3_000, Math.floor(sessionTimeout_ms / 4)),
       rebalanceTimeout_ms: this.options.rebalanceTimeout_ms ?? 15_000,
@@ -117,91 +91,46 @@ class KafkaLog implements LogDriver {
       await consumer.start()
     } catch (error) {
       await consumer.close(0)
-      throw unavailable(error)
+      throw error
     }
     return consumer
   }
 
   async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
-    const admin = await this.#administrator()
-    if (!(await admin.listTopics()).includes(topic)) return []
-    const offsets = await admin.fetchTopicOffsets(topic)
-    return offsets
-      .map(({ partition, low, high }) => ({ partition, first: BigInt(low), next: BigInt(high) }))
-      .sort((a, b) => a.partition - b.partition)
+    const client = await this.#open()
+    return (await client.topics()).has(topic) ? await client.offsets(topic) : []
   }
 
   async groups(): Promise<readonly GroupStanding[]> {
-    const admin = await this.#administrator()
-    try {
-      return await groupsOf(admin, (topic) => this.offsets(topic), this.#clock.now())
-    } catch (error) {
-      throw unavailable(error)
-    }
+    const client = await this.#open()
+    return groupsOf(await client.commits(), (topic) => this.offsets(topic), this.#clock.now())
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#producers].map((producer) => producer.close()))
-    await this.#admin?.then((admin) => admin.disconnect()).catch(() => undefined)
-    this.#admin = undefined
+    await (await this.#client)?.close()
+    this.#client = undefined
   }
 
   async #partitionsOf(topic: string): Promise<number> {
-    const known = this.#partitions.get(topic)
-    if (known && this.#clock.now() < known.until) return known.count
-    const admin = await this.#administrator()
-    if (!known && !(await admin.listTopics()).includes(topic)) throw new UnknownTopic(topic)
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-    const count = topics[0]?.partitions.length ?? 0
-    if (count === 0) throw new UnknownTopic(topic)
-    this.#partitions.set(topic, { count, until: this.#clock.now() + TOPICS_FRESH_MS })
-    return count
+    if (this.#clock.now() >= this.#topicsFreshUntil || !this.#topics.has(topic)) {
+      this.#topics = await (await this.#open()).topics()
+      this.#topicsFreshUntil = this.#clock.now() + TOPICS_FRESH_MS
+    }
+    const partitions = this.#topics.get(topic)
+    if (partitions === undefined) throw new UnknownTopic(topic)
+    return partitions
   }
 
-  #administrator(): Promise<Admin> {
-    this.#admin ??= this.#connectAdmin().catch((error: unknown) => {
-      this.#admin = undefined
-      throw unavailable(error)
-    })
-    return this.#admin
+  /** Loaded where there is a Kafka. */
+  #open(): Promise<KafkaClient> {
+    this.#client ??= this.#load()
+    return this.#client
   }
 
-  async #connectAdmin(): Promise<Admin> {
-    const admin = this.#kafka.admin()
-    await admin.connect()
-    return admin
+  async #load(): Promise<KafkaClient> {
+    const { KafkajsClient } = await import('./kafkajs/client.js')
+    return new KafkajsClient({ ...this.options, connectionTimeout_ms: this.options.connectionTimeout_ms ?? 3_000 })
   }
 }
-
-/** kafkajs has a type for each mechanism. */
-const saslOf = ({ mechanism, ...user }: NonNullable<KafkaSecurity['sasl']>): SASLOptions =>
-  mechanism === 'scram-sha-256' ? { mechanism, ...user } : { mechanism, ...user }
-
-const BROKER_DEFAULT = -1
-
-const created = async (admin: Admin, topics: readonly TopicSpec[], replicationFactor = BROKER_DEFAULT): Promise<void> => {
-  const made = topics.map(({ name, partitions, retention_ms, compacted }) => ({
-    topic: name,
-    numPartitions: partitions,
-    replicationFactor,
-    configEntries: [
-      { name: 'retention.ms', value: String(retention_ms) },
-      { name: 'cleanup.policy', value: compacted ? 'compact' : 'delete' },
-    ],
-  }))
-  await admin.createTopics({ waitForLeaders: false, topics: made }).catch(unlessAll('TOPIC_ALREADY_EXISTS'))
-}
-
-/** Another process that grew them first makes ours a request for what is there. */
-const grown = async (admin: Admin, topics: readonly TopicSpec[]): Promise<void> => {
-  const topicPartitions = topics.map(({ name, partitions }) => ({ topic: name, count: partitions }))
-  await admin.createPartitions({ topicPartitions }).catch(unlessAll('INVALID_PARTITIONS'))
-}
-
-const unlessAll =
-  (type: string) =>
-  (error: unknown): void => {
-    const { errors = [error] } = error as { readonly errors?: readonly unknown[] }
-    if (!errors.every((each) => (each as { readonly type?: unknown }).type === type)) throw error
-  }
