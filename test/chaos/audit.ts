@@ -25,8 +25,7 @@ const END_TIMEOUT_MS = 90_000
 
 /** Everything that must hold when the traffic has stopped, by what the API says; answers what does not. */
 export const audit = async ({ shop, customers, placed, received }: Traffic): Promise<readonly string[]> => {
-  const ended: Ended[] = []
-  for (const order of placed) ended.push(await untilEnded(shop, order))
+  const ended = await each(placed, (order) => untilEnded(shop, order))
   const findings = [
     ...shop.wrong,
     ...ended.flatMap(moneyOf),
@@ -36,6 +35,18 @@ export const audit = async ({ shop, customers, placed, received }: Traffic): Pro
     ...(await stock(shop, received, ended)),
   ]
   return findings
+}
+
+const AT_ONCE = 16
+
+const each = async <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => {
+  const results: R[] = []
+  const left = items.entries()
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of left) results[index] = await work(item)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  return results
 }
 
 const untilEnded = async (shop: Shop, placed: Placed): Promise<Ended> => {
@@ -67,22 +78,15 @@ const moneyOf = ({ order, payment }: Ended): string[] => {
   return [`${order.orderId}: confirmed for ${due}, captured ${payment.captured.amount}, refunded ${payment.refunded.amount}`]
 }
 
-const REPEATED_AT_ONCE = 16
-
 /** The same key again gives the acknowledged answer again, byte for byte: it was kept, and was one. */
 export const replays = async (shop: Shop): Promise<string[]> => {
-  const findings: string[] = []
-  const all = shop.acknowledged.values()
-  const lane = async (): Promise<void> => {
-    for (const { path, token, key, body, status, text } of all) {
-      const again = await shop.call('POST', path, token, body, key)
-      if (again.status !== status || again.text !== text)
-        findings.push(`${key}: acknowledged ${status} ${text.slice(0, 200)}, now ${again.status} ${again.text.slice(0, 200)}`)
-      else if (again.headers.get('idempotency-replayed') !== 'true') findings.push(`${key}: done again instead of replayed`)
-    }
-  }
-  await Promise.all(Array.from({ length: REPEATED_AT_ONCE }, lane))
-  return findings
+  const findings = await each(shop.acknowledged, async ({ path, token, key, body, status, text }) => {
+    const again = await shop.call('POST', path, token, body, key)
+    if (again.status !== status || again.text !== text)
+      return [`${key}: acknowledged ${status} ${text.slice(0, 200)}, now ${again.status} ${again.text.slice(0, 200)}`]
+    return again.headers.get('idempotency-replayed') === 'true' ? [] : [`${key}: done again instead of replayed`]
+  })
+  return findings.flat()
 }
 
 /** Each customer has the orders that were acknowledged, and no others. */

@@ -132,15 +132,15 @@ export class Traffic {
     private readonly runId: string,
   ) {}
 
-  async open(customers: number, skus: number): Promise<void> {
+  /** Of little enough units to sell out now and then, unless told. */
+  async open(customers: number, skus: number, units = 40): Promise<void> {
     const merchant = await this.shop.token('merchant', 'merchant')
     for (let n = 0; n < skus; n++) {
       const sku = `${this.runId}-${n}`
       const price = { amount: String(PRICE), currency: 'INR' }
       const product = { title: 'Product', description: 'एक उत्पाद', category: 'audio', brand: 'boAt', price, gstRate: 18, hsn: '8518' }
       await this.shop.call('PUT', `/v1/products/${sku}`, merchant, product)
-      // Little enough to sell out now and then.
-      await this.#receive(sku, 40)
+      await this.#receive(sku, units)
     }
     const support = await this.shop.token('support', 'support')
     for (let n = 0; n < customers; n++) {
@@ -156,6 +156,23 @@ export class Traffic {
     this.#running = true
     this.#lanes = Promise.all(Array.from({ length: lanes }, () => this.#lane()))
     this.#lanes.catch(() => undefined)
+  }
+
+  /** Orders only, so many a second whatever the answers take. */
+  pace(perSecond: number): void {
+    this.#running = true
+    const began = performance.now()
+    const order = async (): Promise<void> => {
+      await this.#order().catch((error: Error) => this.shop.wrong.push(error.message))
+    }
+    this.#lanes = (async () => {
+      const sent: Promise<void>[] = []
+      while (this.#running) {
+        await wait(began + (sent.length * 1_000) / perSecond - performance.now())
+        sent.push(order())
+      }
+      await Promise.all(sent)
+    })()
   }
 
   /** Resolves when every call under way has its answer. */

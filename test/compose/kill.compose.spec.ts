@@ -10,7 +10,7 @@ const REPLICATED = ['order-command', 'order-query', 'wallet', 'payment-saga', 'f
 const LONE = ['front', 'provider-sandbox', 'gateway', 'redis', 'kafka', 'postgres']
 const LANES = 4
 const BETWEEN_MS = 500
-const TEST_MS = 10 * 60_000
+const TEST_MS = 15 * 60_000
 
 describe(`containers killed in turn while orders run (CHAOS_SEED=${SEED})`, () => {
   it(

@@ -1,7 +1,8 @@
 // `npm run test:e2e:compose`: the platform as docker-compose.yml describes it, in a project of its own with passwords of its own, and against it
-// the whole end-to-end suite; then the same with two replicas of each app; then with containers killed in turn. Removes all it started.
+// the whole end-to-end suite; then the same with two replicas of each app; then every app restarted, and every container killed, in turn while
+// orders run. Removes all it started, also when it is interrupted.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,23 +10,24 @@ import { prepare, projectNode, Refused, root, sayAndExit } from '../../scripts/p
 import { freePort } from '../support/kafka.mjs'
 
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+const PHASES = ['one', 'two', 'restart', 'kill']
 const BUILD_MS = 10 * 60_000
 const UP_MS = 5 * 60_000
-const SUITE_MS = 12 * 60_000
+const SUITE_MS = 16 * 60_000
 const DOWN_MS = 2 * 60_000
 
 const { values: options } = parseArgs({
   options: {
     results: { type: 'string' },
-    only: { type: 'string', default: 'one,two,kill' },
+    only: { type: 'string', default: PHASES.join() },
     keep: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
 if (options.help) {
-  console.log(`npm run test:e2e:compose [-- --only one,two,kill] [--keep] [--results <folder>]
+  console.log(`npm run test:e2e:compose [-- --only ${PHASES.join()}] [--keep] [--results <folder>]
 
-  --only     the suite against one replica of each app, against two, with containers killed in turn
+  --only     the suite against one replica of each app, and against two; every app restarted, every container killed in turn
   --keep     leave the containers running afterwards
   --results  where Jest's results go as JSON`)
   process.exit(0)
@@ -35,11 +37,31 @@ const folder = mkdtempSync(join(tmpdir(), 'bahi-compose-'))
 const env = { ...process.env, COMPOSE_PROJECT_NAME: `bahi-e2e-${process.pid}`, NODE_OPTIONS: '' }
 const files = ['--env-file', join(folder, 'env'), '-f', 'docker-compose.yml', '-f', 'test/compose/quick.yml']
 
+let interrupted = false
+/** Ends what runs just now, with all that it started. */
+let end = () => undefined
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(signal, () => {
+    interrupted = true
+    end()
+  })
+
 const run = (command, args, timeout_ms, stdio = 'inherit') =>
-  new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, env, stdio, timeout: timeout_ms, killSignal: 'SIGKILL' })
-    child.on('error', () => resolve(false))
-    child.on('exit', (code) => resolve(code === 0))
+  new Promise((resolve, reject) => {
+    // A group of its own, so that Jest's workers end with it.
+    const child = spawn(command, args, { cwd: root, env, stdio, detached: true })
+    end = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL')
+    const late = setTimeout(() => {
+      console.error(`not done after ${timeout_ms / 1_000} s: ${command} ${args.join(' ')}`)
+      end()
+    }, timeout_ms)
+    const done = (ok) => {
+      clearTimeout(late)
+      if (interrupted) reject(new Refused('interrupted'))
+      else resolve(ok)
+    }
+    child.on('error', () => done(false))
+    child.on('exit', (code) => done(code === 0))
   })
 
 const compose = async (what, timeout_ms, ...args) => {
@@ -51,11 +73,20 @@ const compose = async (what, timeout_ms, ...args) => {
 
 const jest = (name, project, ...args) => {
   const results = options.results ? ['--json', `--outputFile=${join(options.results, `compose-${name}.json`)}`] : []
-  return run(projectNode(), ['scripts/jest.mjs', project, '--forceExit', ...args, ...results], SUITE_MS)
+  return run(projectNode(), ['scripts/jest.mjs', project, '--forceExit', ...results, ...args], SUITE_MS)
 }
 
-/** What starts a platform of its own is no test of this one. */
-const suite = (name) => jest(name, 'e2e', '--testPathIgnorePatterns=limits.e2e')
+const spec = (name) => jest(name, 'compose', `test/compose/${name}.compose.spec.ts`)
+
+/** Specs that start what they test are none of this platform. */
+const foreign = readdirSync(join(root, 'test/e2e')).filter(
+  (file) =>
+    file.endsWith('.e2e.spec.ts') &&
+    /from '\.\.\/(support\/platform\.mjs|distributed\/processes\.js)'/.test(readFileSync(join(root, 'test/e2e', file), 'utf8')),
+)
+/** One after the other: a flash sale leaves the orders of others waiting behind two thousand. */
+const suite = (name) =>
+  jest(name, 'e2e', '--maxWorkers=1', `--testPathIgnorePatterns=/(${foreign.map((file) => file.replaceAll('.', '\\.')).join('|')})$`)
 
 const checkEngine = () => {
   const { status, stderr } = spawnSync('docker', ['compose', 'version'], { encoding: 'utf8', timeout: 20_000 })
@@ -64,7 +95,14 @@ const checkEngine = () => {
   if (engine.status !== 0) throw new Refused(`no Docker engine answers: ${engine.stderr.trim()}`)
 }
 
-const runAll = async () => {
+const checkPhases = () => {
+  const phases = options.only.split(',')
+  const unknown = phases.find((phase) => !PHASES.includes(phase))
+  if (unknown !== undefined) throw new Refused(`--only ${unknown}: there are ${PHASES.join(', ')}`)
+  return phases
+}
+
+const runAll = async (phases) => {
   const passed = []
   env.GATEWAY_PORT = String(await freePort())
   env.SANDBOX_PORT = String(await freePort())
@@ -72,9 +110,12 @@ const runAll = async () => {
   env.BAHI_E2E_URL = `http://127.0.0.1:${env.GATEWAY_PORT}`
   await run('sh', ['deploy/make-env.sh', join(folder, 'env')], 10_000, 'ignore')
   await compose('build', BUILD_MS, 'build')
+  const began = performance.now()
   await compose('start everything until it is ready', UP_MS, 'up', '--wait')
-  if (options.only.includes('one')) passed.push(await suite('one'))
-  if (options.only.includes('two') || options.only.includes('kill'))
+  passed.push(await spec('first-order'))
+  console.log(`compose: from no container to the first order confirmed: ${Math.round((performance.now() - began) / 1_000)} s`)
+  if (phases.includes('one')) passed.push(await spec('images'), await spec('reproducible'), await spec('databases'), await suite('one'))
+  if (phases.some((phase) => phase !== 'one'))
     await compose(
       'add a second replica of each app',
       UP_MS,
@@ -83,32 +124,36 @@ const runAll = async () => {
       '--no-recreate',
       ...APPS.flatMap((app) => ['--scale', `${app}=2`]),
     )
-  if (options.only.includes('two')) passed.push(await suite('two'))
-  if (options.only.includes('kill')) passed.push(await jest('kill', 'compose'))
+  if (phases.includes('two')) passed.push(await suite('two'))
+  for (const phase of ['restart', 'kill']) if (phases.includes(phase)) passed.push(await spec(phase))
   return passed.every(Boolean)
 }
 
+const tellLogs = () => run('docker', ['compose', ...files, 'logs', '--no-color', '--tail', '25'], 60_000)
+
 const stop = async () => {
+  interrupted = false
   if (!options.keep) {
-    await run('docker', ['compose', ...files, '--progress', 'quiet', 'down', '--volumes', '--timeout', '10'], DOWN_MS)
+    const down = ['compose', ...files, '--progress', 'quiet', 'down', '--volumes', '--timeout', '10']
+    if (!(await run('docker', down, DOWN_MS))) console.error(`docker compose could not remove the project ${env.COMPOSE_PROJECT_NAME}`)
     rmSync(folder, { recursive: true, force: true })
-  } else
-    console.log(
-      `left running: ${env.BAHI_E2E_URL}, project ${env.COMPOSE_PROJECT_NAME}, ${readFileSync(join(folder, 'env')).length} bytes of secrets in ${folder}/env`,
-    )
+  } else console.log(`left running: ${env.BAHI_E2E_URL}, project ${env.COMPOSE_PROJECT_NAME}, its passwords in ${folder}/env`)
 }
 
-let ok = false
+let began = false
 try {
+  const phases = checkPhases()
   checkEngine()
   await prepare()
   if (options.results) mkdirSync(options.results, { recursive: true })
-  ok = await runAll()
-  if (!ok) await run('docker', ['compose', ...files, 'logs', '--no-color', '--tail', '40'], 60_000)
-} catch (error) {
-  await run('docker', ['compose', ...files, 'logs', '--no-color', '--tail', '40'], 60_000)
+  began = true
+  const ok = await runAll(phases)
+  if (!ok) await tellLogs()
   await stop()
+  process.exit(ok ? 0 : 1)
+} catch (error) {
+  if (began && !interrupted) await tellLogs()
+  if (began) await stop()
+  else rmSync(folder, { recursive: true, force: true })
   sayAndExit(error)
 }
-await stop()
-process.exit(ok ? 0 : 1)

@@ -14,8 +14,13 @@ const run = promisify(execFile)
 const demo = (...options: readonly string[]) => run(process.execPath, ['dist/apps/demo/main.js', ...options], { timeout: 170_000 })
 
 it('the demo puts orders through in every way, and finds that the books add up', async () => {
-  const { stdout } = await demo('--url', baseUrl(), '--orders', '40', '--customers', '10', '--width', '8', '--json')
+  // Exit code 1 comes with the report that says why.
+  const { stdout, stderr } = await demo('--url', baseUrl(), '--orders', '40', '--customers', '10', '--width', '8', '--json').catch(
+    (error: { stdout: string; stderr: string }) => error,
+  )
+  if (stdout === '') throw new Error(`the demo made no report: ${stderr}`)
   const report = JSON.parse(stdout) as Report
+  expect(report.invariants.filter(({ ok }) => !ok)).toEqual([])
   expect(report).toMatchObject({ orders: 40, ok: true })
   expect(report.outcomes.length).toBeGreaterThanOrEqual(16)
   expect(report.outcomes.reduce((sum, { orders }) => sum + orders, 0)).toBe(40)

@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals'
+import { audit } from '../chaos/audit.js'
+import { random, Shop, Traffic } from '../chaos/traffic.js'
+import { baseUrl } from '../e2e/shop.js'
+import { containersOf, restartUntilReady } from './containers.js'
+
+const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
+const PER_SECOND = Number(process.env['ORDERS_PER_SECOND'] ?? 50)
+const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+const CUSTOMERS = 200
+const TEST_MS = 13 * 60_000
+
+describe(`every app restarted in turn at ${PER_SECOND} orders a second (CHAOS_SEED=${SEED})`, () => {
+  it(
+    'no request fails but with a 503 that may be sent again, every saga ends, and the books add up',
+    async () => {
+      const shop = new Shop(baseUrl())
+      const traffic = new Traffic(shop, random(SEED), `restart-${SEED}`)
+      await traffic.open(CUSTOMERS, 20, 1_000)
+      const began = performance.now()
+      traffic.pace(PER_SECOND)
+      for (const app of APPS) {
+        const replicas = await containersOf(app)
+        expect([app, replicas.length]).toEqual([app, 2])
+        const ready_ms: number[] = []
+        for (const id of replicas) ready_ms.push(await restartUntilReady(id))
+        console.log(`${app}: ready ${ready_ms.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after its start`)
+      }
+      await traffic.stop()
+      const seconds = (performance.now() - began) / 1_000
+      expect(await audit(traffic)).toEqual([])
+      expect(shop.disconnected).toBe(0)
+      expect(traffic.placed.length).toBeGreaterThan(PER_SECOND)
+      console.log(
+        `${2 * APPS.length} restarts in ${seconds.toFixed(0)} s: ${traffic.placed.length} orders, ${shop.unavailable} answers of 503 sent again`,
+      )
+    },
+    TEST_MS,
+  )
+})
