@@ -8,4 +8,9 @@ export const invariants: readonly Invariant[] = [
     `WITH newest AS (SELECT DISTINCT journal FROM (SELECT journal FROM ledger_entries ORDER BY at DESC, journal DESC LIMIT 10000) e)
      SELECT journal FROM newest JOIN ledger_entries USING (journal) GROUP BY journal HAVING sum(amount) <> 0`,
   ),
+  byQuery(
+    'captured-exactly',
+    'a complete payment captured exactly its amount',
+    'SELECT payment_id FROM ledger_payments WHERE captured <> owed',
+  ),
 ]

@@ -7,6 +7,7 @@ import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import fc from 'fast-check'
 import type pg from 'pg'
+import { invariants } from '../invariants.js'
 import { Ledger } from './ledger.js'
 import { ledgerMigrations } from './migrations.js'
 import { Settlements } from './settlements.js'
@@ -94,6 +95,33 @@ describe('the books of payments', () => {
       }),
       { numRuns: 25 },
     )
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('hold that a complete payment took exactly what it was to take, and count which did not', async () => {
+    await pool.query('TRUNCATE ledger_payments, ledger_entries')
+    const held = invariants.find(({ name }) => name === 'captured-exactly')
+    const of = (amount: string, captured: string, more: object = {}) => {
+      const payment = {
+        paymentId: systemIds.next(),
+        orderId: systemIds.next(),
+        method: 'card',
+        status: 'COMPLETED',
+        amount,
+        captured,
+        ...more,
+      }
+      return { payment, message: told(payment) }
+    }
+    const right = [of('500', '500'), of('500', '0', { method: 'cod' }), of('500', '0', { status: 'RUNNING' })]
+    const wrong = [of('500', '1'), of('500', '0')]
+    await hear(...[...right, ...wrong].map(({ message }) => message))
+    expect((await held?.violations(pool))?.toSorted()).toEqual(wrong.map(({ payment }) => payment.paymentId).toSorted())
+    // What is told once more, or of before, does not make it right; the rest of the money does.
+    await hear(told({ ...wrong[0]?.payment, status: 'RUNNING' }))
+    expect(await held?.violations(pool)).toHaveLength(2)
+    await hear(...wrong.map(({ payment }) => told({ ...payment, captured: '500' })))
+    expect(await held?.violations(pool)).toEqual([])
     expect(await unbalanced()).toBe(0)
   })
 

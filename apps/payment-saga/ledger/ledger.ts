@@ -6,13 +6,13 @@ import { asPg, type PgTransaction } from '#postgres'
 import { postingsOf, type BookedPayment, type Posting } from './postings.js'
 
 const BOOKED = `
-SELECT payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at FROM ledger_payments
+SELECT payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at, owed FROM ledger_payments
 WHERE payment_id = ANY ($1::uuid[]) FOR UPDATE`
 
 const BOOK = `
-INSERT INTO ledger_payments (payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::timestamptz[])
-ON CONFLICT (payment_id) DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded`
+INSERT INTO ledger_payments (payment_id, order_id, basis_points, gst_rate, captured, refunded, captured_at, owed)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::bigint[])
+ON CONFLICT (payment_id) DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded, owed = excluded.owed`
 
 const POST = `
 INSERT INTO ledger_entries (journal, account, amount, payment_id, order_id, kind, at)
@@ -37,6 +37,7 @@ interface BookedRow {
   captured: bigint
   refunded: bigint
   captured_at: Date
+  owed: bigint | null
 }
 
 export interface LedgerRows {
@@ -53,7 +54,7 @@ export class Ledger {
 
   readonly handle = async (messages: readonly IncomingMessage[]): Promise<Effect> => {
     const changes = messages.filter(({ type }) => type === PaymentChanged.type).map(({ data }) => PaymentChanged.parse(data))
-    const told = changes.filter(({ captured }) => captured !== '0')
+    const told = changes.filter((change) => change.captured !== '0' || takesAtOnce(change))
     return told.length === 0 ? noEffect : (tx) => this.#apply(told, tx)
   }
 
@@ -70,7 +71,7 @@ export class Ledger {
         paise(change.refunded),
         Date.parse(change.at),
       )
-      booked.set(change.paymentId, after)
+      booked.set(change.paymentId, takesAtOnce(change) ? { ...after, owed: paise(change.amount) } : after)
       postings.push(...made)
       if (after.refunded === after.captured) settled.set(change.paymentId, settled.get(change.paymentId) ?? change.at)
       else if (change.status === 'COMPENSATING') late.push({ change, payment: after })
@@ -110,6 +111,9 @@ export class Ledger {
   }
 }
 
+/** Complete, and paid before it was confirmed: at the door money is taken later. */
+const takesAtOnce = ({ status, method }: PaymentChangedData): boolean => status === 'COMPLETED' && method !== 'cod'
+
 const loadBooked = async (tx: PgTransaction, paymentIds: readonly string[]): Promise<Map<string, BookedPayment>> => {
   const { rows } = await tx.query<BookedRow>({ name: 'ledger-booked', text: BOOKED, values: [paymentIds] })
   return new Map(
@@ -122,6 +126,7 @@ const loadBooked = async (tx: PgTransaction, paymentIds: readonly string[]): Pro
         captured: paise(row.captured),
         refunded: paise(row.refunded),
         capturedAt: row.captured_at.getTime(),
+        ...(row.owed === null ? {} : { owed: paise(row.owed) }),
       },
     ]),
   )
@@ -136,6 +141,7 @@ const saveBooked = (tx: PgTransaction, payments: readonly BookedPayment[]): void
     payments.map(({ captured }) => captured),
     payments.map(({ refunded }) => refunded),
     payments.map(({ capturedAt }) => new Date(capturedAt).toISOString()),
+    payments.map(({ owed }) => owed ?? null),
   ]
   tx.send({ name: 'ledger-book', text: BOOK, values })
 }

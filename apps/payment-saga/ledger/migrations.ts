@@ -45,4 +45,17 @@ class CreateLedger1767225600500 implements MigrationInterface {
   }
 }
 
-export const ledgerMigrations: readonly Migration[] = [CreateLedger1767225600500]
+/** What a payment that is complete was to take, where it takes it at once. Those that took another amount are in the index: none, as it should be. */
+class KeepWhatIsOwed1767225600520 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE ledger_payments ADD COLUMN owed bigint')
+    await runner.query('CREATE INDEX ledger_payments_inexact ON ledger_payments (payment_id) WHERE captured <> owed')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX ledger_payments_inexact')
+    await runner.query('ALTER TABLE ledger_payments DROP COLUMN owed')
+  }
+}
+
+export const ledgerMigrations: readonly Migration[] = [CreateLedger1767225600500, KeepWhatIsOwed1767225600520]

@@ -29,6 +29,8 @@ export interface BookedPayment {
   readonly captured: Paise
   readonly refunded: Paise
   readonly capturedAt: number
+  /** What it was to capture, once it is complete. */
+  readonly owed?: Paise
 }
 
 /** What a payment's new amounts post: what was captured more, then what was given back more. Amounts below the books' are old news. */

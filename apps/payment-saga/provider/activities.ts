@@ -1,5 +1,5 @@
 import { sealedText, type SealedTexts } from '#event-store'
-import { paise, subtract, ZERO, type JsonObject } from '#kernel'
+import { paise, subtract, ZERO, type JsonObject, type Paise } from '#kernel'
 import {
   isProviderMethod,
   planAt,
@@ -113,14 +113,21 @@ const undone = (answer: ProviderAnswer): ActivityOutcome => {
 }
 
 const capture = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
-  const answer = await provider.capture(run.key, text(run, 'providerPaymentId'), paise(text(run, 'amount')), signal)
-  if (answer.known === 'answered') return { outcome: 'succeeded', result: booksOf(answer.payment) }
+  const amount = paise(text(run, 'amount'))
+  const answer = await provider.capture(run.key, text(run, 'providerPaymentId'), amount, signal)
+  if (answer.known === 'answered') return captured(answer.payment, amount)
   if (answer.known !== 'refused') return notAnswered(answer)
   // Refused because it was taken already is as good as taken.
   const found = await provider.find(text(run, 'paymentKey'), signal)
   const taken = found.known === 'answered' && found.payment.status === 'captured'
-  return taken ? { outcome: 'succeeded', result: booksOf(found.payment) } : { outcome: 'refused', slug: answer.slug, detail: answer.detail }
+  return taken ? captured(found.payment, amount) : { outcome: 'refused', slug: answer.slug, detail: answer.detail }
 }
+
+/** What was taken is what was asked for; else it is a person's to look at, with the books as they are. */
+const captured = (payment: ProviderPayment, amount: Paise): ActivityOutcome =>
+  payment.captured === amount
+    ? { outcome: 'succeeded', result: booksOf(payment) }
+    : { outcome: 'refused', slug: 'another-amount', detail: 'another amount was captured', result: booksOf(payment) }
 
 const refund = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
   const answer = await provider.refund(run.key, text(run, 'providerPaymentId'), paise(text(run, 'amount')), signal)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { PaymentChanged } from '#contracts'
 import type { StatesOf } from '#event-store'
+import type { JsonObject } from '#kernel'
 import type { SagaState } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { CASES } from '../testing/payment-cases.js'
@@ -18,6 +19,41 @@ describe('an order payment', () => {
     { method: 'split', other: 'card', cancel: 'CONFIRMED' },
     { method: 'upi', luck: 'late', webhooks: true },
   ] as const satisfies readonly World[])('%j, killed at every step', killedAtEveryStep)
+
+  describe('whose amount is not what was asked', () => {
+    const told = (play: Play, body: JsonObject) =>
+      play.later(100, async () => {
+        await play.apply({ kind: 'message', id: 'w', sagaId: paymentId, context, name: 'provider-payment', body })
+      })
+
+    it.each([
+      { status: 'captured', authorised: '1', captured: '1' },
+      { status: 'captured', authorised: AMOUNT, captured: '1' },
+      { status: 'authorised', authorised: '1' },
+      { status: 'authorised' },
+      { status: 'declined' },
+    ])('a webhook that says %j is not believed: the provider is asked', async (body) => {
+      const play = new Play({ method: 'upi', luck: 'slow' })
+      told(play, { providerPaymentId: 'p-other', ...body })
+      await play.play()
+      expect(await play.outcome()).toMatchObject({ saga: 'COMPLETED', captured: AMOUNT })
+      expect((await play.state(paymentId)).data).toMatchObject({ providerPaymentId: play.provider.payment?.paymentId })
+      await play.check()
+    })
+
+    it.each(['upi', 'card'] as const)('by %s is undone, and what was taken goes back', async (method) => {
+      const play = await new Play({ method, takes: '100' }).play()
+      const back = method === 'upi' ? '100' : '0'
+      const end = { saga: 'COMPENSATED', order: 'CANCELLED', reason: 'payment-declined', captured: back, refunded: back }
+      expect(await play.outcome()).toMatchObject(end)
+      await play.check()
+    })
+
+    it('when it is captured calls a person', async () => {
+      const play = await new Play({ method: 'card', captures: '100' }).play()
+      expect(await play.outcome()).toMatchObject({ saga: 'NEEDS_ATTENTION', order: 'CONFIRMED', captured: '100' })
+    })
+  })
 
   describe("settled by a person's word", () => {
     const resume = (play: Play, step: string, told: Record<string, string> = {}, outcome: 'succeeded' | 'refused' = 'succeeded') =>

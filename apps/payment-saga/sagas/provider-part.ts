@@ -29,6 +29,10 @@ export type ProviderPart = {
   readonly next?: { readonly kind: string; readonly url: string }
 }
 
+/** Authorised for this amount; and where it was taken too, all of it. */
+const isExact = ({ authorised, captured = '0' }: Pick<ProviderPart, 'authorised' | 'captured'>, asked: string): boolean =>
+  authorised === asked && (captured === '0' || captured === asked)
+
 const byProvider = ({ providerPart }: ProviderPart): boolean => providerPart !== '0'
 
 /** The provider holds the money, or takes it where its method knows no holding. Undone it comes back, however far it got. */
@@ -44,6 +48,8 @@ export const authorisePayment = (window_ms: number): Step<ProviderPart> => ({
     attempts: 500,
     backoff: { first_ms: 1_000, most_ms: 60_000 },
   }),
+  // Another amount than was asked for is nothing to confirm an order by: it goes back.
+  objects: (data) => (isExact(data, data.providerPart) ? undefined : 'payment-declined'),
   refusedBecause: 'payment-declined',
   expiredBecause: 'payment-expired',
 })
@@ -106,7 +112,9 @@ const cancelledByHand: ByHand<ProviderPart> = (_, { data: { captured = '0' } }) 
 
 /**
  * A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. A card that was
- * taken is the capture's outcome once the step before it is done.
+ * taken is the capture's outcome once the step before it is done. Only of the very amount that was asked for is it believed; where it says
+ * another, or that a payment was declined (of several attempts that may be one), the provider is asked. A saga that has turned back looks again
+ * at what it gave up, whatever the amount.
  */
 export const providerTold =
   (beforeCapture: string) =>
@@ -117,9 +125,11 @@ export const providerTold =
     switch (told['status']) {
       case 'authorised':
       case 'captured':
-        return { settles: { step, outcome: 'succeeded', result: told } }
+        return saga.failure || isExact(providerBooks(told), saga.data.providerPart)
+          ? { settles: { step, outcome: 'succeeded', result: told } }
+          : { hastens: step }
       case 'declined':
-        return { settles: { step, outcome: 'refused', slug: 'declined', detail: 'declined by the provider' } }
+        return { hastens: AUTHORISE }
       default:
         return {}
     }

@@ -1,5 +1,5 @@
 import type { Clock, OutgoingMessage, Paise } from '#kernel'
-import { add, ZERO } from '#kernel'
+import { add, paise, ZERO } from '#kernel'
 import type { AuthoriseRequest, PaymentProvider, ProviderAnswer, ProviderPayment } from '#payment'
 import type { BenchAnswer } from '#saga/testing'
 
@@ -76,6 +76,8 @@ export class BooksOfProvider implements PaymentProvider {
     private readonly clock: () => Pick<Clock, 'now'>,
     private readonly luck: Luck,
     private readonly window_ms: number,
+    /** Other amounts than it was asked for. */
+    private readonly other: { readonly takes?: string; readonly captures?: string } = {},
   ) {}
 
   /** What the payment is by now: time passes for a customer too. */
@@ -85,10 +87,11 @@ export class BooksOfProvider implements PaymentProvider {
     return this.payment
   }
 
-  async authorise(key: string, { amount, method }: AuthoriseRequest): Promise<ProviderAnswer> {
+  async authorise(key: string, { amount: asked, method }: AuthoriseRequest): Promise<ProviderAnswer> {
     if (this.luck === 'timeout') return { known: 'unknown', detail: 'no answer' }
     if (!this.payment) {
       this.key = key
+      const amount = paise(this.other.takes ?? asked)
       const now = this.clock().now()
       const delay_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
       if (delay_ms !== undefined) this.#paidAt = now + delay_ms
@@ -104,7 +107,7 @@ export class BooksOfProvider implements PaymentProvider {
   }
 
   async capture(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
-    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: amount }))
+    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: paise(this.other.captures ?? amount) }))
   }
 
   async void(key: string): Promise<ProviderAnswer> {

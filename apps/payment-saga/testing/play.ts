@@ -22,6 +22,9 @@ export interface World {
   /** How a split pays what the wallet does not. */
   readonly other?: 'upi' | 'card' | 'netbanking'
   readonly luck?: Luck
+  /** What the provider authorises, or captures, instead of what it was asked for. */
+  readonly takes?: string
+  readonly captures?: string
   readonly stock?: 'none'
   readonly fraud?: string
   readonly funds?: 'none'
@@ -56,7 +59,7 @@ export class Play extends SagaBench {
   ) {
     const books = new Books(world)
     const late: { clock: Pick<SagaBench['clock'], 'now'> } = { clock: { now: () => 0 } }
-    const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS)
+    const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS, world)
     super({
       definitions,
       routes,
