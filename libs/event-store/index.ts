@@ -2,6 +2,7 @@ export { archive, ArchiveRefused, type Archived, type ArchiveOptions } from './a
 export { ArchiveMissing, listPartitions, restoreStreams, type ListedPartition } from './archives.js'
 export type { BatchReport } from './command-queue.js'
 export { eventType, EventTypes, UnknownEvent, versionOf, type EventType, type Upcast } from './event-types.js'
+export { renewIncarnation, RenewRefused, type Renewed } from './incarnation.js'
 export { EXPIRING, makeRoom, roomLeft, sweep, type Swept } from './maintenance.js'
 export { eventStoreMigrations } from './migration.js'
 export { openEventStore, type EventStoreOptions } from './open.js'

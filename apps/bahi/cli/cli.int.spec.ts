@@ -98,6 +98,27 @@ afterAll(async () => {
 })
 
 describe('bahi events', () => {
+  it('renews the incarnation of a store that was restored, not while a process publishes', async () => {
+    const renewed = await bahi(['events', 'renew', ...at(target, '--json')])
+    const [{ app, before, after } = {}] = objects(renewed)
+    expect([app, String(after) > String(before)]).toEqual(['wallet', true])
+    const own = createPool(target)
+    await own.query(`UPDATE relay SET owner = 'another', lease_until = now() + interval '1 hour'`)
+    const refused = await bahi(['events', 'renew', ...at(target)])
+    await own.query(`UPDATE relay SET owner = NULL, lease_until = '-infinity'`)
+    expect([refused.code, refused.out, refused.said]).toEqual([
+      1,
+      [],
+      expect.stringMatching(/a process of the app publishes.*stop it, and ask again after/),
+    ])
+    const kept = await own.query<{ incarnation: string }>('SELECT incarnation FROM store')
+    expect(kept.rows[0]?.incarnation).toBe(after)
+    await own.query(`UPDATE store SET incarnation = 'ffffffff-ffff-7fff-bfff-ffffffffffff'`)
+    expect((await bahi(['events', 'renew', ...at(target)])).said).toContain('clock of this PostgreSQL is behind')
+    await own.query('UPDATE store SET incarnation = $1', [after])
+    await own.end()
+  })
+
   it('lists streams', async () => {
     const ran = await bahi(['events', 'streams', ...at(source, '--json', '--category', 'wallet-owner')])
     expect(objects(ran).map(({ stream, version }) => [stream, version])).toEqual([

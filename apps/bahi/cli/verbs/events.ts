@@ -7,6 +7,8 @@ import {
   listStreams,
   pgEvents,
   readCheckpoint,
+  renewIncarnation,
+  RenewRefused,
   replayStream,
   stateAt,
   verifyAll,
@@ -28,7 +30,7 @@ type Options = PlaceOptions & { readonly json?: true }
 export const register = (program: Command, io: Io): void => {
   const events = program
     .command('events')
-    .description('look into an event store: list, read, follow, compare, verify, archive, export, import')
+    .description('look into an event store: list, read, follow, compare, verify, archive, export, import, renew')
   const verb = (name: string, description: string) =>
     withPlace(events.command(name).description(description), io).option('--json', 'JSON, one object a line')
 
@@ -76,6 +78,11 @@ export const register = (program: Command, io: Io): void => {
   verb('import <file>', 'bring an export into an empty store, with the same hashes, all or nothing').action(
     (file: string, options: Options) => importAll(io, file, options),
   )
+
+  verb(
+    'renew',
+    'after a backup was restored, before the app starts on it: its consumers know a longer past, and follow the new one',
+  ).action((options: Options) => renew(io, options))
 
   registerArchives(verb, io)
 }
@@ -217,6 +224,14 @@ const importAll = (io: Io, file: string, { json, ...place }: Options) =>
     await io.out(json ? JSON.stringify({ events }) : `${events} events`)
   })
 
+const renew = (io: Io, { json, ...place }: Options) =>
+  atStore(place, async ({ pool }) => {
+    const renewed = await renewIncarnation(pool).catch(refusing(RenewRefused))
+    await io.out(
+      json ? JSON.stringify({ app: place.app, ...renewed }) : `${place.app}: incarnation ${renewed.after}, before ${renewed.before}`,
+    )
+  })
+
 const eventLine = (event: RecordedEvent, json: boolean | undefined): string => {
   const { stream, version, type, schemaVersion, data, metadata } = event
   const at = new Date(event.recordedAt).toISOString()
@@ -239,7 +254,7 @@ const keyOf = (file: string, make: (pem: string) => KeyObject): KeyObject => {
 }
 
 const refusing =
-  (kind: typeof CheckpointRefused | typeof ImportRefused) =>
+  (kind: typeof CheckpointRefused | typeof ImportRefused | typeof RenewRefused) =>
   (error: unknown): never => {
     throw error instanceof kind ? new Refused(error.message) : error
   }
