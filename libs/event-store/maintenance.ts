@@ -14,9 +14,16 @@ export const SWEEP_COMMANDS = `
 DELETE FROM commands WHERE command_id = ANY (ARRAY(
   SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE}))`
 
+/** How far it has come is noted with it: a relay that is set back before that must not take what is left for all there was. */
 export const SWEEP_OUTBOX = `
-DELETE FROM outbox WHERE ctid = ANY (ARRAY(
-  SELECT o.ctid FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE}))`
+WITH gone AS (
+  DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+    SELECT o.ctid FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE}))
+  RETURNING position
+), noted AS (
+  UPDATE relay SET swept = greatest(swept, (SELECT max(position) FROM gone)) WHERE EXISTS (SELECT FROM gone)
+)
+SELECT FROM gone`
 
 /** So that there is room for one partition's worth of positions and more: what a store appends in minutes at its fastest. Most sweeps find nothing to do. */
 const MAKE_ROOM = `

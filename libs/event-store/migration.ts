@@ -50,9 +50,22 @@ class PartitionEvents1790000000030 implements MigrationInterface {
   }
 }
 
+/** What was swept before this was noted is not known: all that the relay had passed may have been. */
+class NoteWhatIsSwept1790000000040 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE relay ADD COLUMN swept bigint NOT NULL DEFAULT 0')
+    await runner.query('UPDATE relay SET swept = position')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE relay DROP COLUMN swept')
+  }
+}
+
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
   LoneCommandsAndRuns1790000000020,
   PartitionEvents1790000000030,
+  NoteWhatIsSwept1790000000040,
 ]

@@ -1,10 +1,10 @@
 import type { Clock, JsonObject, Outbox, OutboxEntry } from '#kernel'
 import { listen, type PostgresConfig } from '#postgres'
 import type pg from 'pg'
+import { archivesAfter, eventsWith } from './archives.js'
 import { mergeEntries, parseContext, type StoredMessage } from './publish.js'
 import { EVENT_COLUMNS, toRecorded, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
-import { KEPT_AT } from './sql/partitions.js'
 import type { Publisher } from './store.js'
 import type { StreamTypes } from './stream.js'
 
@@ -20,19 +20,40 @@ interface MessageRow extends pg.QueryResultRow {
   readonly context: Buffer
 }
 
+/** What a row of a page is, by its ordinal; from 0 on it is a message. */
+const EVENT = -1
+const LISTED_ARCHIVE = -2
+const SWEPT = -3
+
 /**
  * Events and messages in one statement, so in one snapshot: in two, a commit between them could be passed over. An event that was moved keeps its
- * position: where the relay has passed it, it is not seen again.
+ * position: where the relay has passed it, it is not seen again. A relay that was set back is told here what `events` and `outbox` do not have any
+ * more: each archive that may hold what comes after `$1`, and up to where messages were swept.
  */
-export const AFTER = `
-SELECT ${EVENT_COLUMNS}, NULL AS topic, NULL AS key, NULL AS message_id, NULL::bytea AS context, -1 AS ordinal
-FROM (SELECT * FROM events WHERE position > $1 AND ${KEPT_AT} > $1 ORDER BY position LIMIT $2) e
+export const outboxPage = (archives: readonly string[]): string => `
+SELECT ${EVENT_COLUMNS}, NULL AS topic, NULL AS key, NULL AS message_id, NULL::bytea AS context, ${EVENT} AS ordinal
+FROM (SELECT * FROM ${eventsWith(archives)} x WHERE position > $1 AND kept_at > $1 ORDER BY position LIMIT $2) e
 UNION ALL
 SELECT position, NULL, NULL, type, schema_version, payload, NULL, NULL, recorded_at, topic, key, message_id, context, ordinal
 FROM outbox
 WHERE position > $1 AND position <= coalesce(
   (SELECT position FROM outbox WHERE position > $1 AND ordinal = 0 ORDER BY position OFFSET $2 - 1 LIMIT 1), 9223372036854775807)
+UNION ALL
+SELECT upto, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${LISTED_ARCHIVE}
+FROM partitions WHERE archived_at IS NOT NULL AND upto > $1
+UNION ALL
+SELECT swept, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${SWEPT} FROM relay WHERE swept > $1
 ORDER BY position, ordinal`
+
+/** The relay was set back before messages that no event carries and that are not kept once they were sent. To pass over them in silence would lose them. */
+export class MessagesSwept extends Error {
+  constructor(position: bigint, swept: bigint) {
+    super(
+      `messages after position ${position}, up to ${swept}, were sent and are not kept: set the relay to ${swept} or later, ` +
+        `or give them up and send again what events carry: UPDATE relay SET swept = ${position}`,
+    )
+  }
+}
 
 const LEASE = `
 UPDATE relay
@@ -58,6 +79,33 @@ export interface PgOutboxOptions {
   readonly clock: Pick<Clock, 'now' | 'sleep'>
 }
 
+type PageRow = EventRow & MessageRow & { readonly ordinal: number }
+
+/** Again, with its archives, where a page says that it needs them: only where the relay was set back. */
+const pageOf = async (pool: pg.Pool, position: bigint, limit: number): Promise<readonly PageRow[]> => {
+  let archives: readonly string[] = []
+  for (;;) {
+    const name = archives.length === 0 ? { name: 'outbox_after' } : {}
+    const { rows } = await pool.query<PageRow>({ ...name, text: outboxPage(archives), values: [position, limit] })
+    const swept = rows.find(({ ordinal }) => ordinal === SWEPT)
+    if (swept) throw new MessagesSwept(position, swept.position)
+    const known = archives
+    if (rows.every(({ ordinal, stream_id }) => ordinal !== LISTED_ARCHIVE || known.includes(stream_id))) return eachOnce(rows)
+    archives = await archivesAfter(pool, position)
+  }
+}
+
+/** An event is twice in a page while its partition is on the way to being an archive. */
+const eachOnce = (rows: readonly PageRow[]): readonly PageRow[] => {
+  let last = 0n
+  return rows.filter(({ ordinal, position }) => {
+    if (ordinal !== EVENT) return true
+    const isNew = position !== last
+    last = position
+    return isNew
+  })
+}
+
 /** The outbox, and the bell that the store rings after each commit. */
 export const pgOutbox = ({ pool, postgres, incarnation, types, publish, clock }: PgOutboxOptions): Outbox & { ring(): void } => {
   const channel = `${postgres.schema}_outbox`.slice(0, 63)
@@ -67,12 +115,8 @@ export const pgOutbox = ({ pool, postgres, incarnation, types, publish, clock }:
     ring: () => bell.ring(),
 
     async after(position, limit): Promise<readonly OutboxEntry[]> {
-      const { rows } = await pool.query<EventRow & MessageRow & { ordinal: number }>({
-        name: 'outbox_after',
-        text: AFTER,
-        values: [position, limit],
-      })
-      const events = rows.filter(({ ordinal }) => ordinal < 0).map((row) => toRecorded(types, row))
+      const rows = await pageOf(pool, position, limit)
+      const events = rows.filter(({ ordinal }) => ordinal === EVENT).map((row) => toRecorded(types, row))
       return mergeEntries(events, rows.filter(({ ordinal }) => ordinal >= 0).map(toMessage), publish, limit)
     },
 
