@@ -5,7 +5,7 @@ import type { PlanRow } from './plans.js'
 /** `pending`: the customer has yet to approve. It may still become any other. */
 export type ProviderPaymentStatus = 'pending' | 'authorised' | 'captured' | 'declined' | 'voided'
 
-/** A payment in the provider's books. Amounts in paise. */
+/** A payment in the provider's books. Amounts in paise; `refunded` is what has gone back, not what is on its way. */
 export interface ProviderPayment {
   readonly paymentId: string
   readonly status: ProviderPaymentStatus
@@ -27,13 +27,16 @@ export interface NextAction {
  * What is known after a call.
  * - `answered`: the provider's books after it. `refused`: it will not, and nothing happened.
  * - `absent`: the provider knows no such payment at this moment; a call still under way may bring it.
- * - `unknown`: no answer, or one that says nothing: it may have happened.
+ * - `unknown`: no answer, or one that says nothing: it may have happened. `retryAfter_ms`: before that it will not be known.
  */
 export type ProviderAnswer =
   | { readonly known: 'answered'; readonly payment: ProviderPayment }
   | { readonly known: 'refused'; readonly slug: string; readonly detail: string }
   | { readonly known: 'absent' }
-  | { readonly known: 'unknown'; readonly detail: string }
+  | { readonly known: 'unknown'; readonly detail: string; readonly retryAfter_ms?: number }
+
+/** The slug of a refund that the provider took on and that did not come to pass. Under its key it never will. */
+export const REFUND_FAILED = 'refund-failed'
 
 export interface AuthoriseRequest {
   readonly orderId: string
@@ -54,7 +57,10 @@ export interface AuthoriseRequest {
  */
 export interface PaymentProvider {
   authorise(key: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer>
-  /** The status query, by the key that the payment was made with. */
+  /**
+   * The status query, by the key that the payment was made with. Where a provider holds several of one key, the one that still binds money: taken
+   * and not given back before held before pending before what is over. Undone one after another, the last shows that none is left.
+   */
   find(key: string, signal: AbortSignal): Promise<ProviderAnswer>
   /** Takes what was authorised. */
   capture(key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer>

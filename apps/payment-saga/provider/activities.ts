@@ -3,6 +3,7 @@ import { paise, subtract, ZERO, type JsonObject, type Paise } from '#kernel'
 import {
   isProviderMethod,
   planAt,
+  REFUND_FAILED,
   type AuthoriseRequest,
   type PaymentMethod,
   type PaymentProvider,
@@ -81,8 +82,26 @@ const authorised = (answer: ProviderAnswer): ActivityOutcome => {
   }
 }
 
-/** Undoes whatever became of the payment: nothing, a void, or a refund. What is still pending may yet be paid, and is asked about again. */
-const cancel = async ({ provider, settle_ms }: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+/** Payments of one key that one run undoes: more than one only where the provider could not keep them to one. */
+const MOST_PAYMENTS = 5
+
+/**
+ * Undoes whatever became of the payment: nothing, a void, or a refund. It is done when a look finds nothing left: a provider may hold more than
+ * one payment of a key. What is still pending may yet be paid, and is asked about again.
+ */
+const cancel = async (ports: PaymentActivitiesPorts, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
+  for (let undone = 0; undone < MOST_PAYMENTS; undone++) {
+    const outcome = await undoOne(ports, run, signal)
+    if (outcome !== 'undone') return outcome
+  }
+  return { outcome: 'unknown', detail: 'there may be more payments of this key' }
+}
+
+const undoOne = async (
+  { provider, settle_ms }: PaymentActivitiesPorts,
+  run: ActivityRun,
+  signal: AbortSignal,
+): Promise<ActivityOutcome | 'undone'> => {
   const found = await provider.find(text(run, 'paymentKey'), signal)
   if (found.known === 'absent') {
     const wait_ms = run.startedAt + settle_ms - run.now
@@ -106,10 +125,11 @@ const cancel = async ({ provider, settle_ms }: PaymentActivitiesPorts, run: Acti
   }
 }
 
-/** A refusal means that it has moved on since it was looked at: look again. */
-const undone = (answer: ProviderAnswer): ActivityOutcome => {
-  if (answer.known === 'refused') return { outcome: 'unknown', detail: answer.slug }
-  return answer.known === 'answered' ? { outcome: 'succeeded', result: booksOf(answer.payment) } : notAnswered(answer)
+/** A refusal means that it has moved on since it was looked at: it is looked at again. A refund that failed is a person's to make by another way. */
+const undone = (answer: ProviderAnswer): ActivityOutcome | 'undone' => {
+  if (answer.known === 'answered') return 'undone'
+  if (answer.known === 'refused' && answer.slug !== REFUND_FAILED) return { outcome: 'unknown', detail: answer.slug }
+  return notAnswered(answer)
 }
 
 const capture = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
@@ -117,10 +137,10 @@ const capture = async (provider: PaymentProvider, run: ActivityRun, signal: Abor
   const answer = await provider.capture(run.key, text(run, 'providerPaymentId'), amount, signal)
   if (answer.known === 'answered') return captured(answer.payment, amount)
   if (answer.known !== 'refused') return notAnswered(answer)
-  // Refused because it was taken already is as good as taken.
+  // Refused because it was taken already is as good as taken; where nobody can tell, it is not refused.
   const found = await provider.find(text(run, 'paymentKey'), signal)
-  const taken = found.known === 'answered' && found.payment.status === 'captured'
-  return taken ? captured(found.payment, amount) : { outcome: 'refused', slug: answer.slug, detail: answer.detail }
+  if (found.known !== 'answered') return { outcome: 'unknown', detail: `refused, and then ${found.known}` }
+  return found.payment.status === 'captured' ? captured(found.payment, amount) : notAnswered(answer)
 }
 
 /** What was taken is what was asked for; else it is a person's to look at, with the books as they are. */
@@ -132,7 +152,7 @@ const captured = (payment: ProviderPayment, amount: Paise): ActivityOutcome =>
 const refund = async (provider: PaymentProvider, run: ActivityRun, signal: AbortSignal): Promise<ActivityOutcome> => {
   const answer = await provider.refund(run.key, text(run, 'providerPaymentId'), paise(text(run, 'amount')), signal)
   if (answer.known === 'answered') return { outcome: 'succeeded', result: booksOf(answer.payment) }
-  return answer.known === 'refused' ? { outcome: 'refused', slug: answer.slug, detail: answer.detail } : notAnswered(answer)
+  return notAnswered(answer)
 }
 
 const notAnswered = (answer: Exclude<ProviderAnswer, { known: 'answered' }>): ActivityOutcome => {
@@ -142,7 +162,11 @@ const notAnswered = (answer: Exclude<ProviderAnswer, { known: 'answered' }>): Ac
     case 'absent':
       return { outcome: 'unknown', detail: 'not known to the provider' }
     case 'unknown':
-      return { outcome: 'unknown', detail: answer.detail }
+      return {
+        outcome: 'unknown',
+        detail: answer.detail,
+        ...(answer.retryAfter_ms === undefined ? {} : { retryAfter_ms: answer.retryAfter_ms }),
+      }
   }
 }
 

@@ -24,6 +24,15 @@ interface Order {
   readonly manual: boolean
 }
 
+interface Refund {
+  readonly id: string
+  readonly payment_id: string
+  readonly amount: number
+  readonly receipt: unknown
+  readonly notes: unknown
+  status: 'pending' | 'processed' | 'failed'
+}
+
 type Json = Record<string, unknown>
 type Answer = readonly [status: number, body: object]
 
@@ -54,7 +63,10 @@ export class RazorpayStub {
   readonly recon = new Map<string, readonly object[]>()
   readonly orders = new Map<string, Order>()
   readonly payments = new Map<string, Payment>()
-  readonly #refunds = new Map<string, { readonly body: string; readonly answer: Answer }>()
+  readonly refunds = new Map<string, Refund>()
+  /** What becomes of a refund at once. */
+  refundsAre: Refund['status'] = 'processed'
+  readonly #refundKeys = new Map<string, { readonly body: string; readonly answer: Answer }>()
   readonly #server = createServer((request, response) => {
     void this.#answer(request).then(([status, body]) => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -89,6 +101,29 @@ export class RazorpayStub {
     }
   }
 
+  /** The payer of an order goes back and pays it once more, or another request of ours comes late: the order has one more payment. */
+  again(receipt: string): string {
+    const first = [...this.payments.values()].find(({ order_id }) => this.orders.get(order_id)?.receipt === receipt)
+    if (!first) throw new Error(`no payment of ${receipt}`)
+    const payment: Payment = { ...first, id: id('pay'), status: 'authorized', captured: false, amount_refunded: 0 }
+    this.payments.set(payment.id, payment)
+    this.#tell('payment.authorized', payment)
+    if (!this.orders.get(payment.order_id)?.manual) this.#captured(payment)
+    return payment.id
+  }
+
+  /** Refunds that were pending are not any more. One that failed is as if it had not been: its money is the merchant's again. */
+  settleRefunds(status: 'processed' | 'failed'): void {
+    for (const refund of this.refunds.values()) {
+      if (refund.status !== 'pending') continue
+      refund.status = status
+      const payment = this.payments.get(refund.payment_id)
+      if (!payment || status !== 'failed') continue
+      payment.amount_refunded -= refund.amount
+      payment.status = 'captured'
+    }
+  }
+
   /** Whoever was sent to their bank pays there. */
   payAtBank(): void {
     for (const payment of this.payments.values()) {
@@ -108,7 +143,8 @@ export class RazorpayStub {
     const url = new URL(request.url ?? '/', 'http://stub')
     const body = text === '' ? {} : (JSON.parse(text) as Json)
     const [, paymentId = '', operation] = /^\/v1\/payments\/(pay_\w+)(?:\/(\w+))?$/.exec(url.pathname) ?? []
-    switch (`${request.method} ${url.pathname.replace(paymentId === '' ? '\n' : paymentId, ':id')}`) {
+    const [, refundId = ''] = /^\/v1\/refunds\/(rfnd_\w+)$/.exec(url.pathname) ?? []
+    switch (`${request.method} ${url.pathname.replace(paymentId || refundId || '\n', ':id')}`) {
       case 'POST /v1/orders':
         return this.#order(body)
       case 'GET /v1/orders':
@@ -117,6 +153,14 @@ export class RazorpayStub {
         return this.#pay(body)
       case 'GET /v1/settlements/recon/combined':
         return this.#settled(url.searchParams)
+      case 'GET /v1/refunds/:id': {
+        const refund = this.refunds.get(refundId)
+        return refund ? [200, refundView(refund)] : refused('input_validation_failed')
+      }
+      case 'GET /v1/payments/:id/refunds': {
+        const items = [...this.refunds.values()].filter(({ payment_id }) => payment_id === paymentId).map(refundView)
+        return [200, { entity: 'collection', count: items.length, items }]
+      }
       case 'GET /v1/payments/:id':
       case 'POST /v1/payments/:id/capture':
       case 'POST /v1/payments/:id/refund': {
@@ -164,7 +208,7 @@ export class RazorpayStub {
   #pay({ amount, currency, order_id, email, contact, method, upi, bank, token, notes }: Json): Answer {
     const order = this.orders.get(String(order_id))
     if (!order || amount !== order.amount || currency !== 'INR' || !email || !contact) return refused('input_validation_failed')
-    if ([...this.payments.values()].some((each) => each.order_id === order.id && each.captured)) return refused('order_already_paid')
+    if (this.#isPaid(order.id)) return refused('order_already_paid')
     const payment: Payment = {
       id: id('pay'),
       order_id: order.id,
@@ -208,12 +252,23 @@ export class RazorpayStub {
 
   #capture(payment: Payment, { amount, currency }: Json): Answer {
     if (payment.status !== 'authorized') return refused('payment_already_captured')
+    if (this.#isPaid(payment.order_id)) return refused('order_already_paid')
     if (amount !== payment.amount || currency !== 'INR') return refused('input_validation_failed')
     this.#captured(payment)
     return [200, viewOf(payment)]
   }
 
+  #isPaid(orderId: string): boolean {
+    return [...this.payments.values()].some(({ order_id, captured }) => order_id === orderId && captured)
+  }
+
+  /** An order takes one capture; what is authorised besides goes back by itself. */
   #captured(payment: Payment): void {
+    if (this.#isPaid(payment.order_id)) {
+      payment.status = 'refunded'
+      payment.amount_refunded = payment.amount
+      return
+    }
     payment.status = 'captured'
     payment.captured = true
     this.#tell('payment.captured', payment)
@@ -221,17 +276,16 @@ export class RazorpayStub {
 
   #refund(payment: Payment, { amount, receipt, notes }: Json, key: string, text: string): Answer {
     if (!/^[A-Za-z0-9_-]{10,}$/.test(key)) return refused('input_validation_failed')
-    const before = this.#refunds.get(key)
+    const before = this.#refundKeys.get(key)
     if (before) return before.body === text ? before.answer : refused('input_validation_failed')
     if (!payment.captured || !isPaise(amount) || payment.amount_refunded + amount > payment.amount)
       return refused('input_validation_failed')
-    payment.amount_refunded += amount
+    const refund: Refund = { id: id('rfnd'), payment_id: payment.id, amount, receipt, notes, status: this.refundsAre }
+    this.refunds.set(refund.id, refund)
+    payment.amount_refunded += refund.status === 'failed' ? 0 : amount
     if (payment.amount_refunded === payment.amount) payment.status = 'refunded'
-    const answer: Answer = [
-      200,
-      { id: id('rfnd'), entity: 'refund', amount, currency: 'INR', payment_id: payment.id, receipt, notes, status: 'processed' },
-    ]
-    this.#refunds.set(key, { body: text, answer })
+    const answer: Answer = [200, refundView(refund)]
+    this.#refundKeys.set(key, { body: text, answer })
     this.#tell('refund.processed', payment)
     return answer
   }
@@ -253,3 +307,4 @@ export class RazorpayStub {
 const now = () => Math.floor(Date.now() / 1_000)
 const isPaise = (amount: unknown): amount is number => Number.isSafeInteger(amount) && Number(amount) > 0
 const viewOf = (payment: Payment) => ({ entity: 'payment', currency: 'INR', fee: null, tax: null, ...payment })
+const refundView = (refund: Refund) => ({ entity: 'refund', currency: 'INR', ...refund })

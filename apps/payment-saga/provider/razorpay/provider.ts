@@ -1,6 +1,7 @@
-import { paise, type JsonObject, type Paise } from '#kernel'
+import { add, paise, ZERO, type JsonObject, type Paise } from '#kernel'
 import {
   capturesLater,
+  REFUND_FAILED,
   type AuthoriseRequest,
   type NextAction,
   type PaymentProvider,
@@ -9,7 +10,7 @@ import {
 } from '#payment'
 import { createHash } from 'node:crypto'
 import type { HttpAnswer, ProviderHttp, ProviderStep } from '../http.js'
-import { Created, ErrorBody, Orders, Payment, Refund, type RazorpayOrder, type RazorpayPayment } from './wire.js'
+import { Created, ErrorBody, Orders, Payment, Refund, Refunds, type RazorpayOrder, type RazorpayPayment } from './wire.js'
 
 export interface RazorpayPayer {
   /** Razorpay wants a payer's address and number. The platform hands it no customer's: these are the shop's own. */
@@ -25,9 +26,10 @@ const INR = 'INR'
  * Razorpay over its HTTP API (orders, server-to-server payments, capture, refunds; https://razorpay.com/docs/api). What is not as the port has
  * it there is made so here:
  * - A payment has no idempotency key. Its order's `receipt` is made of ours, and before anything is made the order of that receipt is looked
- *   for with its payments. An order takes one capture, so of two payments of one order at most one is kept.
+ *   for with its payments. An order takes one capture, so of two payments of one order at most one is kept; the other goes back by itself.
  * - A capture has none either; a payment is captured at most once, and one that was is looked at.
  * - An authorisation cannot be given up. It lapses by itself, and until it has, giving it up is `unknown`.
+ * - A refund may be pending for days, and a payment counts it at once. Only what was processed has gone back; the rest is asked about.
  */
 export class RazorpayProvider implements PaymentProvider {
   constructor(
@@ -39,8 +41,8 @@ export class RazorpayProvider implements PaymentProvider {
     const found = await this.#orders(key, signal)
     if (found.known !== 'orders') return found
     const { orders } = found
-    const known = newestOf(orders)
-    if (known) return sameRequest(known, request.amount) ? booked(known) : refused('idempotency-key-reused')
+    const known = foremostOf(orders)
+    if (known) return sameRequest(known, request.amount) ? this.#booked(known, signal) : refused('idempotency-key-reused')
     const [made] = orders
     const order = made ?? (await this.#order(key, request, signal))
     return 'known' in order ? order : this.#pay(key, order.id, request, signal)
@@ -49,18 +51,19 @@ export class RazorpayProvider implements PaymentProvider {
   async find(key: string, signal: AbortSignal): Promise<ProviderAnswer> {
     const found = await this.#orders(key, signal)
     if (found.known !== 'orders') return found
-    const payment = newestOf(found.orders)
-    return payment ? booked(payment) : { known: 'absent' }
+    const payment = foremostOf(found.orders)
+    return payment ? this.#booked(payment, signal) : { known: 'absent' }
   }
 
   async capture(_key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer> {
     const body = { amount: Number(amount), currency: INR }
     const answer = await this.#call('change', 'POST', `/v1/payments/${encodeURIComponent(paymentId)}/capture`, signal, { body })
-    if (answer.known === 'body') return Payment.Check(answer.body) ? booked(answer.body) : OFF_CONTRACT
+    if (answer.known === 'body') return Payment.Check(answer.body) ? this.#booked(answer.body, signal) : OFF_CONTRACT
     if (answer.known !== 'refused') return answer
     const found = await this.#payment(paymentId, signal)
+    if (found.known !== 'answered') return found
     // It was captured before, by this call or by another way.
-    return found.known === 'answered' && found.payment.status === 'captured' && found.payment.captured === amount ? found : answer
+    return found.payment.status === 'captured' && found.payment.captured === amount ? found : answer
   }
 
   async void(_key: string, paymentId: string, signal: AbortSignal): Promise<ProviderAnswer> {
@@ -78,21 +81,35 @@ export class RazorpayProvider implements PaymentProvider {
     }
   }
 
+  /** The same key for another payment is another refund. */
   async refund(key: string, paymentId: string, amount: Paise, signal: AbortSignal): Promise<ProviderAnswer> {
+    const once = receiptOf(`${key} ${paymentId}`)
     const answer = await this.#call('change', 'POST', `/v1/payments/${encodeURIComponent(paymentId)}/refund`, signal, {
-      body: { amount: Number(amount), receipt: receiptOf(key), notes: { idempotency_key: key } },
-      headers: { 'x-refund-idempotency': receiptOf(key) },
+      body: { amount: Number(amount), receipt: once, notes: { idempotency_key: key } },
+      headers: { 'x-refund-idempotency': once },
     })
     if (answer.known !== 'body') return answer
     if (!Refund.Check(answer.body) || answer.body.payment_id !== paymentId) return OFF_CONTRACT
-    return this.#payment(paymentId, signal)
+    const { id, status } = answer.body
+    // The same key again is answered as it was the first time.
+    const now = status === 'pending' ? await this.#look(`/v1/refunds/${id}`, signal) : answer
+    if (now.known !== 'body') return now
+    if (!Refund.Check(now.body) || now.body.id !== id) return OFF_CONTRACT
+    switch (now.body.status) {
+      case 'processed':
+        return this.#payment(paymentId, signal)
+      case 'pending':
+        return { known: 'unknown', detail: 'the refund is pending', retryAfter_ms: REFUND_PENDING_MS }
+      case 'failed':
+        return refused(REFUND_FAILED)
+    }
   }
 
   /** Orders that were made under this key, the first one first: more than one only where two made theirs at the same moment. */
   async #orders(key: string, signal: AbortSignal): Promise<Found | Unanswered> {
     const path = `/v1/orders?receipt=${receiptOf(key)}&expand[]=payments&count=100`
-    const answer = await this.#call('find', 'GET', path, signal)
-    if (answer.known !== 'body') return answer.known === 'refused' ? { known: 'unknown', detail: answer.slug } : answer
+    const answer = await this.#look(path, signal)
+    if (answer.known !== 'body') return answer
     if (!Orders.Check(answer.body)) return OFF_CONTRACT
     const orders = answer.body.items
       .filter(({ receipt }) => receipt === receiptOf(key))
@@ -146,14 +163,30 @@ export class RazorpayProvider implements PaymentProvider {
     const found = await this.#payment(paymentId, signal)
     // It was made, and where its payer goes on is told only here: whatever else is not known yet can be asked for.
     const payment: ProviderPayment =
-      found.known === 'answered' ? found.payment : { paymentId, status: 'pending', amount, captured: NOTHING, refunded: NOTHING }
+      found.known === 'answered' ? found.payment : { paymentId, status: 'pending', amount, captured: ZERO, refunded: ZERO }
     return { known: 'answered', payment: payment.status === 'pending' && link ? { ...payment, next: link } : payment }
   }
 
   async #payment(paymentId: string, signal: AbortSignal): Promise<ProviderAnswer> {
-    const answer = await this.#call('find', 'GET', `/v1/payments/${encodeURIComponent(paymentId)}`, signal)
+    const answer = await this.#look(`/v1/payments/${encodeURIComponent(paymentId)}`, signal)
     if (answer.known !== 'body') return answer
-    return Payment.Check(answer.body) ? booked(answer.body) : OFF_CONTRACT
+    return Payment.Check(answer.body) ? this.#booked(answer.body, signal) : OFF_CONTRACT
+  }
+
+  /** As the port has it: of what was taken only refunds that were processed are gone. */
+  async #booked(payment: RazorpayPayment, signal: AbortSignal): Promise<ProviderAnswer> {
+    if (!wasTaken(payment) || !payment.amount_refunded) return { known: 'answered', payment: booksOf(payment, ZERO) }
+    const answer = await this.#look(`/v1/payments/${payment.id}/refunds?count=100`, signal)
+    if (answer.known !== 'body') return answer
+    if (!Refunds.Check(answer.body)) return OFF_CONTRACT
+    const processed = answer.body.items.filter(({ status }) => status === 'processed').map(({ amount }) => paise(amount))
+    return { known: 'answered', payment: booksOf(payment, add(ZERO, ...processed)) }
+  }
+
+  /** A question that is refused leaves unknown what was asked. */
+  async #look(path: string, signal: AbortSignal): Promise<Body | Unknown> {
+    const answer = await this.#call('find', 'GET', path, signal)
+    return answer.known === 'body' || answer.known === 'unknown' ? answer : { known: 'unknown', detail: `a look-up was ${answer.known}` }
   }
 
   async #call(step: ProviderStep, method: 'GET' | 'POST', path: string, signal: AbortSignal, more?: Sent): Promise<Body | Unanswered> {
@@ -166,8 +199,11 @@ type Body = { readonly known: 'body'; readonly body: unknown }
 type Found = { readonly known: 'orders'; readonly orders: readonly RazorpayOrder[] }
 type Unanswered = Exclude<ProviderAnswer, { known: 'answered' }>
 
-const NOTHING = paise(0)
-const OFF_CONTRACT: Unanswered = { known: 'unknown', detail: 'an answer off contract' }
+type Unknown = Extract<ProviderAnswer, { known: 'unknown' }>
+
+/** By its normal speed a refund takes 5 to 7 working days. */
+const REFUND_PENDING_MS = 3 * 3_600_000
+const OFF_CONTRACT: Unknown = { known: 'unknown', detail: 'an answer off contract' }
 
 const refused = (slug: string): Unanswered => ({ known: 'refused', slug, detail: 'refused by Razorpay' })
 
@@ -211,22 +247,35 @@ const nextOf = ({ action, url }: { readonly action: string; readonly url?: strin
   return action === 'intent' ? [{ kind: 'intent', url }] : []
 }
 
-/** Of all attempts the one that got furthest. */
-const newestOf = (orders: readonly RazorpayOrder[]): RazorpayPayment | undefined => {
-  const rank = ({ status }: RazorpayPayment) => ['failed', 'created', 'authorized', 'captured', 'refunded'].indexOf(status)
+/** Of all payments of a key the one that binds money, as the port wants it. An authorisation that lapsed is `refunded` and was not captured. */
+const foremostOf = (orders: readonly RazorpayOrder[]): RazorpayPayment | undefined => {
+  const rank = (payment: RazorpayPayment): number => {
+    switch (payment.status) {
+      case 'captured':
+      case 'refunded':
+        return !wasTaken(payment) ? 1 : (payment.amount_refunded ?? 0) < payment.amount ? 5 : 2
+      case 'authorized':
+        return 4
+      case 'created':
+        return 3
+      case 'failed':
+        return 0
+    }
+  }
   return orders
     .flatMap(({ payments }) => payments?.items ?? [])
     .reduce<RazorpayPayment | undefined>((best, each) => (best && rank(best) >= rank(each) ? best : each), undefined)
 }
 
+const wasTaken = ({ status, captured }: RazorpayPayment): boolean => captured || status === 'captured'
+
 const sameRequest = (payment: RazorpayPayment, amount: Paise): boolean => BigInt(payment.amount) === amount
 
-const booked = (payment: RazorpayPayment): ProviderAnswer => ({ known: 'answered', payment: booksOf(payment) })
-
 /** A payment that was refunded without having been captured is an authorisation that lapsed. */
-const booksOf = ({ id, status, amount: whole, amount_refunded, captured, error_reason }: RazorpayPayment): ProviderPayment => {
-  const amount = paise(whole)
-  const open = { paymentId: id, amount, captured: NOTHING, refunded: NOTHING }
+const booksOf = (payment: RazorpayPayment, refunded: Paise): ProviderPayment => {
+  const { id, status, error_reason } = payment
+  const amount = paise(payment.amount)
+  const open = { paymentId: id, amount, captured: ZERO, refunded: ZERO }
   switch (status) {
     case 'created':
       return { ...open, status: 'pending' }
@@ -235,10 +284,7 @@ const booksOf = ({ id, status, amount: whole, amount_refunded, captured, error_r
     case 'failed':
       return { ...open, status: 'declined', ...(error_reason ? { reason: error_reason.replaceAll('_', '-') } : {}) }
     case 'captured':
-      return { ...open, status: 'captured', captured: amount, refunded: paise(amount_refunded ?? 0) }
     case 'refunded':
-      return captured
-        ? { ...open, status: 'captured', captured: amount, refunded: paise(amount_refunded ?? 0) }
-        : { ...open, status: 'voided' }
+      return wasTaken(payment) ? { ...open, status: 'captured', captured: amount, refunded } : { ...open, status: 'voided' }
   }
 }

@@ -4,6 +4,7 @@ import { BrokenSettlementFile, planAt, type SettlementLine } from '#payment'
 import { FaultyNetwork } from '../../testing/faulty-network.js'
 import { providerConformance } from '../../testing/provider-conformance.js'
 import { RazorpayStub } from '../../testing/razorpay-stub.js'
+import { paymentActivities } from '../activities.js'
 import { Bulkhead } from '../bulkhead.js'
 import { ProviderHttp } from '../http.js'
 import { RazorpayProvider, receiptOf } from './provider.js'
@@ -109,6 +110,133 @@ describe('Razorpay', () => {
     world.network.next({ status: 400, body })
     const answer = await world.provider.refund('k', 'pay_1', paise(1), signal)
     expect(answer).toEqual({ known: 'refused', slug: 'invalid-vpa', detail: 'refused by Razorpay' })
+  })
+
+  describe('that holds several payments of one key', () => {
+    const card = { orderId: 'o-7', amount: paise(900), method: 'card', instrument: 'cust_1/token_1' } as const
+    const upi = { orderId: 'o-8', amount: paise(900), method: 'upi', instrument: 'success@razorpay' } as const
+    const madeBy = (key: string) =>
+      [...world.stub.payments.values()].filter(({ order_id }) => world.stub.orders.get(order_id)?.receipt === receiptOf(key))
+    const booksOf = (key: string) => madeBy(key).map(({ status, captured, amount_refunded }) => [status, captured, amount_refunded])
+    const found = async (key: string) => {
+      const answer = await world.provider.find(key, signal)
+      return answer.known === 'answered' ? answer.payment : answer
+    }
+    const cancel = (key: string) => {
+      const input = { paymentKey: key }
+      const run = { sagaId: 's', key: `${key}:undo`, attempt: 1, input, startedAt: 0, now: 60_000 }
+      const activities = paymentActivities({ provider: world.provider, sealed: { openAll: async () => [] }, settle_ms: 1 })
+      return activities['cancel-payment']?.(run, signal)
+    }
+
+    it('takes one of an order’s payments, knows it by the one it took, and lets the other lapse', async () => {
+      const { provider, stub } = world
+      const answer = await provider.authorise('k:two-cards', card, signal)
+      const first = answer.known === 'answered' ? answer.payment.paymentId : ''
+      const second = stub.again(receiptOf('k:two-cards'))
+      expect(await found('k:two-cards')).toMatchObject({ status: 'authorised' })
+      expect(await provider.capture('c', first, paise(900), signal)).toMatchObject({ payment: { status: 'captured', captured: 900n } })
+      expect(await provider.capture('c', second, paise(900), signal)).toMatchObject({ known: 'refused', slug: 'order-already-paid' })
+      expect(await found('k:two-cards')).toMatchObject({ paymentId: first, status: 'captured' })
+      stub.lapse()
+      expect(booksOf('k:two-cards')).toEqual([
+        ['captured', true, 0],
+        ['refunded', false, 900],
+      ])
+      expect(await found('k:two-cards')).toMatchObject({ paymentId: first, status: 'captured', captured: 900n, refunded: 0n })
+    })
+
+    it('keeps the one that an order by UPI took, and sends the other back by itself', async () => {
+      const { provider, stub } = world
+      await provider.authorise('k:two-upis', upi, signal)
+      stub.again(receiptOf('k:two-upis'))
+      expect(booksOf('k:two-upis')).toEqual([
+        ['captured', true, 0],
+        ['refunded', false, 900],
+      ])
+      expect(await found('k:two-upis')).toMatchObject({ status: 'captured', captured: 900n, refunded: 0n })
+    })
+
+    it('undoes all of them: those of two orders that were made at the same moment, each once', async () => {
+      const { provider, stub } = world
+      await Promise.all([provider.authorise('k:race', upi, signal), provider.authorise('k:race', upi, signal)])
+      expect(booksOf('k:race')).toEqual([
+        ['captured', true, 0],
+        ['captured', true, 0],
+      ])
+      expect(await cancel('k:race')).toMatchObject({ outcome: 'succeeded', result: { captured: '900', refunded: '900' } })
+      expect(await cancel('k:race')).toMatchObject({ outcome: 'succeeded' })
+      expect(booksOf('k:race')).toEqual([
+        ['refunded', true, 900],
+        ['refunded', true, 900],
+      ])
+      expect([...stub.refunds.values()].filter(({ payment_id }) => madeBy('k:race').some(({ id }) => id === payment_id)).length).toBe(2)
+    })
+
+    it('has not undone them while one is held', async () => {
+      const { provider, stub } = world
+      const answer = await provider.authorise('k:held', card, signal)
+      stub.again(receiptOf('k:held'))
+      await provider.capture('c', answer.known === 'answered' ? answer.payment.paymentId : '', paise(900), signal)
+      expect(await cancel('k:held')).toMatchObject({ outcome: 'unknown' })
+      stub.lapse()
+      expect(await cancel('k:held')).toMatchObject({ outcome: 'succeeded' })
+      expect(booksOf('k:held')).toEqual([
+        ['refunded', true, 900],
+        ['refunded', false, 900],
+      ])
+    })
+  })
+
+  describe('a refund', () => {
+    const paid = async (key: string) => {
+      const request = { orderId: 'o-9', amount: paise(800), method: 'upi', instrument: 'success@razorpay' } as const
+      const answer = await world.provider.authorise(key, request, signal)
+      return answer.known === 'answered' ? answer.payment.paymentId : ''
+    }
+    const refund = (key: string, paymentId: string) => world.provider.refund(`${key}:refund`, paymentId, paise(300), signal)
+
+    it.each([
+      ['processed', { known: 'answered', payment: { refunded: 300n } }],
+      ['failed', { known: 'refused', slug: 'refund-failed' }],
+    ] as const)('that is pending has given nothing back until it is %s', async (status, ended) => {
+      const { provider, stub } = world
+      const key = `k:pending-${status}`
+      const paymentId = await paid(key)
+      stub.refundsAre = 'pending'
+      for (let times = 0; times < 2; times++)
+        expect(await refund(key, paymentId)).toMatchObject({ known: 'unknown', retryAfter_ms: expect.any(Number) })
+      stub.refundsAre = 'processed'
+      expect(await provider.find(key, signal)).toMatchObject({ payment: { captured: 800n, refunded: 0n } })
+      stub.settleRefunds(status)
+      expect(await refund(key, paymentId)).toMatchObject(ended)
+      expect(await provider.find(key, signal)).toMatchObject({ payment: { captured: 800n, refunded: status === 'processed' ? 300n : 0n } })
+    })
+
+    it('that failed at once is refused', async () => {
+      const { stub } = world
+      const paymentId = await paid('k:failed')
+      stub.refundsAre = 'failed'
+      expect(await refund('k:failed', paymentId)).toMatchObject({ known: 'refused', slug: 'refund-failed' })
+      stub.refundsAre = 'processed'
+    })
+  })
+
+  describe('a look-up without an outcome', () => {
+    const no = { status: 400, body: JSON.stringify({ error: { code: 'BAD_REQUEST_ERROR', reason: 'input_validation_failed' } }) }
+    const refund = JSON.stringify({ id: 'rfnd_1', payment_id: 'pay_1', amount: 1, status: 'processed' })
+
+    it.each(['answer lost', { status: 502, body: '<html>' }, no] as const)(
+      '(%j) makes no refusal of a capture, and none of a refund',
+      async (fault) => {
+        const { provider, network } = world
+        network.next(no, fault)
+        expect(await provider.capture('c', 'pay_1', paise(1), signal)).toMatchObject({ known: 'unknown' })
+        network.next({ status: 200, body: refund }, fault)
+        expect(await provider.refund('r', 'pay_1', paise(1), signal)).toMatchObject({ known: 'unknown' })
+        network.next()
+      },
+    )
   })
 
   describe('its settlement report', () => {

@@ -36,7 +36,14 @@ const order = Type.Object({
 export type RazorpayOrder = Static<typeof order>
 export const Orders = Compile(Type.Object({ items: Type.Array(order, { maxItems: 100 }) }))
 
-export const Refund = Compile(Type.Object({ id: Id, payment_id: Id, amount: Amount }))
+const refund = Type.Object({
+  id: Id,
+  payment_id: Id,
+  amount: Amount,
+  status: Type.Union([Type.Literal('pending'), Type.Literal('processed'), Type.Literal('failed')]),
+})
+export const Refund = Compile(refund)
+export const Refunds = Compile(Type.Object({ items: Type.Array(refund, { maxItems: 100 }) }))
 
 export const Created = {
   order: Compile(Type.Object({ id: Id })),
