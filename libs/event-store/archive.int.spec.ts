@@ -235,7 +235,8 @@ describe('an event store that archives', () => {
     expect(await store.execute(change('slow-meanwhile', 'slow-long', 1))).toMatchObject({ answer: 'total 5' })
     expect(await (await place.open()).load(closing('slow-1'))).toMatchObject({ version: 2 })
     await makeRoom(place.pool)
-    await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waiting}) AS w`)
+    // It waits now and then.
+    await until(async () => ((await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waiting}) AS w`)).rowCount ?? 0) > 0)
     expect(await cutOff).toMatchObject({ code: '57014' })
     await reader.query('ROLLBACK')
     reader.release()

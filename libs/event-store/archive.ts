@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { quoted } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import { emptyEntry, evolve } from './decide.js'
+import { ArchiveRefused, detach, patiently, type Waiting } from './detach.js'
 import { EVENT_COLUMNS, type EventRow } from './recorded.js'
 import { parseObject } from './rows.js'
 import { KEPT_AT } from './sql/partitions.js'
@@ -29,9 +30,6 @@ export interface Archived {
   readonly moved: number
 }
 
-/** Another process archives in this store. */
-export class ArchiveRefused extends Error {}
-
 interface Partition {
   readonly name: string
   readonly since: bigint
@@ -46,13 +44,13 @@ interface Partition {
 export const archive = async function* (
   pool: pg.Pool,
   types: StreamTypes,
-  clock: Pick<Clock, 'now'>,
+  clock: Pick<Clock, 'now' | 'sleep'>,
   options: ArchiveOptions,
 ): AsyncGenerator<Archived> {
   const client = await pool.connect()
   try {
     const { rows } = await client.query<{ alone: boolean }>(`SELECT pg_try_advisory_lock(724211004, ${STORE}) AS alone`)
-    // A partition is large, and detaching it waits for readers that began before; what is cut short the next run takes up.
+    // A partition is large; what is cut short the next run takes up.
     await client.query(`SET statement_timeout = '5min'`)
     if (rows[0]?.alone !== true) throw new ArchiveRefused('another process archives in this store')
     for (const partition of await due(client, Math.floor(clock.now() - options.idle_ms))) {
@@ -106,7 +104,7 @@ class PartitionArchive {
   constructor(
     private readonly client: pg.PoolClient,
     private readonly types: StreamTypes,
-    private readonly clock: Pick<Clock, 'now'>,
+    private readonly clock: Pick<Clock, 'now' | 'sleep'>,
     private readonly partition: Partition,
     private readonly options: ArchiveOptions,
   ) {}
@@ -114,13 +112,13 @@ class PartitionArchive {
   /** Undefined: it was stopped before the end. */
   async run(): Promise<Archived | undefined> {
     const { name } = this.partition
-    await this.#closeToNewcomers()
+    if (!(await this.#closeToNewcomers())) return undefined
     const closed = await this.#markClosed()
     if (!closed) return undefined
     const moved = await (this.options.dryRun ? this.#count() : this.#moveLiving())
     if (moved === undefined) return undefined
     if (this.options.dryRun) return { partition: name, streams: closed.streams, moved: moved - closed.events }
-    await this.#detach()
+    if (!(await detach(this.#waiting, name))) return undefined
     return { partition: name, streams: closed.streams, moved }
   }
 
@@ -133,10 +131,16 @@ class PartitionArchive {
    * A stream that is brought back, or moved, goes to the partition of the position that it finds. Whoever found one in this partition has committed when this
    * lock is had; from then on they find later ones. Appends were never to come here again.
    */
-  async #closeToNewcomers(): Promise<void> {
-    if (this.options.dryRun) return
-    await this.client.query(`SELECT pg_advisory_lock(724211003, ${STORE})`)
-    await this.client.query(`SELECT pg_advisory_unlock(724211003, ${STORE})`)
+  async #closeToNewcomers(): Promise<boolean> {
+    if (this.options.dryRun) return true
+    return patiently(this.#waiting, `${this.partition.name} is about to be archived, and`, async () => {
+      await this.client.query(`SELECT pg_advisory_lock(724211003, ${STORE})`)
+      await this.client.query(`SELECT pg_advisory_unlock(724211003, ${STORE})`)
+    })
+  }
+
+  get #waiting(): Waiting {
+    return { client: this.client, clock: this.clock, signal: this.options.signal }
   }
 
   /** Marks the streams that are closed and have all their events here. Answers how many are marked in the end, and how many events they have. */
@@ -250,30 +254,5 @@ class PartitionArchive {
       if (typeof rows[0]?.last !== 'bigint') return moved
       after = rows[0].last
     }
-  }
-
-  async #detach(): Promise<void> {
-    const { name } = this.partition
-    const { rows } = await this.client.query<{ living: boolean; archived: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${quoted(name)}) AS archived,
-        EXISTS (SELECT FROM ${quoted(name)} e LEFT JOIN streams s ON s.stream_id = e.stream_id WHERE s.archive IS DISTINCT FROM $1) AS living`,
-      [name],
-    )
-    if (rows[0]?.living) throw new Error(`${name} still holds events of streams that are not archived in it`)
-    const archived = rows[0]?.archived === true
-    // Listed before it is detached, so that a reader who misses it among the partitions finds it among the archives.
-    if (archived) await this.client.query('UPDATE partitions SET archived_at = $2 WHERE name = $1', [name, this.clock.now()])
-    const attached = await this.client.query<{ pending: boolean }>(
-      'SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = $1::regclass',
-      [quoted(name)],
-    )
-    // Waits for statements that began before it; nobody waits for it.
-    const how = attached.rows[0]?.pending ? 'FINALIZE' : 'CONCURRENTLY'
-    if (attached.rows[0]) await this.client.query(`ALTER TABLE events DETACH PARTITION ${quoted(name)} ${how}`)
-    if (archived) return
-    await this.#transaction(async () => {
-      await this.client.query(`DROP TABLE ${quoted(name)}`)
-      await this.client.query('DELETE FROM partitions WHERE name = $1', [name])
-    })
   }
 }

@@ -1,6 +1,7 @@
-export { archive, ArchiveRefused, type Archived, type ArchiveOptions } from './archive.js'
+export { archive, type Archived, type ArchiveOptions } from './archive.js'
 export { ArchiveMissing, listPartitions, restoreStreams, type ListedPartition } from './archives.js'
 export type { BatchReport } from './command-queue.js'
+export { ArchiveRefused } from './detach.js'
 export { eventType, EventTypes, UnknownEvent, versionOf, type EventType, type Upcast } from './event-types.js'
 export { renewIncarnation, RenewRefused, type Renewed } from './incarnation.js'
 export { EXPIRING, makeRoom, roomLeft, sweep, type Swept } from './maintenance.js'

@@ -14,17 +14,20 @@ export const closingType: AnyStreamType = { ...(tallyType as AnyStreamType), clo
 /** For commands that are made with `tally`: the store knows it as `closingType`. */
 export const closing = (id: string): StreamRef<Tally> => ({ type: tallyType, id })
 
+type ArchiveClock = Pick<Clock, 'now' | 'sleep'>
+
 export interface PartitionedPlace {
   readonly database: TestDatabase
   readonly pool: pg.Pool
   open(): Promise<EventStore>
   /** Everything so far counts as published and as old. */
-  archiveAll(options?: Partial<ArchiveOptions>): Promise<readonly Archived[]>
+  archiveAll(options?: Partial<ArchiveOptions>, clock?: ArchiveClock): Promise<readonly Archived[]>
+  readonly clock: ArchiveClock
   close(): Promise<void>
 }
 
 /** What comes later than anything that was recorded. */
-export const later: Pick<Clock, 'now'> = { now: () => systemClock.now() + 60_000 }
+export const later: ArchiveClock = { now: () => systemClock.now() + 60_000, sleep: (ms, signal) => systemClock.sleep(ms, signal) }
 
 /** A store on PostgreSQL whose partitions hold so many positions each. */
 export const partitionedPlace = async (size: number): Promise<PartitionedPlace> => {
@@ -47,10 +50,11 @@ export const partitionedPlace = async (size: number): Promise<PartitionedPlace> 
       stores.push(store)
       return store
     },
-    async archiveAll(options) {
+    clock: later,
+    async archiveAll(options, clock = later) {
       await pool.query('UPDATE relay SET position = (SELECT position FROM store)')
       const done: Archived[] = []
-      for await (const each of archive(pool, typesByCategory([closingType]), later, { idle_ms: 0, ...options })) done.push(each)
+      for await (const each of archive(pool, typesByCategory([closingType]), clock, { idle_ms: 0, ...options })) done.push(each)
       return done
     },
     async close() {
