@@ -42,35 +42,40 @@ withKafka(
       }
     }
 
-    it.each(['scram-sha-256', 'scram-sha-512'] as const)(
-      'sends and reads by TLS, as a user known by %s',
-      async (mechanism) => {
-        const driver = open({ KAFKA_SASL: mechanism })
+    it.each([
+      ['scram-sha-256', 'kafkajs'],
+      ['scram-sha-512', 'kafkajs'],
+      ['scram-sha-256', 'platformatic'],
+      ['scram-sha-512', 'platformatic'],
+    ] as const)(
+      'sends and reads by TLS, as a user known by %s, with %s',
+      async (mechanism, client) => {
+        const driver = open({ KAFKA_SASL: mechanism, KAFKA_CLIENT: client })
         await driver.ensureTopics([TOPIC])
-        await (await driver.producer()).send([{ topic: TOPIC.name, key: 'k', headers: {}, value: Buffer.from(mechanism) }])
+        await (await driver.producer()).send([{ topic: TOPIC.name, key: 'k', headers: {}, value: Buffer.from(`${mechanism} ${client}`) }])
         const read: string[] = []
         await driver.consume({
-          group: mechanism,
+          group: `${mechanism} ${client}`.replace(' ', '-'),
           topics: [TOPIC.name],
           maxBatch: 10,
           startOffset: () => Promise.resolve(0n),
           onBatch: (_, records) => Promise.resolve(void read.push(...records.map(({ value }) => Buffer.from(value).toString()))),
         })
-        await eventually('it is read', () => read.includes(mechanism))
+        await eventually('it is read', () => read.includes(`${mechanism} ${client}`))
         await driver.close()
       },
       REFUSED_MS,
     )
 
-    it(
-      'speaks with no broker whose certificate is not trusted, and is refused with a wrong password or in the open',
-      async () => {
+    it.each(['kafkajs', 'platformatic'] as const)(
+      'speaks with no broker whose certificate is not trusted, and is refused with a wrong password or in the open, with %s',
+      async (KAFKA_CLIENT) => {
         const [anybody, another, wrong, nobody, open] = await Promise.all([
-          refusal({ KAFKA_CA_FILE: undefined }),
-          refusal({ KAFKA_CA_FILE: kafka().secured?.otherCaFile }),
-          refusal({ KAFKA_PASSWORD: 'wrong' }),
-          refusal({ KAFKA_USERNAME: undefined, KAFKA_PASSWORD: undefined }),
-          refusal({ KAFKA_TLS: false, KAFKA_CA_FILE: undefined, KAFKA_USERNAME: undefined, KAFKA_PASSWORD: undefined }),
+          refusal({ KAFKA_CLIENT, KAFKA_CA_FILE: undefined }),
+          refusal({ KAFKA_CLIENT, KAFKA_CA_FILE: kafka().secured?.otherCaFile }),
+          refusal({ KAFKA_CLIENT, KAFKA_PASSWORD: 'wrong' }),
+          refusal({ KAFKA_CLIENT, KAFKA_USERNAME: undefined, KAFKA_PASSWORD: undefined }),
+          refusal({ KAFKA_CLIENT, KAFKA_TLS: false, KAFKA_CA_FILE: undefined, KAFKA_USERNAME: undefined, KAFKA_PASSWORD: undefined }),
         ])
         for (const untrusted of [anybody, another]) expect(untrusted).toMatch(/^DependencyUnavailable: .*(certificate|self-signed)/)
         expect(wrong).toMatch(/^DependencyUnavailable: .*[Aa]uthentication failed/)

@@ -15,13 +15,15 @@ const WEEK_MS = 7 * 86_400_000
 export const topicSpecs = ({ LOG }: Pick<BaseConfig, 'LOG'>): readonly TopicSpec[] =>
   TOPICS.map((name) => ({ name, partitions: PARTITIONS[LOG], retention_ms: WEEK_MS }))
 
-const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS, KAFKA_TLS, KAFKA_CA_FILE, KAFKA_SASL, KAFKA_USERNAME, KAFKA_PASSWORD } = baseConfig
+const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS, KAFKA_CLIENT, KAFKA_TLS, KAFKA_CA_FILE, KAFKA_SASL, KAFKA_USERNAME, KAFKA_PASSWORD } =
+  baseConfig
 
 /** Where the log is, and how it is reached. */
 export const logSettings = Type.Object({
   LOG,
   LOG_DATABASE_URL,
   KAFKA_BROKERS,
+  KAFKA_CLIENT,
   KAFKA_TLS,
   KAFKA_CA_FILE,
   KAFKA_SASL,
@@ -35,7 +37,8 @@ export type LogPlace = Static<typeof logSettings>
 export const openLog = (name: string, place: LogPlace & Pick<BaseConfig, 'DATABASE_URL'>): LogDriver => {
   if (place.LOG === 'postgres') return postgresLog({ url: place.LOG_DATABASE_URL ?? place.DATABASE_URL })
   if (place.KAFKA_BROKERS === undefined) throw new InvalidConfig('KAFKA_BROKERS: must be set where LOG is kafka')
-  return kafkaLog({ clientId: name, brokers: place.KAFKA_BROKERS.split(','), ...securityOf(place) })
+  const client = place.KAFKA_CLIENT
+  return kafkaLog({ clientId: name, brokers: place.KAFKA_BROKERS.split(','), ...(client && { client }), ...securityOf(place) })
 }
 
 const securityOf = (place: LogPlace): KafkaSecurity => {

@@ -1,5 +1,8 @@
+import { isNativeError } from 'node:util/types'
 import { DependencyUnavailable } from '../failure.js'
 import type { LogRecord, PartitionOffsets, StoredRecord, TopicPartition, TopicSpec } from '../log.js'
+
+const MOST_CAUSES = 8
 
 /** How brokers are known, and who asks them. */
 export interface KafkaSecurity {
@@ -98,6 +101,17 @@ export const unavailableWhere =
       return await work()
     } catch (error) {
       if (!(error instanceof Error && isClients(error))) throw error
-      throw new DependencyUnavailable(`Kafka: ${error.message}`, { cause: error })
+      throw new DependencyUnavailable(`Kafka: ${reasonOf(error)}`, { cause: error })
     }
   }
+
+/** What failed, and the last word on why. */
+const reasonOf = (error: Error): string => {
+  let inner = error
+  for (let depth = 0; depth < MOST_CAUSES; depth++) {
+    const next: unknown = inner instanceof AggregateError ? inner.errors.at(-1) : inner.cause
+    if (!isNativeError(next)) break
+    inner = next
+  }
+  return error.message.includes(inner.message) ? error.message : `${error.message} ${inner.message}`
+}

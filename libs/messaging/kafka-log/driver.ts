@@ -9,10 +9,14 @@ import { KafkaProducer } from './producer.js'
 
 export type { KafkaSecurity } from './client.js'
 
+export type KafkaClientName = 'kafkajs' | 'platformatic'
+
 export interface KafkaLogOptions extends KafkaSecurity {
   /** `host:port`, several. */
   readonly brokers: readonly string[]
   readonly clientId: string
+  /** Which client of Kafka's speaks to them; `kafkajs` unless given. */
+  readonly client?: KafkaClientName
   /** Of topics that are made; the brokers' `default.replication.factor` unless given. */
   readonly replicationFactor?: number
   /** How long a killed member keeps its partitions; 10 s. Brokers refuse less than `group.min.session.timeout.ms`, 6 s by default. */
@@ -130,7 +134,12 @@ class KafkaLog implements LogDriver {
   }
 
   async #load(): Promise<KafkaClient> {
+    const options = { ...this.options, connectionTimeout_ms: this.options.connectionTimeout_ms ?? 3_000 }
+    if (options.client === 'platformatic') {
+      const { PlatformaticClient } = await import('./platformatic/client.js')
+      return new PlatformaticClient(options)
+    }
     const { KafkajsClient } = await import('./kafkajs/client.js')
-    return new KafkajsClient({ ...this.options, connectionTimeout_ms: this.options.connectionTimeout_ms ?? 3_000 })
+    return new KafkajsClient(options)
   }
 }

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { memoryTransactions, asMemory } from '#kernel/testing'
-import { kafkaLog } from '#messaging'
+import { kafkaLog, partitionName, type KafkaClientName, type LogConsumer, type LogDriver } from '#messaging'
 import { eventually, logConformance, MemoryConsumerStore, runtimeConformance } from '#messaging/testing'
 import type { Transaction } from '#kernel'
 import { Kafka, logLevel } from 'kafkajs'
@@ -18,32 +18,81 @@ const removeTopic = async (brokers: readonly string[], topic: string): Promise<v
   }
 }
 
+const CLIENTS: readonly KafkaClientName[] = ['kafkajs', 'platformatic']
+
 withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
-  const driver = () =>
+  const by = (client: KafkaClientName) =>
     kafkaLog({
       brokers: kafka().brokers,
       clientId: 'contract',
+      client,
       sessionTimeout_ms: 3_000,
       heartbeatInterval_ms: 500,
       rebalanceTimeout_ms: 5_000,
     })
 
-  logConformance('Kafka', () => Promise.resolve({ driver, stop: () => Promise.resolve() }), 60_000)
-
-  runtimeConformance(
-    'Kafka',
-    () => {
-      const lines: string[] = []
-      return Promise.resolve({
-        driver,
-        transactions: memoryTransactions(),
-        consumerStore: new MemoryConsumerStore(),
-        write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),
-        written: () => Promise.resolve(lines),
-        remove: (topic: string) => removeTopic(kafka().brokers, topic),
-        stop: () => Promise.resolve(),
-      })
+  // The order in which a running system is moved from one to the other, and back.
+  it.each([CLIENTS, CLIENTS.toReversed()])(
+    'lets members by %s and by %s share a group, so that one replaces the other process by process',
+    async (...clients) => {
+      const topic = `shared-by-${clients.join('-and-')}`
+      const drivers = clients.map(by)
+      try {
+        await drivers[0]?.ensureTopics([{ name: topic, partitions: 4, retention_ms: 86_400_000 }])
+        const places = new Map<string, bigint>()
+        const seen: string[] = []
+        const join = (driver: LogDriver) =>
+          driver.consume({
+            group: topic,
+            topics: [topic],
+            maxBatch: 100,
+            startOffset: (place) => Promise.resolve(places.get(partitionName(place)) ?? 0n),
+            onBatch: (place, records) => {
+              seen.push(...records.map(({ key }) => key))
+              places.set(partitionName(place), (records.at(-1)?.offset ?? -1n) + 1n)
+              return Promise.resolve()
+            },
+          })
+        const members: LogConsumer[] = []
+        let sent = 0
+        for (const driver of drivers) {
+          members.push(await join(driver))
+          const fair = 4 / members.length
+          await eventually('shared fairly', () => members.every((each) => each.assignment().length === fair))
+          const keys = Array.from({ length: 40 }, () => `${sent++}`)
+          await (await driver.producer()).send(keys.map((key) => ({ topic, key, headers: {}, value: Buffer.from('x') })))
+          await eventually('all read', () => seen.length === sent)
+        }
+        await members[0]?.close()
+        await eventually('the other took over', () => members[1]?.assignment().length === 4)
+        expect(new Set(seen).size).toBe(sent)
+      } finally {
+        await Promise.all(drivers.map((driver) => driver.close()))
+      }
     },
     60_000,
   )
+
+  for (const client of CLIENTS) {
+    const driver = () => by(client)
+
+    logConformance(`Kafka by ${client}`, () => Promise.resolve({ driver, stop: () => Promise.resolve() }), 60_000)
+
+    runtimeConformance(
+      `Kafka by ${client}`,
+      () => {
+        const lines: string[] = []
+        return Promise.resolve({
+          driver,
+          transactions: memoryTransactions(),
+          consumerStore: new MemoryConsumerStore(),
+          write: (tx: Transaction, line: string) => Promise.resolve(asMemory(tx).onCommit(() => void lines.push(line))),
+          written: () => Promise.resolve(lines),
+          remove: (topic: string) => removeTopic(kafka().brokers, topic),
+          stop: () => Promise.resolve(),
+        })
+      },
+      60_000,
+    )
+  }
 })
