@@ -215,6 +215,27 @@ describe('an event store that archives', () => {
     expect((await store.load(closing('away-2'))).state.total).toBe(100)
   })
 
+  it('fails only the load of a stream whose archive is away, or that cannot be read, and not those that share its trip', async () => {
+    await fill(store, 'near')
+    await place.archiveAll()
+    await fill(store, 'far')
+    await place.archiveAll()
+    const archiveOf = async (stream: string) =>
+      (await place.pool.query<{ archive: string }>('SELECT archive FROM streams WHERE stream_id = $1', [stream])).rows[0]?.archive ?? ''
+    const name = await archiveOf('tally-near-2')
+    expect(await archiveOf('tally-far-2')).not.toBe(name)
+    const unreadable = `UPDATE events SET payload = $1 WHERE stream_id = 'tally-near-1' AND version = 1`
+    await place.pool.query(unreadable, [Buffer.from('[]')])
+    await place.pool.query(`ALTER TABLE ${name} RENAME TO elsewhere`)
+    const cold = await place.open()
+    const asked = ['near-2', 'far-2', 'near-1', 'near-3', 'far-1'].map((id) => cold.execute(change(`trip-${id}`, id, 1)))
+    const became = (await Promise.allSettled(asked)).map((each) => (each.status === 'fulfilled' ? each.value.answer : each.reason))
+    expect(became).toEqual([new ArchiveMissing(name), 'total 101', expect.any(TypeError), 'total 3', 'total 3'])
+    await place.pool.query(`ALTER TABLE elsewhere RENAME TO ${name}`)
+    await place.pool.query(unreadable, [Buffer.from('{"by":1}')])
+    expect(await cold.execute(change('trip-again', 'near-2', 1))).toMatchObject({ answer: 'total 101' })
+  })
+
   it('leaves alone what is young, or what the relay has not passed', async () => {
     await fill(store, 'young')
     expect(await place.archiveAll({ idle_ms: 3_600_000 })).toEqual([])

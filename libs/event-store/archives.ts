@@ -47,19 +47,17 @@ export const eventsWith = (archives: readonly string[]): string =>
     .join(' UNION ALL ')})`
 
 /**
- * Brings archived streams back, in an order that all keep, so that two who bring back the same wait for each other and not both. `inTransaction`: of
- * a caller that will append, and then holds the store's lock from here on. Throws `ArchiveMissing`.
+ * Brings an archived stream back; of several all do it in the order of their names, so that two who bring back the same wait for each other and not both.
+ * `inTransaction`: of a caller that will append, and then holds the store's lock from here on. Throws `ArchiveMissing`.
  */
-export const restoreStreams = async (db: Query, streams: readonly string[], inTransaction = false): Promise<void> => {
-  for (const stream of [...streams].sort()) {
-    const { rows } = await db.query<{ missing: string | null }>({
-      name: 'restore_stream',
-      text: 'SELECT restore_stream($1, $2) AS missing',
-      values: [stream, inTransaction],
-    })
-    const missing = rows[0]?.missing
-    if (missing) throw new ArchiveMissing(missing)
-  }
+export const restoreStream = async (db: Query, stream: string, inTransaction = false): Promise<void> => {
+  const { rows } = await db.query<{ missing: string | null }>({
+    name: 'restore_stream',
+    text: 'SELECT restore_stream($1, $2) AS missing',
+    values: [stream, inTransaction],
+  })
+  const missing = rows[0]?.missing
+  if (missing) throw new ArchiveMissing(missing)
 }
 
 export interface ListedPartition {

@@ -201,8 +201,7 @@ export class AppendBatch {
     for (const [stream, { index, ref, base, current, grown_bytes }] of this.#streams) {
       const tail = changed.get(index)
       if (tail) {
-        const folded = foldRows(ref, base, tail)
-        updates.push({ stream, ref, entry: folded.complete ? folded.entry : undefined, base, grown_bytes })
+        updates.push({ stream, ref, entry: headOf(ref, base, tail), base, grown_bytes })
       } else if (current !== base) updates.push({ stream, ref, entry: current, base, grown_bytes })
     }
     return { verdicts, updates }
@@ -211,6 +210,16 @@ export class AppendBatch {
   /** All that its commands read. */
   streams(): Iterable<string> {
     return this.#streams.keys()
+  }
+}
+
+/** Undefined where the tail is not all of it, and where it cannot be read: whoever loads that stream is told, and the other commands are not held up by it. */
+const headOf = (ref: StreamRef, base: StreamEntry, tail: readonly StoreRow[]): StreamEntry | undefined => {
+  try {
+    const { complete, entry } = foldRows(ref, base, tail)
+    return complete ? entry : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import { classifyFailure } from '#postgres'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type pg from 'pg'
+import { ArchiveMissing } from './archives.js'
 import { AppendBatch, type BatchOutcome, type StreamUpdate, type Verdict } from './batch.js'
 import { checkCommand, emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
 import { executeInTransaction } from './in-transaction.js'
@@ -169,11 +170,12 @@ export class CommandQueue {
     } catch (error) {
       // Whether it was written is not known, so neither is what the cache should hold.
       for (const { checked } of sent) for (const stream of checked.streams.keys()) this.options.cache.drop(stream)
-      if (error instanceof StoreUnavailable || sent.length === 1 || classifyFailure(error) !== 'bug') {
+      const ofOne = error instanceof ArchiveMissing || (!(error instanceof StoreUnavailable) && classifyFailure(error) === 'bug')
+      if (sent.length === 1 || !ofOne) {
         for (const { reject } of sent) reject(error)
         return
       }
-      // One of them breaks the statement: alone, it fails alone.
+      // One of them breaks the statement, or needs what is away: alone, it fails alone.
       for (const queued of sent) await this.#send([queued], () => this.#sendOptimistic([queued]))
     }
   }

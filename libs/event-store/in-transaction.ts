@@ -102,10 +102,12 @@ const loadMissing = async (
   for (const { streams } of trip)
     for (const [stream, ref] of streams) if (!lookUp(stream) && (!ref.fresh || distrusted.has(stream))) missing.set(stream, ref)
   if (missing.size === 0) return
-  const loaded = await loadStreams(
+  const { loaded, failed } = await loadStreams(
     db,
     [...missing].map(([stream, ref]) => ({ stream, ref })),
     true,
   )
+  const [failure] = failed
+  if (failure) throw failure[1]
   for (const [stream, { entry }] of loaded) known.set(stream, entry)
 }

@@ -1,4 +1,4 @@
-import { restoreStreams } from './archives.js'
+import { ArchiveMissing, restoreStream } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import type { StreamEntry } from './decide.js'
 import { NO_HASH } from './hash-chain.js'
@@ -22,6 +22,12 @@ export interface LoadedStream {
   readonly foldedEvents: number
 }
 
+export interface Loaded {
+  readonly loaded: ReadonlyMap<string, LoadedStream>
+  /** Why a stream could not be loaded: its archive is away, an event of it cannot be read. The others do not suffer for it. */
+  readonly failed: ReadonlyMap<string, unknown>
+}
+
 const shapes = new WeakMap<object, string>()
 
 export const knownShapeOf = (ref: StreamRef): string => {
@@ -31,12 +37,9 @@ export const knownShapeOf = (ref: StreamRef): string => {
 }
 
 /** Loads all in one trip; streams longer than a page take one more for each page, archived ones are brought back first. */
-export const loadStreams = async (
-  db: Query,
-  wanted: readonly WantedStream[],
-  inTransaction = false,
-): Promise<ReadonlyMap<string, LoadedStream>> => {
+export const loadStreams = async (db: Query, wanted: readonly WantedStream[], inTransaction = false): Promise<Loaded> => {
   const loaded = new Map<string, LoadedStream>()
+  const failed = new Map<string, unknown>()
   let rest = wanted
   while (rest.length > 0) {
     const { rows } = await db.query<StoreRow>({
@@ -54,22 +57,31 @@ export const loadStreams = async (
     const more: WantedStream[] = []
     const archived: WantedStream[] = []
     rest.forEach(({ stream, ref, have }, at) => {
-      const folded = foldRows(ref, have, groups.get(at + 1) ?? [])
-      if (folded.archived) return void archived.push({ stream, ref, have })
-      loaded.set(stream, sum(loaded.get(stream), folded))
-      if (folded.complete) return
-      if (folded.entry.version === (have?.version ?? 0))
-        throw new Error(`events of ${stream} after version ${folded.entry.version} are missing`)
-      more.push({ stream, ref, have: folded.entry })
+      try {
+        const folded = foldRows(ref, have, groups.get(at + 1) ?? [])
+        if (folded.archived) return void archived.push({ stream, ref, have })
+        loaded.set(stream, sum(loaded.get(stream), folded))
+        if (folded.complete) return
+        if (folded.entry.version === (have?.version ?? 0))
+          throw new Error(`events of ${stream} after version ${folded.entry.version} are missing`)
+        more.push({ stream, ref, have: folded.entry })
+      } catch (error) {
+        failed.set(stream, error)
+      }
     })
-    await restoreStreams(
-      db,
-      archived.map(({ stream }) => stream),
-      inTransaction,
-    )
-    rest = [...more, ...archived]
+    for (const each of archived.toSorted((a, b) => (a.stream < b.stream ? -1 : 1))) {
+      try {
+        await restoreStream(db, each.stream, inTransaction)
+        more.push(each)
+      } catch (error) {
+        if (!(error instanceof ArchiveMissing)) throw error
+        failed.set(each.stream, error)
+      }
+    }
+    rest = more
   }
-  return loaded
+  for (const stream of failed.keys()) loaded.delete(stream)
+  return { loaded, failed }
 }
 
 const sum = (before: LoadedStream | undefined, { entry, snapshotVersion, foldedEvents }: FoldedStream): LoadedStream => ({
@@ -86,7 +98,7 @@ export class CoalescingLoader {
   #waiting = new Map<string, { wanted: WantedStream; resolve: ((loaded: LoadedStream) => void)[]; reject: ((error: unknown) => void)[] }>()
   #running = false
 
-  constructor(private readonly load: (wanted: readonly WantedStream[]) => Promise<ReadonlyMap<string, LoadedStream>>) {}
+  constructor(private readonly load: (wanted: readonly WantedStream[]) => Promise<Loaded>) {}
 
   need(wanted: WantedStream): Promise<LoadedStream> {
     return new Promise((resolve, reject) => {
@@ -105,11 +117,11 @@ export class CoalescingLoader {
       const batch = [...this.#waiting.values()].slice(0, 256)
       for (const { wanted } of batch) this.#waiting.delete(wanted.stream)
       try {
-        const loaded = await this.load(batch.map(({ wanted }) => wanted))
+        const { loaded, failed } = await this.load(batch.map(({ wanted }) => wanted))
         for (const { wanted, resolve, reject } of batch) {
           const found = loaded.get(wanted.stream)
           if (found) resolve.forEach((give) => give(found))
-          else reject.forEach((give) => give(new Error(`${wanted.stream} was not loaded`)))
+          else reject.forEach((give) => give(failed.get(wanted.stream) ?? new Error(`${wanted.stream} was not loaded`)))
         }
       } catch (error) {
         for (const { reject } of batch) reject.forEach((give) => give(error))

@@ -159,7 +159,8 @@ class PgEventStore implements EventStore {
   async load<State>(named: StreamRef<State>): Promise<StreamState<State>> {
     const ref = registeredRef(this.#types, named)
     const stream = streamName(ref)
-    const loaded = await this.#loadIntoCache([{ stream, ref, have: this.#cache.get(stream) }], this.options.pool)
+    const { loaded, failed } = await this.#loadIntoCache([{ stream, ref, have: this.#cache.get(stream) }], this.options.pool)
+    if (failed.has(stream)) throw failed.get(stream)
     const entry = loaded.get(stream)?.entry
     return { version: entry?.version ?? 0, state: (entry ? entry.state : ref.type.initialState) as State }
   }
@@ -190,7 +191,7 @@ class PgEventStore implements EventStore {
   async #loadIntoCache(wanted: readonly WantedStream[], pool: pg.Pool) {
     const loaded = await retrying(this.#retry, () => loadStreams(pool, wanted))
     for (const { stream, ref } of wanted) {
-      const found = loaded.get(stream)
+      const found = loaded.loaded.get(stream)
       if (!found || found.entry.version === 0) continue
       this.#cache.put(stream, found.entry, 0, found.snapshotVersion || undefined)
       if (found.foldedEvents > 0) this.#requestSnapshots([{ stream, ref, entry: found.entry }])

@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel'
 import type pg from 'pg'
-import { archivesAfter, eventsWith, restoreStreams } from './archives.js'
+import { archivesAfter, eventsWith, restoreStream } from './archives.js'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import { NO_HASH } from './hash-chain.js'
 import { knownShapeOf } from './loader.js'
@@ -45,7 +45,7 @@ export const readStream = async function* (
       values: [stream, next, size, to, until],
     })
     if (found.rows[0]?.archive) {
-      await restoreStreams(pool, [stream])
+      await restoreStream(pool, stream)
       continue
     }
     const rows = found.rows.filter(({ position }) => position !== null)

@@ -1,4 +1,4 @@
-import { archive, ArchiveMissing, ArchiveRefused, listPartitions, restoreStreams, type Archived } from '#event-store'
+import { archive, ArchiveMissing, ArchiveRefused, listPartitions, restoreStream, type Archived } from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidArgumentError, type Command } from 'commander'
 import { Refused, type Io } from './io.js'
@@ -66,7 +66,7 @@ const restore = (io: Io, streams: readonly string[], { json, ...place }: Options
       const { rows } = await pool.query<{ archive: string | null }>('SELECT archive FROM streams WHERE stream_id = $1', [stream])
       if (!rows[0]) throw new Refused(`there is no stream ${stream}`)
       const { archive: from } = rows[0]
-      await restoreStreams(pool, [stream]).catch((error: unknown) => {
+      await restoreStream(pool, stream).catch((error: unknown) => {
         throw error instanceof ArchiveMissing ? new Refused(`${error.message}: put the table back under that name`) : error
       })
       if (json) await io.out(JSON.stringify({ stream, restored: from !== null, ...(from === null ? {} : { from }) }))
