@@ -1,4 +1,4 @@
-// Consuming from Kafka: ours beside Nest's own ServerKafka, over the same records, in one run.
+// Kafka: ours by each of its two clients beside Nest's own ServerKafka, over the same records, in one run.
 //   node test/load/messaging/kafka.mjs [--messages 200000] [--slow 20000] [--json] [--help]
 // Needs a build (npm run build), and Java 17 and Maven for a Kafka of its own, unless BAHI_BENCH_KAFKA names brokers.
 // Records are CloudEvents with 256 bytes of data, 1,000 keys, 6 partitions. `per_second` is of the second to the last message handled;
@@ -34,24 +34,39 @@ if (options.help) {
 const KEYS = 1_000
 const TIMEOUT_MS = 180_000
 const KINDS = { stock: 'ServerKafka', each: '@EventPattern', batch: '@BatchPattern' }
+const CLIENTS = ['kafkajs', 'platformatic']
 
 const own = process.env.BAHI_BENCH_KAFKA ? undefined : await startKafka()
 const brokers = own ? own.brokers : process.env.BAHI_BENCH_KAFKA.split(',')
-const driver = kafkaLog({ brokers, clientId: 'bench' })
+const drivers = Object.fromEntries(CLIENTS.map((client) => [client, kafkaLog({ brokers, clientId: 'bench', client })]))
 
-const produce = async (topic, count) => {
+/** Resolves with the rates from the first call to the last acknowledgement. */
+const produce = async (driver, topic, count) => {
   await driver.ensureTopics([{ name: topic, partitions: 6, retention_ms: 86_400_000 }])
   const producer = await driver.producer()
   const text = 'x'.repeat(244)
   const context = { correlationId: 'bench', causationId: 'bench' }
+  const batches = []
   for (let sent = 0; sent < count; sent += 1_000) {
     const batch = Array.from({ length: Math.min(1_000, count - sent) }, (_, n) => {
       const message = { topic, key: `key-${(sent + n) % KEYS}`, type: 'Benched', schemaVersion: 1, data: { text }, context }
       return encodeMessage(message, 'bench', Date.now(), { incarnation: 'bench', position: BigInt(sent + n), ordinal: 0 })
     })
-    await producer.send(batch)
+    batches.push(batch)
   }
+  const [began, cpu] = [performance.now(), process.cpuUsage()]
+  for (const batch of batches) await producer.send(batch)
+  const rates = ratesOf(count, began, cpu)
   await producer.close()
+  return rates
+}
+
+const ratesOf = (measured, began, from) => {
+  const { user, system } = process.cpuUsage(from)
+  return {
+    per_second: Math.round((measured / (performance.now() - began)) * 1_000),
+    per_cpu_second: Math.round((measured / (user + system)) * 1e6),
+  }
 }
 
 /** Resolves with the rates once `count` are handled. */
@@ -69,12 +84,7 @@ const meter = (count) => {
     if (began === 0) [began, firstBatch, cpu] = [performance.now(), messages, process.cpuUsage()]
     handled += messages
     if (handled < count) return
-    const { user, system } = process.cpuUsage(cpu)
-    const measured = count - firstBatch
-    done({
-      per_second: Math.round((measured / (performance.now() - began)) * 1_000),
-      per_cpu_second: Math.round((measured / (user + system)) * 1e6),
-    })
+    done(ratesOf(count - firstBatch, began, cpu))
   }
   return { saw, rate }
 }
@@ -98,7 +108,7 @@ const appOf = (kind, topic, saw, wait_ms) => {
 }
 
 let groups = 0
-const strategyOf = (kind) => {
+const strategyOf = (kind, driver) => {
   const group = `bench-${kind}-${Date.now()}-${++groups}`
   if (kind !== 'stock') {
     return {
@@ -117,9 +127,9 @@ const strategyOf = (kind) => {
   }
 }
 
-const measure = async (kind, topic, count, wait_ms) => {
+const measure = async (kind, topic, count, wait_ms, driver) => {
   const { saw, rate } = meter(count)
-  const app = await NestFactory.createMicroservice(appOf(kind, topic, saw, wait_ms), { ...strategyOf(kind), logger: false })
+  const app = await NestFactory.createMicroservice(appOf(kind, topic, saw, wait_ms), { ...strategyOf(kind, driver), logger: false })
   await app.listen()
   try {
     return await rate
@@ -130,25 +140,33 @@ const measure = async (kind, topic, count, wait_ms) => {
 
 try {
   const [many, slow] = [Number(options.messages), Number(options.slow)]
-  await produce('bench-many', many)
-  await produce('bench-slow', slow)
   const rows = []
+  const beside = (base, ours) => ({ ratio: ratio(ours, base, 'per_second'), cpu_ratio: ratio(ours, base, 'per_cpu_second') })
+  const ratio = (ours, base, of) => Math.round((ours[of] / base[of]) * 10) / 10
+  let base
+  for (const client of CLIENTS) {
+    const rates = await produce(drivers[client], `bench-${client}`, many)
+    base ??= rates
+    rows.push({ case: 'produce to acknowledged', client, consumer: '', ...rates, ...beside(base, rates) })
+  }
+  await produce(drivers.platformatic, 'bench-slow', slow)
   for (const [name, topic, count, wait_ms] of [
-    ['empty handler', 'bench-many', many, 0],
+    ['empty handler', 'bench-kafkajs', many, 0],
     [`handler that waits 2 ms, ${KEYS} keys`, 'bench-slow', slow, 2],
   ]) {
     const stock = await measure('stock', topic, wait_ms > 0 ? Math.ceil(count / 10) : count, wait_ms)
-    rows.push({ case: name, consumer: KINDS.stock, ...stock, ratio: 1, cpu_ratio: 1 })
-    for (const kind of ['each', 'batch']) {
-      if (kind === 'batch' && wait_ms > 0) continue
-      const ours = await measure(kind, topic, count, wait_ms)
-      const ratio = (of) => Math.round((ours[of] / stock[of]) * 10) / 10
-      rows.push({ case: name, consumer: KINDS[kind], ...ours, ratio: ratio('per_second'), cpu_ratio: ratio('per_cpu_second') })
+    rows.push({ case: name, client: 'kafkajs', consumer: KINDS.stock, ...stock, ratio: 1, cpu_ratio: 1 })
+    for (const client of CLIENTS) {
+      for (const kind of ['each', 'batch']) {
+        if (kind === 'batch' && wait_ms > 0) continue
+        const ours = await measure(kind, topic, count, wait_ms, drivers[client])
+        rows.push({ case: name, client, consumer: KINDS[kind], ...ours, ...beside(stock, ours) })
+      }
     }
   }
   if (options.json) console.log(JSON.stringify({ cores: cpus().length, node: process.version, rows }))
   else console.table(rows)
 } finally {
-  await driver.close()
+  await Promise.all(Object.values(drivers).map((driver) => driver.close()))
   await own?.stop()
 }
