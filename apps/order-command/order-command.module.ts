@@ -8,7 +8,7 @@ import { MoveStockHandler } from './commands/move-stock.js'
 import { PlaceOrderHandler } from './commands/place-order.js'
 import { PutProductHandler } from './commands/put-product.js'
 import { OrderOwnership, OrdersController, OwnOrders } from './http/orders.controller.js'
-import { ProductsController } from './http/products.controller.js'
+import { AnyProduct, ProductsController } from './http/products.controller.js'
 import { OrderCommandsConsumer } from './messages/order-commands.consumer.js'
 import { StockCommandsConsumer } from './messages/stock-commands.consumer.js'
 import { CLOCK, EVENT_STORE, IDS, RULES, SEALING, SUBJECT_KEYS } from './ports.js'
@@ -45,6 +45,7 @@ export class OrderCommandModule {
         { provide: SEALING, useValue: sealing },
         OrderOwnership,
         OwnOrders,
+        AnyProduct,
         PutProductHandler,
         MoveStockHandler,
         PlaceOrderHandler,

@@ -180,12 +180,9 @@ describe('a product with one field wrong names it', () => {
     { path: ['available'], wrong: [7], optional: true },
   ])
 
-  it('also its sku', async () => {
-    for (const sku of ['-x', 'a,b', 'x'.repeat(65)]) {
-      const { status, body } = await send('PUT', `/v1/products/${sku}`, merchant, airdopes)
-      expect(status).toBe(400)
-      expect(pointersOf(body)).toEqual(['/sku'])
-    }
+  it.each(['-x', 'a,b', 'a%20b', 'x'.repeat(65)])('but a sku that is none, %s, is 404 before them', async (sku) => {
+    for (const body of [airdopes, { ...airdopes, title: 7 }])
+      expect(await send('PUT', `/v1/products/${sku}`, merchant, body)).toMatchObject({ status: 404, body: { type: '/problems/not-found' } })
   })
 })
 
@@ -206,6 +203,14 @@ describe('a change of stock with one field wrong names it', () => {
       field.path[0] === 'adjusted' ? { ...field, optional: true as const } : field,
     ),
   )
+
+  it.each(['NO-1', '-x', 'a,b', 'x'.repeat(65)])('but a product that is not there, %s, is 404 before them', async (sku) => {
+    for (const body of [{ received: 5 }, { received: -1 }, {}])
+      expect(await send('POST', `/v1/products/${sku}/stock`, merchant, body)).toMatchObject({
+        status: 404,
+        body: { type: '/problems/not-found' },
+      })
+  })
 
   it('that says neither', async () => {
     const { status, body } = await send('POST', url, merchant, {})

@@ -1,12 +1,7 @@
 import { MAX_ON_HAND } from '#stock'
-import { IsMoney, Sku, Text, TextMap, Whole, type MoneyDto } from '#platform'
+import { IsMoney, Text, TextMap, Whole, type MoneyDto } from '#platform'
 import { PositiveMoneyDto } from '#platform'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-
-export class SkuParam {
-  @Sku()
-  readonly sku!: string
-}
 
 export class PutProductDto {
   @Text({ max: 200, example: 'boAt Airdopes 141' })

@@ -1,16 +1,38 @@
+import type { Events } from '#event-store'
 import type { Clock } from '#kernel'
 import { gstRatesAt, type ProductDetails } from '#order'
-import { HttpCommand, Idempotent, invalidInput, Roles, type CommandRequest, type FieldError, type RecordedAnswer } from '#platform'
-import { Body, Controller, HttpCode, Inject, Param, Post, Put } from '@nestjs/common'
+import {
+  HttpCommand,
+  Idempotent,
+  invalidInput,
+  OwnedBy,
+  Roles,
+  type CommandRequest,
+  type FieldError,
+  type OwnershipResolver,
+  type RecordedAnswer,
+} from '#platform'
+import { Body, Controller, HttpCode, Inject, Injectable, Param, Post, Put } from '@nestjs/common'
 import { CommandBus } from '@nestjs/cqrs'
-import { ApiBody, ApiCreatedResponse, ApiExtraModels, ApiOkResponse, ApiOperation, ApiParam, ApiTags, getSchemaPath } from '@nestjs/swagger'
+import { ApiBody, ApiCreatedResponse, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger'
 import { MoveStock, type StockMove } from '../commands/move-stock.js'
 import { PutProduct } from '../commands/put-product.js'
-import { CLOCK, RULES } from '../ports.js'
+import { CLOCK, EVENT_STORE, RULES } from '../ports.js'
 import type { Rules } from '../rules.js'
-import { AdjustStockDto, MoveStockDto, ProductResource, PutProductDto, ReceiveStockDto, SkuParam, StockResource } from './product.dto.js'
+import { productRef } from '../streams.js'
+import { AdjustStockDto, MoveStockDto, ProductResource, PutProductDto, ReceiveStockDto, StockResource } from './product.dto.js'
 
 const notZero = { type: 'object', properties: { adjusted: { not: { enum: [0] } } } }
+
+/** Any product that is in the catalogue is every merchant's. */
+@Injectable()
+export class AnyProduct implements OwnershipResolver {
+  constructor(@Inject(EVENT_STORE) private readonly events: Pick<Events, 'load'>) {}
+
+  async owns(sku: string): Promise<boolean> {
+    return (await this.events.load(productRef(sku))).state !== null
+  }
+}
 
 @Controller('v1/products')
 @ApiTags('catalogue')
@@ -26,7 +48,7 @@ export class ProductsController {
   @ApiOperation({ summary: 'Define a product, or change it as a whole.' })
   @ApiOkResponse({ type: ProductResource })
   @ApiCreatedResponse({ type: ProductResource })
-  put(@Param() { sku }: SkuParam, @Body() body: PutProductDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+  put(@Param('sku') sku: string, @Body() body: PutProductDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
     const rates = gstRatesAt(this.clock.now(), this.rules.gstRates)
     if (!rates.includes(body.gstRate))
       throw invalidInput([{ pointer: '/gstRate', detail: `must be a GST rate valid today: ${rates.join(', ')}` }])
@@ -35,10 +57,10 @@ export class ProductsController {
 
   @Post(':sku/stock')
   @Roles('merchant', 'admin')
+  @OwnedBy(AnyProduct, 'sku')
   @Idempotent('optional')
   @HttpCode(200)
   @ApiOperation({ summary: 'Receive units, or adjust them after a count.' })
-  @ApiParam({ name: 'sku', schema: { type: 'string' } })
   @ApiExtraModels(ReceiveStockDto, AdjustStockDto)
   @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ReceiveStockDto) }, { allOf: [{ $ref: getSchemaPath(AdjustStockDto) }, notZero] }] } })
   @ApiOkResponse({ type: StockResource })

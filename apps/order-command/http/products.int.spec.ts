@@ -59,8 +59,13 @@ describe('stock', () => {
     expect(answers[0]?.body).toMatchObject({ onHand: 5 })
   })
 
-  it('is not there for a product that is not', async () => {
-    expect(await call('POST', '/v1/products/NO-1/stock', { as: merchant, body: { received: 1 } })).toMatchObject({ status: 404 })
+  it('is not there for a product that is not, whatever else is wrong', async () => {
+    const move = (body: unknown, headers: Record<string, string> = {}) =>
+      call('POST', '/v1/products/NO-1/stock', { as: merchant, body, headers })
+    expect(await move({ received: 1 })).toMatchObject({ status: 404 })
+    expect(await move({ surprise: 1 })).toMatchObject({ status: 404 })
+    expect(await move({ received: 1 }, { 'idempotency-key': 'a b' })).toMatchObject({ status: 404 })
+    expect(await move({ received: 1 }, { 'if-match': '"7"' })).toMatchObject({ status: 404 })
   })
 })
 

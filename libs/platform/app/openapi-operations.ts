@@ -1,6 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import type { RouteFacts } from '../auth/route-access.js'
-import { PATTERNS } from '../dto/formats.js'
+import { PATTERNS, pathForm } from '../dto/formats.js'
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>
 type Schema = Schemas[string]
@@ -51,7 +51,7 @@ export const describeOperation = (operation: Operation, facts: RouteFacts): void
     operation.security = [{ bearer: [] }]
     operation.description = [operation.description, `Roles: ${access.roles.join(', ')}.`].filter(Boolean).join(' ')
   }
-  operation.parameters = [...(operation.parameters ?? []).map((parameter) => withIdForm(parameter, facts)), ...headersOf(facts)]
+  operation.parameters = [...(operation.parameters ?? []).map((parameter) => withPathForm(parameter, facts)), ...headersOf(facts)]
   for (const status of statusesOf(operation, facts)) {
     operation.responses[status] ??= { description: '' }
   }
@@ -93,15 +93,8 @@ const headersOf = ({ command, keyRequired, readsToken }: RouteFacts): readonly P
 
 const header = (name: string, required: boolean, schema: Schema): Parameter => ({ name, in: 'header', required, schema })
 
-/** Path ids are UUIDs unless the client chooses them: see `ClientIds`. */
-const withIdForm = (parameter: Parameter, { clientIds }: RouteFacts): Parameter => {
-  if (!('in' in parameter) || parameter.in !== 'path') return parameter
-  const uuid = /(^id|Id)$/.test(parameter.name) && !clientIds.includes(parameter.name)
-  const form: Schema = uuid
-    ? { type: 'string', format: 'uuid', pattern: PATTERNS.uuid }
-    : { type: 'string', pattern: PATTERNS.visibleAscii, minLength: 1, maxLength: 128 }
-  return { ...parameter, schema: form }
-}
+const withPathForm = (parameter: Parameter, { clientIds }: RouteFacts): Parameter =>
+  'in' in parameter && parameter.in === 'path' ? { ...parameter, schema: pathForm(parameter.name, clientIds).schema } : parameter
 
 const describeAccepted = (operation: Operation): void => {
   for (const [status, response] of Object.entries(operation.responses)) {

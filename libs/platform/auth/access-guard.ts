@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common'
 import { ModuleRef } from '@nestjs/core'
 import type { FastifyRequest } from 'fastify'
-import { isUuid } from '../dto/formats.js'
+import { pathForm } from '../dto/formats.js'
 import { forbidden } from '../errors/problem-filter.js'
 import { invalidInput, notFound, unknownField } from '../errors/problem.js'
 import { CLIENT_IDS, OWNED_BY, type Ownership, type RouteAccess } from './access.js'
@@ -20,7 +20,7 @@ export class AccessGuard implements CanActivate {
     if (access && !access.public && !hasRole(caller, ...access.roles)) throw forbidden()
     const params = (request.params ?? {}) as Readonly<Record<string, string>>
     const free = (metadataOf(CLIENT_IDS, context) ?? []) as readonly string[]
-    for (const [name, value] of Object.entries(params)) if (!wellFormed(name, value, free)) throw notFound()
+    for (const [name, value] of Object.entries(params)) if (!pathForm(name, free).test(value)) throw notFound()
     const owned = metadataOf(OWNED_BY, context) as Ownership | undefined
     if (owned) {
       const resolver = this.modules.get(owned.resolver, { strict: false })
@@ -41,6 +41,3 @@ const refuseQuery = (query: unknown): void => {
 
 const metadataOf = (key: string, context: ExecutionContext): unknown =>
   Reflect.getMetadata(key, context.getHandler()) ?? Reflect.getMetadata(key, context.getClass())
-
-const wellFormed = (name: string, value: string, free: readonly string[]): boolean =>
-  /(^id|Id)$/.test(name) && !free.includes(name) ? isUuid(value) : /^[\x21-\x7e]{1,128}$/.test(value)

@@ -15,6 +15,31 @@ const uuid = new RegExp(PATTERNS.uuid)
 /** Lower-case hex with hyphens: the form in which ids are stored and compared. */
 export const isUuid = (value: unknown): value is string => typeof value === 'string' && uuid.test(value)
 
+interface PathForm {
+  /** As OpenAPI shows it. */
+  readonly schema: Readonly<Record<'type' | 'pattern', string>> & {
+    readonly format?: string
+    readonly minLength?: number
+    readonly maxLength?: number
+  }
+  test(value: string): boolean
+}
+
+const UUID_FORM: PathForm = { schema: { type: 'string', format: 'uuid', pattern: PATTERNS.uuid }, test: isUuid }
+const sku = new RegExp(PATTERNS.sku)
+const SKU_FORM: PathForm = { schema: { type: 'string', pattern: PATTERNS.sku }, test: (value) => sku.test(value) }
+const visibleAscii = new RegExp(PATTERNS.visibleAscii)
+const OTHER_FORM: PathForm = {
+  schema: { type: 'string', pattern: PATTERNS.visibleAscii, minLength: 1, maxLength: 128 },
+  test: (value) => value.length <= 128 && visibleAscii.test(value),
+}
+
+/** What a path's parameter must look like, else 404: a UUID if it is an id, unless the client chooses it (`ClientIds`); a sku; visible ASCII. */
+export const pathForm = (name: string, clientIds: readonly string[]): PathForm => {
+  if (name === 'sku') return SKU_FORM
+  return /(^id|Id)$/.test(name) && !clientIds.includes(name) ? UUID_FORM : OTHER_FORM
+}
+
 const text = (pattern: string, words: string, length: { min: number; max: number }, options: FieldOptions): PropertyDecorator =>
   Text({ ...options, ...length, pattern: { source: pattern, rule: words } })
 
