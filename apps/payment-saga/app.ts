@@ -1,6 +1,7 @@
+import { sealerFor } from '#event-store'
 import { TURNAROUND_ROWS } from '#payment'
 import { pgSagaStore, sagaStream } from '#saga'
-import { createService, openSubjectKeys, type ServiceParts } from '#service'
+import { createService, masterKeys, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { invariants } from './invariants.js'
 import { paymentSagaHandlers } from './handlers.js'
@@ -36,7 +37,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         const ports = {
           commands: store,
           sagas,
-          webhooks: pgWebhookStore(pool),
+          webhooks: pgWebhookStore(pool, sealerFor('webhooks', masterKeys(config))),
           transactions,
           clock,
           provider,

@@ -67,12 +67,13 @@ class PaymentSagaMetrics {
     })
     metrics.gauge(
       'provider_webhooks',
-      'Webhooks not worked on: waiting, or given up after too many failures.',
+      'Webhooks not worked on: waiting, given up after too many failures, or (since the start of the process) signed and without effect.',
       ['state'],
       async (gauge) => {
         const { waiting, givenUp } = await webhooks.counts()
         gauge.set({ state: 'waiting' }, waiting)
         gauge.set({ state: 'given-up' }, givenUp)
+        gauge.set({ state: 'unread' }, webhooks.unread)
       },
     )
     metrics.gauge(

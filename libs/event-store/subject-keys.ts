@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import type { JsonObject, Random } from '#kernel'
 
 /** The data key of one person's personal data. It is kept wrapped in `subject_keys` and nowhere else. */
@@ -97,6 +97,31 @@ export const openWith = ({ subject, key }: SubjectKey, sealed: SealedText): stri
   if (sealed.subject !== subject) return undefined
   const bytes = Buffer.concat([Buffer.from(sealed.nonce, 'base64url'), Buffer.from(sealed.ciphertext, 'base64url')])
   return decrypt(key, bytes, `text:${subject}`)?.toString()
+}
+
+/** Seals what is kept for a while and whose person is not known yet. */
+export interface Sealer {
+  /** `about` names what it is: it opens as that alone. */
+  seal(text: string, about: string): Buffer
+  /** Undefined where none of the master keys sealed it, or not as this. */
+  open(sealed: Uint8Array, about: string): string | undefined
+}
+
+/** AES-256-GCM under a key for this purpose alone (HKDF-SHA256 of the master key). What was sealed under an older one still opens. */
+export const sealerFor = (purpose: string, masters: MasterKeys): Sealer => {
+  const keyOf = ({ key }: MasterKey) => Buffer.from(hkdfSync('sha256', key, '', `bahi.${purpose}.1`, KEY_BYTES))
+  const keys = masters.map(keyOf)
+  const newest = keyOf(masters[0])
+  return {
+    seal: (text, about) => encrypt(newest, Buffer.from(text), `${purpose}:${about}`),
+    open: (sealed, about) => {
+      for (const key of keys) {
+        const text = decrypt(key, sealed, `${purpose}:${about}`)
+        if (text) return text.toString()
+      }
+      return undefined
+    },
+  }
 }
 
 /** What JSON holds as a sealed text, if that is what it is. */

@@ -8,4 +8,4 @@ export { InvariantWatch, invariantMigrations, showInvariants } from './invariant
 export * from './invariants.js'
 export * from './passing.js'
 export { pendingMigrations } from './start-up.js'
-export { openSubjectKeys } from './subject-keys.js'
+export { masterKeys, openSubjectKeys } from './subject-keys.js'

@@ -1,4 +1,4 @@
-import { masterKeysOf, pgSubjectKeys, SUBJECT_KEYS_SCHEMA, type SubjectKeys } from '#event-store'
+import { masterKeysOf, pgSubjectKeys, SUBJECT_KEYS_SCHEMA, type MasterKeys, type SubjectKeys } from '#event-store'
 import type { Clock } from '#kernel'
 import type { BaseConfig, PersonalDataConfig } from '#platform'
 import { createPool } from '#postgres'
@@ -6,6 +6,10 @@ import type { Life } from './life.js'
 
 /** Reads of a few keys at once, most of them answered from memory. */
 const CONNECTIONS = 2
+
+/** The master key, and those before it that still open. */
+export const masterKeys = (config: Pick<PersonalDataConfig, 'MASTER_KEYS_BEFORE'> & Pick<BaseConfig, 'MASTER_KEY'>): MasterKeys =>
+  masterKeysOf(config.MASTER_KEY, ...(config.MASTER_KEYS_BEFORE?.split(',') ?? []))
 
 /** The keys of persons, where the configuration says they are. Nothing is connected before it is needed. */
 export const openSubjectKeys = (
@@ -20,5 +24,5 @@ export const openSubjectKeys = (
     maxConnections: CONNECTIONS,
   })
   life.closes(() => pool.end())
-  return pgSubjectKeys(pool, masterKeysOf(config.MASTER_KEY, ...(config.MASTER_KEYS_BEFORE?.split(',') ?? [])), clock)
+  return pgSubjectKeys(pool, masterKeys(config), clock)
 }

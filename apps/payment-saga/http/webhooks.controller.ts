@@ -41,6 +41,7 @@ export class WebhooksController {
       case 'malformed':
         throw new Problem(400, 'invalid-input', 'This is not an event of this provider.')
       case 'kept':
+      case 'unread':
         return { received: true }
     }
   }

@@ -3,13 +3,13 @@ import type { WaitingWebhook, Webhook, WebhookStore } from '../webhooks/webhook-
 
 /** Webhooks in memory, for tests and the simulator. */
 export const memoryWebhookStore = (): WebhookStore => {
-  const kept = new Map<string, WaitingWebhook & { processedAt?: number; attempts: number; nextAttemptAt: number }>()
+  const kept = new Map<string, WaitingWebhook & { receivedAt: number; processedAt?: number; attempts: number; nextAttemptAt: number }>()
   const at = ({ provider, eventId }: Pick<Webhook, 'provider' | 'eventId'>) => `${provider} ${eventId}`
   const unworked = () => [...kept.values()].filter(({ processedAt }) => processedAt === undefined)
   return {
     async keep(webhook, now) {
       if (kept.has(at(webhook))) return false
-      kept.set(at(webhook), { ...webhook, attempts: 0, nextAttemptAt: now })
+      kept.set(at(webhook), { ...webhook, attempts: 0, receivedAt: now, nextAttemptAt: now })
       return true
     },
     async pending(limit, mostAttempts, now) {
@@ -30,7 +30,7 @@ export const memoryWebhookStore = (): WebhookStore => {
       if (found) Object.assign(found, { attempts: found.attempts + 1, nextAttemptAt })
     },
     async purge(before, limit) {
-      const old = [...kept].filter(([, { processedAt }]) => processedAt !== undefined && processedAt < before).slice(0, limit)
+      const old = [...kept].filter(([, { receivedAt, processedAt = receivedAt }]) => processedAt < before).slice(0, limit)
       for (const [key] of old) kept.delete(key)
       return old.length
     },

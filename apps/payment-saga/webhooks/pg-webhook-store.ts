@@ -1,7 +1,8 @@
+import type { Sealer } from '#event-store'
 import { asPg, type Migration } from '#postgres'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type pg from 'pg'
-import type { WaitingWebhook, WebhookStore } from './webhook-store.js'
+import type { WaitingWebhook, Webhook, WebhookStore } from './webhook-store.js'
 
 class CreateProviderWebhooks1767225600400 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -39,33 +40,59 @@ class RetryProviderWebhooks1767225600410 implements MigrationInterface {
   }
 }
 
-export const webhookMigrations: readonly Migration[] = [CreateProviderWebhooks1767225600400, RetryProviderWebhooks1767225600410]
+/**
+ * Bodies are sealed, and gone once they were worked on. Those in the clear go with this: what waits is asked for by the status query, or sent
+ * again.
+ */
+class SealProviderWebhooks1767225600420 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('DELETE FROM provider_webhooks WHERE processed_at IS NULL')
+    await runner.query('ALTER TABLE provider_webhooks DROP COLUMN body')
+    await runner.query('ALTER TABLE provider_webhooks ADD COLUMN sealed bytea')
+  }
 
-export const pgWebhookStore = (pool: pg.Pool): WebhookStore => ({
-  async keep({ provider, eventId, body }, now) {
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DELETE FROM provider_webhooks WHERE processed_at IS NULL')
+    await runner.query('ALTER TABLE provider_webhooks DROP COLUMN sealed')
+    await runner.query("ALTER TABLE provider_webhooks ADD COLUMN body text NOT NULL DEFAULT ''")
+    await runner.query('ALTER TABLE provider_webhooks ALTER COLUMN body DROP DEFAULT')
+  }
+}
+
+export const webhookMigrations: readonly Migration[] = [
+  CreateProviderWebhooks1767225600400,
+  RetryProviderWebhooks1767225600410,
+  SealProviderWebhooks1767225600420,
+]
+
+const nameOf = ({ provider, eventId }: Pick<Webhook, 'provider' | 'eventId'>) => `${provider} ${eventId}`
+
+export const pgWebhookStore = (pool: pg.Pool, sealer: Sealer): WebhookStore => ({
+  async keep(webhook, now) {
+    const { provider, eventId, body } = webhook
     const { rowCount } = await pool.query({
       name: 'webhook-keep',
-      text: `INSERT INTO provider_webhooks (provider, event_id, body, received_at, next_attempt_at) VALUES ($1, $2, $3, $4, $4)
+      text: `INSERT INTO provider_webhooks (provider, event_id, sealed, received_at, next_attempt_at) VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT DO NOTHING`,
-      values: [provider, eventId, body, new Date(now)],
+      values: [provider, eventId, sealer.seal(body, nameOf(webhook)), new Date(now)],
     })
     return rowCount === 1
   },
 
   async pending(limit, mostAttempts, now) {
-    const { rows } = await pool.query<WaitingWebhook>({
+    const { rows } = await pool.query<Omit<WaitingWebhook, 'body'> & { readonly sealed: Buffer }>({
       name: 'webhook-pending',
-      text: `SELECT provider, event_id AS "eventId", body, attempts FROM provider_webhooks
+      text: `SELECT provider, event_id AS "eventId", sealed, attempts FROM provider_webhooks
              WHERE processed_at IS NULL AND attempts < $2 AND next_attempt_at <= $3 ORDER BY next_attempt_at LIMIT $1`,
       values: [limit, mostAttempts, new Date(now)],
     })
-    return rows
+    return rows.map(({ sealed, ...webhook }) => ({ ...webhook, body: sealer.open(sealed, nameOf(webhook)) }))
   },
 
   async done(webhooks, now, tx) {
     await asPg(tx).query({
       name: 'webhook-done',
-      text: `UPDATE provider_webhooks webhook SET processed_at = $3
+      text: `UPDATE provider_webhooks webhook SET processed_at = $3, sealed = NULL
              FROM unnest($1::text[], $2::text[]) AS done (provider, event_id)
              WHERE webhook.provider = done.provider AND webhook.event_id = done.event_id`,
       values: [webhooks.map(({ provider }) => provider), webhooks.map(({ eventId }) => eventId), new Date(now)],
@@ -81,7 +108,8 @@ export const pgWebhookStore = (pool: pg.Pool): WebhookStore => ({
     const { rowCount } = await pool.query({
       name: 'webhook-purge',
       text: `DELETE FROM provider_webhooks WHERE (provider, event_id) IN (
-               SELECT provider, event_id FROM provider_webhooks WHERE processed_at < $1 ORDER BY processed_at LIMIT $2
+               SELECT provider, event_id FROM provider_webhooks
+               WHERE processed_at < $1 OR processed_at IS NULL AND received_at < $1 LIMIT $2
                FOR UPDATE SKIP LOCKED)`,
       values: [new Date(before), limit],
     })

@@ -6,6 +6,8 @@ export interface WebhookEvent {
   readonly eventId: string
   /** The key that the payment was asked for with, which names the saga, and what is said of it in the words of an activity's result. */
   readonly told?: { readonly key: string; readonly books: JsonObject }
+  /** Why nothing of it is believed though it is signed, in words of ours: another currency, a shape that nobody documented. */
+  readonly unread?: string
 }
 
 /** How a provider signs its webhooks, and what they say. */

@@ -3,7 +3,7 @@ import { isTransient } from '#messaging'
 import { parseActionKey, type SagaEngine, type SagaInput } from '#saga'
 import { createHash } from 'node:crypto'
 import type { ProviderWebhooks } from './provider-webhooks.js'
-import type { WaitingWebhook, Webhook, WebhookStore } from './webhook-store.js'
+import type { WaitingWebhook, WebhookStore } from './webhook-store.js'
 
 export interface WebhookInboxPorts {
   readonly store: WebhookStore
@@ -21,7 +21,7 @@ const MOST_ATTEMPTS = 20
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60 * 60_000
 const POLL_MS = 5_000
-/** How long one that was worked on is kept, to know it again: providers repeat theirs for days. What was given up is kept. */
+/** How long it is kept that one came, to know it again: providers repeat theirs for days. One that was given up is kept as long, to be looked at. */
 export const WEBHOOK_RETENTION_MS = 30 * 24 * 60 * 60_000
 const PURGE_EVERY_MS = 60_000
 const PURGE_BATCH = 1_000
@@ -36,15 +36,19 @@ export class WebhookInbox {
   #wake = new AbortController()
   #loop: Promise<void> | undefined
   #purgeAt = 0
+  #unread = 0
 
   constructor(private readonly ports: WebhookInboxPorts) {}
 
-  /** `kept`: it will be worked on. Nothing is read of an event whose signature does not hold. */
+  /**
+   * `kept`: it will be worked on. `unread`: it is signed and of no use to us; it is thanked for, for a provider that is refused long enough sends
+   * nothing any more. Nothing is read of an event whose signature does not hold.
+   */
   async receive(
     provider: string,
     body: Uint8Array,
     header: (name: string) => string | undefined,
-  ): Promise<'kept' | 'unknown-provider' | 'unsigned' | 'malformed'> {
+  ): Promise<'kept' | 'unread' | 'unknown-provider' | 'unsigned' | 'malformed'> {
     const { clock, store } = this.ports
     const webhooks = this.#of(provider)
     if (!webhooks) return 'unknown-provider'
@@ -52,6 +56,11 @@ export class WebhookInbox {
     const text = new TextDecoder().decode(body)
     const event = webhooks.read(text)
     if (!event) return 'malformed'
+    if (event.unread !== undefined) {
+      this.#unread++
+      this.ports.onError?.(new Error(`a webhook of ${provider} without effect: ${event.unread}`))
+      return 'unread'
+    }
     await store.keep({ provider, eventId: event.eventId, body: text }, clock.now())
     this.#ring()
     return 'kept'
@@ -77,6 +86,11 @@ export class WebhookInbox {
     return this.ports.store.counts(MOST_ATTEMPTS)
   }
 
+  /** Signed events since the start of this process that had no effect, for what they say cannot be. */
+  get unread(): number {
+    return this.#unread
+  }
+
   start(): void {
     this.#loop = this.#run()
   }
@@ -89,8 +103,8 @@ export class WebhookInbox {
 
   async #work(webhooks: readonly WaitingWebhook[]): Promise<void> {
     const { engine, store, transactions, clock } = this.ports
-    const inputs = webhooks.flatMap((webhook) => inputOf(webhook, this.#of(webhook.provider)))
     try {
+      const inputs = webhooks.flatMap((webhook) => inputOf(webhook, this.#of(webhook.provider)))
       await transactions.run(async (tx) => {
         await store.done(webhooks, clock.now(), tx)
         if (inputs.length > 0) await engine.apply(inputs, tx)
@@ -143,7 +157,8 @@ const retryAfter_ms = ({ provider, eventId, attempts }: WaitingWebhook): number 
 }
 
 /** None of a payment that no saga of ours asked for: another system of the merchant's did. */
-const inputOf = ({ provider, eventId, body }: Webhook, webhooks: ProviderWebhooks | undefined): readonly SagaInput[] => {
+const inputOf = ({ provider, eventId, body }: WaitingWebhook, webhooks: ProviderWebhooks | undefined): readonly SagaInput[] => {
+  if (body === undefined) throw new Error('a webhook that no master key opens')
   const told = webhooks?.read(body)?.told
   const key = told && parseActionKey(told.key)
   if (!told || !key) return []

@@ -10,11 +10,16 @@ export interface Webhook {
 }
 
 /** One that waits, with how often working on it has failed. */
-export interface WaitingWebhook extends Webhook {
+export interface WaitingWebhook extends Pick<Webhook, 'provider' | 'eventId'> {
+  /** Undefined: it cannot be opened any more. */
+  readonly body: string | undefined
   readonly attempts: number
 }
 
-/** Times in milliseconds since the epoch. */
+/**
+ * Times in milliseconds since the epoch. A body may hold what is personal of a payer (an address of UPI, a number, a card's last digits): it is
+ * kept sealed, and only until it was worked on. What stays is that the event came.
+ */
 export interface WebhookStore {
   /** Keeps it; false: it was kept before. */
   keep(webhook: Webhook, now: number): Promise<boolean>
@@ -23,7 +28,7 @@ export interface WebhookStore {
   done(webhooks: readonly Pick<Webhook, 'provider' | 'eventId'>[], now: number, tx: Transaction): Promise<void>
   /** Counts an attempt; it is due again at `nextAttemptAt`. */
   failed(webhook: Pick<Webhook, 'provider' | 'eventId'>, nextAttemptAt: number): Promise<void>
-  /** Deletes those worked on before `before`, at most `limit`. Answers how many. */
+  /** Deletes those worked on before `before`, and those that came before it and were given up, at most `limit`. Answers how many. */
   purge(before: number, limit: number): Promise<number>
   /** Those not worked on: `waiting` are tried again, `givenUp` failed `mostAttempts` times. */
   counts(mostAttempts: number): Promise<{ readonly waiting: number; readonly givenUp: number }>

@@ -4,6 +4,7 @@ import { actionKey, sagaIdFor, type InputAnswer, type SagaInput } from '#saga'
 import fc from 'fast-check'
 import { createHmac } from 'node:crypto'
 import { memoryWebhookStore } from '../testing/memory-webhook-store.js'
+import { razorpayWebhooks } from '../provider/razorpay/webhooks.js'
 import { isSigned, SIGNATURE_WINDOW_MS } from '../provider/sandbox/signature.js'
 import { sandboxWebhooks } from '../provider/sandbox/webhooks.js'
 import { WebhookInbox } from './webhook-inbox.js'
@@ -54,16 +55,17 @@ describe('the webhook inbox', () => {
         return []
       },
     }
+    const store = memoryWebhookStore()
     const inbox = new WebhookInbox({
-      store: memoryWebhookStore(),
+      store,
       engine,
       transactions: memoryTransactions(),
       clock,
-      providers: { sandbox: sandboxWebhooks(SECRET) },
+      providers: { sandbox: sandboxWebhooks(SECRET), razorpay: razorpayWebhooks(SECRET) },
       onError: (error) => errors.push(error),
     })
     const receive = (text: string) => inbox.receive('sandbox', Buffer.from(text), () => sign(text, Math.floor(clock.now() / 1_000)))
-    return { inbox, receive, applied, errors, clock }
+    return { inbox, receive, applied, errors, clock, store }
   }
 
   it('keeps an event before it is worked on, and works on it once', async () => {
@@ -87,6 +89,34 @@ describe('the webhook inbox', () => {
     expect(await receive(body('e-2', { idempotencyKey: 'somebody else' }))).toBe('kept')
     expect(await inbox.workDue()).toBe(1)
     expect(applied).toEqual([])
+  })
+
+  it('thanks for what is signed and of no use, says so, and does nothing', async () => {
+    const { inbox, applied, errors } = setUp()
+    const body = JSON.stringify({
+      entity: 'event',
+      event: 'payment.captured',
+      created_at: 1,
+      payload: { payment: { entity: { currency: 'USD' } } },
+    })
+    const signature = createHmac('sha256', SECRET).update(body).digest('hex')
+    expect(await inbox.receive('razorpay', Buffer.from(body), () => signature)).toBe('unread')
+    expect([await inbox.workDue(), applied, inbox.unread]).toEqual([0, [], 1])
+    expect(errors).toEqual([new Error('a webhook of razorpay without effect: a payment in another currency')])
+  })
+
+  it('fails one that cannot be opened any more, and goes on with the others', async () => {
+    const { inbox, receive, applied, errors, store } = setUp()
+    for (const id of ['e-1', 'e-2']) await receive(body(id))
+    const { pending } = store
+    store.pending = async (...asked) =>
+      (await pending(...asked)).map((each) => (each.eventId === 'e-1' ? { ...each, body: undefined } : each))
+    await inbox.workDue()
+    expect([applied.length, errors, await inbox.counts()]).toEqual([
+      1,
+      [new Error('a webhook that no master key opens')],
+      { waiting: 1, givenUp: 0 },
+    ])
   })
 
   it('counts no attempt while the database is away, and asks for all of them at once when it is back', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { createHmac } from 'node:crypto'
 import { eventually } from '#messaging/testing'
 import { RazorpayStub } from '../../testing/razorpay-stub.js'
 import { startTestPayments, type Order, type TestPayments } from '../../testing/test-payments.js'
@@ -59,6 +60,15 @@ it('an order is paid through Razorpay, taken once, or declined', async () => {
   }
   expect(await ended(declined, 'COMPENSATED')).toMatchObject([{ status: 'failed', captured: false }])
   expect(declined.books).toMatchObject({ order: 'CANCELLED', reason: 'payment-declined' })
+})
+
+it('an event in another currency is thanked for, has no effect, and is counted', async () => {
+  const { body = '' } = stub.webhooks.at(-1) ?? {}
+  const foreign = body.replaceAll('"INR"', '"USD"')
+  const signature = createHmac('sha256', WEBHOOK_SECRET).update(foreign).digest('hex')
+  expect([body.includes('"INR"'), (await tell({ body: foreign, signature })).statusCode]).toEqual([true, 200])
+  const metrics = await payments.app.inject({ method: 'GET', url: '/metrics' })
+  expect(metrics.payload).toMatch(/^provider_webhooks\{state="unread",app="payment-saga"\} 1$/m)
 })
 
 it('a payer who went to the bank’s page is known to have paid by webhook, signed over its bytes, of this provider alone', async () => {

@@ -1,7 +1,7 @@
 import type { JsonObject } from '#kernel'
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { ProviderWebhooks } from '../../webhooks/provider-webhooks.js'
-import { Event, keyNoted, type RazorpayPayment } from './wire.js'
+import { Event, Foreign, keyNoted, Payment, type RazorpayPayment } from './wire.js'
 
 /**
  * Razorpay signs the raw body alone: hex HMAC-SHA256 under the webhook's secret. No time is signed, and `x-razorpay-event-id` is not either, so
@@ -18,6 +18,8 @@ export const razorpayWebhooks = (secret: string): ProviderWebhooks => ({
     if (!event) return undefined
     const eventId = createHash('sha256').update(text).digest('hex')
     const payment = event.payload.payment?.entity
+    if (payment !== undefined && !Payment.Check(payment))
+      return { eventId, unread: Foreign.Check(payment) ? 'a payment in another currency' : 'a payment that is not as documented' }
     const key = keyNoted(payment?.notes)
     const books = payment && booksOf(event.event, payment)
     return { eventId, ...(key !== undefined && books ? { told: { key, books } } : {}) }

@@ -65,15 +65,18 @@ export const ErrorBody = Compile(
   }),
 )
 
-/** A webhook: `payload.payment.entity` is the payment as it was then. */
+/** A webhook: `payload.payment.entity` is the payment as it was then. Signed ones may hold what is none of ours: another currency. */
 export const Event = Compile(
   Type.Object({
     entity: Type.Literal('event'),
     event: Type.String({ maxLength: 100 }),
-    payload: Type.Object({ payment: Type.Optional(Type.Object({ entity: payment })) }),
+    payload: Type.Object({ payment: Type.Optional(Type.Object({ entity: Type.Unknown() })) }),
     created_at: Type.Integer(),
   }),
 )
+
+/** That a payment is of another currency than ours. */
+export const Foreign = Compile(Type.Object({ currency: Type.String({ pattern: '^(?!INR$)[A-Z]{3}$' }) }))
 
 /** `fee` has the tax in it. */
 const reconItem = Type.Object({
