@@ -37,4 +37,10 @@ describe('the payment provider', () => {
     const { [name]: _left, ...without } = RAZORPAY
     expect(() => chosen(without)).toThrow(new InvalidConfig(`${name}: must be set with PROVIDER=razorpay`))
   })
+
+  it('is not sent a live key over a connection that anybody can read', () => {
+    const live = { ...RAZORPAY, PROVIDER_KEY_ID: 'rzp_live_1DP5mmOlF5G5ag' }
+    expect(() => chosen(live)).toThrow(new InvalidConfig('PROVIDER_URL: must be https:// with a live key (PROVIDER_KEY_ID)'))
+    expect(chosen({ ...live, PROVIDER_URL: 'https://api.razorpay.com' }).provider).toEqual(expect.any(RazorpayProvider))
+  })
 })

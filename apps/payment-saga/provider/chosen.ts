@@ -36,7 +36,7 @@ type Settings = Pick<
   | 'PROVIDER_CONCURRENCY'
 >
 
-/** Throws `InvalidConfig` where the provider needs a variable that is not set. */
+/** Throws `InvalidConfig` where the provider needs a variable that is not set, and for a live key that would go over plain HTTP. */
 export const chosenProvider = (config: Settings, clock: Clock, tracing?: Tracing): ChosenProvider => {
   const { PROVIDER, PROVIDER_URL: url, PROVIDER_API_KEY: apiKey, PROVIDER_WEBHOOK_SECRET: secret } = config
   const http = (headers: Readonly<Record<string, string>>) =>
@@ -49,6 +49,8 @@ export const chosenProvider = (config: Settings, clock: Clock, tracing?: Tracing
     }
     case 'razorpay': {
       const keyId = needed(config, 'PROVIDER_KEY_ID')
+      if (keyId.startsWith('rzp_live_') && !url.startsWith('https://'))
+        throw new InvalidConfig('PROVIDER_URL: must be https:// with a live key (PROVIDER_KEY_ID)')
       const payer = { email: needed(config, 'PROVIDER_PAYER_EMAIL'), contact: needed(config, 'PROVIDER_PAYER_CONTACT') }
       const over = http({ authorization: `Basic ${Buffer.from(`${keyId}:${apiKey}`).toString('base64')}` })
       const files = new RazorpaySettlements(over)
