@@ -31,8 +31,8 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       publish: () => [],
       module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {
         const sagas = pgSagaStore(pool, postgres)
-        const { provider, files, signed, http } = chosenProvider(config, clock, tracing)
-        life.closes(() => http.close())
+        const { provider, files, signed, http, close } = chosenProvider(config, clock, tracing)
+        life.closes(close)
         const sealed = openSubjectKeys('payment-saga', config, { clock, life })
         const ports = {
           commands: store,
@@ -54,7 +54,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
           pool,
           clock,
           files,
-          reconciliation: new Reconciliation({ pool, transactions, clock }),
+          reconciliation: new Reconciliation({ pool, transactions, clock, settlesAfter: files.settlesAfter }),
           onError: (error) => report(error, 'reconciliation'),
         })
         life.works(worker, webhooks, turnarounds, reconciler)

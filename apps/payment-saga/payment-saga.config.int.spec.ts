@@ -38,6 +38,18 @@ describe('the payment provider', () => {
     expect(() => chosen(without)).toThrow(new InvalidConfig(`${name}: must be set with PROVIDER=razorpay`))
   })
 
+  it('makes its reports beside its payments: neither waits for the other, nor is spared for its sake', async () => {
+    const { files, http } = chosen({ ...RAZORPAY, PROVIDER_CONCURRENCY: '1' })
+    const signal = new AbortController().signal
+    // Nobody listens there.
+    for (let times = 0; times < 60; times++) expect(await files.of('2026-11-20', signal)).toMatchObject({ known: 'unknown' })
+    expect(await files.of('2026-11-20', signal)).toEqual({ known: 'unknown', detail: 'not sent: the provider is down' })
+    expect([http.breaker.state, http.bulkhead.inside]).toEqual(['closed', 0])
+    const held = await http.bulkhead.enter(signal)
+    expect(await files.of('2026-11-20', signal)).toEqual({ known: 'unknown', detail: 'not sent: the provider is down' })
+    held?.()
+  })
+
   it('is not sent a live key over a connection that anybody can read', () => {
     const live = { ...RAZORPAY, PROVIDER_KEY_ID: 'rzp_live_1DP5mmOlF5G5ag' }
     expect(() => chosen(live)).toThrow(new InvalidConfig('PROVIDER_URL: must be https:// with a live key (PROVIDER_KEY_ID)'))

@@ -40,6 +40,10 @@ export type SettlementAnswer =
   | { readonly known: 'unknown'; readonly detail: string }
 
 export interface SettlementFiles {
+  /**
+   * Within so many working days after money moved it is in a file: 0, in that of its own day. Until then that it is in none says nothing.
+   */
+  readonly settlesAfter: number
   /** Of a day of India's calendar. It does not reject. */
   of(date: string, signal: AbortSignal): Promise<SettlementAnswer>
 }

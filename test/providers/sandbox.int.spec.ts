@@ -52,7 +52,7 @@ providerConformance('the sandbox', async () => {
     url: await app.getUrl(),
     headers: { 'x-api-key': API_KEY },
     clock: systemClock,
-    timeout_ms: { authorise: 10_000, find: 10_000, change: 10_000 },
+    timeout_ms: { authorise: 10_000, find: 10_000, change: 10_000, report: 10_000 },
     bulkhead: new Bulkhead(20),
     fetch: network.fetch,
   })

@@ -4,8 +4,8 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import type { Bulkhead } from './bulkhead.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 
-/** The steps of a payment, each with its own time for an answer. */
-export type ProviderStep = 'authorise' | 'find' | 'change'
+/** The steps of a payment, and its report, each with its own time for an answer. */
+export type ProviderStep = 'authorise' | 'find' | 'change' | 'report'
 
 export type Fetch = (
   url: string,

@@ -74,7 +74,7 @@ describe('the HTTP of providers', () => {
       url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
       headers: {},
       clock: systemClock,
-      timeout_ms: { authorise: 10_000, find: find_ms, change: 10_000 },
+      timeout_ms: { authorise: 10_000, find: find_ms, change: 10_000, report: 10_000 },
       bulkhead: new Bulkhead(places),
     })
     ends.push(async () => {

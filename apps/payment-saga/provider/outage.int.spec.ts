@@ -43,7 +43,7 @@ it('a provider that is down for ten minutes is spared, and then everything that 
     url: stub.url,
     headers: {},
     clock: { now: () => clock.now() },
-    timeout_ms: { authorise: 5_000, find: 5_000, change: 5_000 },
+    timeout_ms: { authorise: 5_000, find: 5_000, change: 5_000, report: 5_000 },
     bulkhead: new Bulkhead(64),
     breaker: new CircuitBreaker({ now: () => clock.now() }, { window_ms: 60_000, calls: 10, share: 0.5, rest_ms: 2_000 }),
     fetch: async (url, init) => {

@@ -22,7 +22,7 @@ const provider = (
     return respond(request)
   }
   const breaker = new CircuitBreaker(clock, { window_ms: 10_000, calls: 3, share: 1, rest_ms: 1_000 })
-  const timeout_ms = { authorise: 1_000, find: 1_000, change: 1_000 }
+  const timeout_ms = { authorise: 1_000, find: 1_000, change: 1_000, report: 1_000 }
   const http = new ProviderHttp({ url: 'http://p', headers: {}, clock, timeout_ms, breaker, bulkhead: new Bulkhead(10), fetch: fetched })
   return { provider: new SandboxProvider(http), sent, clock, breaker }
 }

@@ -66,7 +66,7 @@ export interface ReconciliationFailure {
 export interface ReconcilerPorts {
   readonly pool: pg.Pool
   readonly clock: Clock
-  readonly files: SettlementFiles
+  readonly files: Pick<SettlementFiles, 'of'>
   readonly reconciliation: Pick<Reconciliation, 'run'>
   onError?(error: unknown): void
 }

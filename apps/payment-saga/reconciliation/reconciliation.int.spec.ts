@@ -54,7 +54,7 @@ async function* numbered(lines: readonly Line[]): AsyncGenerator<SettlementLine>
 }
 
 /** The world's files and clock around what reconciles. */
-const setUp = (files: Record<string, readonly Line[] | Error | 'not-yet'>, at = beginningOf(DAYS[0] ?? '')) => {
+const setUp = (files: Record<string, readonly Line[] | Error | 'not-yet'>, at = beginningOf(DAYS[0] ?? ''), settlesAfter = 0) => {
   const clock = new FakeClock(at)
   const asked: string[] = []
   const errors: unknown[] = []
@@ -70,7 +70,7 @@ const setUp = (files: Record<string, readonly Line[] | Error | 'not-yet'>, at = 
     return { known: 'file', lines }
   }
   const transactions = pgTransactions(pool)
-  const reconciliation = new Reconciliation({ pool, transactions, clock })
+  const reconciliation = new Reconciliation({ pool, transactions, clock, settlesAfter })
   const reconciler = new Reconciler({ pool, clock, files: { of }, reconciliation, onError: (error) => errors.push(error) })
   const reports = new ReconciliationReports(pool)
   const drain = async () => {
@@ -184,6 +184,43 @@ describe('a reconciliation', () => {
       { difference: 'missing-there', kind: 'capture', providerPaymentId: 'p-2', theirs: 0n, ours: 500n, orderId: expect.any(String) },
     ])
     expect(await world.reports.counts()).toMatchObject({ open: { 'missing-here': 1, 'missing-there': 1 }, failedDays: 0 })
+  })
+
+  it('of a provider that settles some working days later opens no case before they have passed, and then each', async () => {
+    // 2026-11-12 is a Thursday; the 14th is a second Saturday. By three working days it is settled by the 17th, a Tuesday.
+    const thursday = '2026-11-12'
+    const tuesday = '2026-11-17'
+    const days = Array.from({ length: 7 }, (_, nth) => daysAfter(thursday, nth))
+    const at = beginningOf(thursday) + HOUR_MS
+    await hear(
+      told('p-settled', at, 1_000n, 0n),
+      told('p-never', at, 500n, 0n),
+      told('p-parts', at, 900n, 100n),
+      told('p-parts', at + 1, 900n, 300n),
+      told('p-wrong', at, 700n, 0n),
+    )
+    const files: Record<string, readonly Line[]> = {
+      '2026-11-16': [line('capture', 'p-settled', 1_000n), line('refund', 'p-parts', 100n), line('capture', 'p-wrong', 900n)],
+      [tuesday]: [line('capture', 'p-parts', 900n), line('refund', 'p-parts', 200n)],
+    }
+    const world = setUp(files, beginningOf('2026-11-30'), 3)
+    const opened: Record<string, readonly string[]> = {}
+    for (const date of days) {
+      await world.again(date)
+      const found = await world.cases()
+      opened[date] = found.map(({ providerPaymentId, kind, difference, status }) => `${providerPaymentId} ${kind} ${difference} ${status}`)
+    }
+    // More than we ever took is wrong whenever it comes.
+    const wrong = 'p-wrong capture different-amount OPEN'
+    expect(opened).toEqual({
+      '2026-11-12': [],
+      '2026-11-13': [],
+      '2026-11-14': [],
+      '2026-11-15': [],
+      '2026-11-16': [wrong],
+      [tuesday]: [wrong, 'p-never capture missing-there OPEN'],
+      '2026-11-18': [wrong, 'p-never capture missing-there OPEN'],
+    })
   })
 
   it('leaves a case that a person resolved, until something changes', async () => {

@@ -1,5 +1,5 @@
 import type { Clock, Paise, Transactions } from '#kernel'
-import { beginningOf, daysAfter, type DifferenceKind, type MovementKind, type SettlementLine } from '#payment'
+import { beginningOf, daysAfter, workingDaysBefore, type DifferenceKind, type MovementKind, type SettlementLine } from '#payment'
 import { asPg, type PgTransaction } from '#postgres'
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
@@ -19,6 +19,8 @@ export interface ReconciliationPorts {
   readonly pool: pg.Pool
   readonly transactions: Transactions
   readonly clock: Clock
+  /** How many working days after it moved money is in a file at the latest. */
+  readonly settlesAfter: number
 }
 
 /** Lines written at once. */
@@ -40,7 +42,8 @@ const FORGET = `DELETE FROM settlement_lines WHERE date = $1 AND run_id IS DISTI
 /**
  * The books of both sides, summed up over all of a payment's movements of a kind up to the day, so that neither the order of lines nor a refund told
  * together with another matters. A movement is known to us a little later than it happened: it agrees also when our sum reached theirs after the
- * day, and when a later file has made up for it. Looked up payment by payment: what a day costs does not grow with the days before. A case that a person resolved is not opened again while nothing changed, and
+ * day, and when a later file has made up for it. What the provider does not settle on the day on which it moves is ours by the last day whose time
+ * to be settled is over ($3, $4): what is theirs already and more than that, but not more than all of ours, is on its way. Looked up payment by payment: what a day costs does not grow with the days before. A case that a person resolved is not opened again while nothing changed, and
  * a day that is run again says nothing of what later days found.
  */
 const COMPARE = `
@@ -52,6 +55,7 @@ WITH touched AS (
   SELECT t.payment_id, t.kind, order_id, reference, theirs.upto AS theirs,
     CASE WHEN ours.upto = 0 THEN ours.ever ELSE ours.upto END AS ours,
     theirs.upto = ours.upto OR theirs.ever = ours.ever OR theirs.upto = ANY (ours.later) AS matched,
+    theirs.upto > ours.upto AND theirs.upto < ours.ever AS under_way,
     CASE WHEN theirs.upto = 0 THEN 'missing-there' WHEN ours.ever = 0 THEN 'missing-here' ELSE 'different-amount' END AS difference
   FROM touched t,
   LATERAL (
@@ -68,7 +72,7 @@ WITH touched AS (
 ), opened AS (
   INSERT INTO reconciliation_cases AS c (date, upto, payment_id, kind, difference, theirs, ours, order_id, reference, status, opened_at)
   SELECT $2, $2, payment_id, kind, difference, theirs, ours, order_id, reference, 'OPEN', $5 FROM judged j
-  WHERE NOT matched AND NOT EXISTS (
+  WHERE NOT matched AND NOT under_way AND NOT EXISTS (
     SELECT FROM reconciliation_cases r WHERE r.payment_id = j.payment_id AND r.kind = j.kind AND r.status = 'RESOLVED'
       AND r.resolved_by <> $6 AND r.theirs = j.theirs AND r.ours = j.ours)
   ON CONFLICT (payment_id, kind) WHERE status = 'OPEN'
@@ -79,10 +83,10 @@ WITH touched AS (
   FROM judged j WHERE j.matched AND c.payment_id = j.payment_id AND c.kind = j.kind AND c.status = 'OPEN' AND c.date <= $2
 )
 SELECT count(*) FILTER (WHERE matched)::int AS matched, coalesce(sum(theirs) FILTER (WHERE matched), 0)::bigint AS "matchedAmount",
-  count(*) FILTER (WHERE NOT matched AND difference = 'missing-here')::int AS "missing-here",
-  count(*) FILTER (WHERE NOT matched AND difference = 'missing-there')::int AS "missing-there",
-  count(*) FILTER (WHERE NOT matched AND difference = 'different-amount')::int AS "different-amount"
-FROM judged`
+  count(*) FILTER (WHERE difference = 'missing-here')::int AS "missing-here",
+  count(*) FILTER (WHERE difference = 'missing-there')::int AS "missing-there",
+  count(*) FILTER (WHERE difference = 'different-amount')::int AS "different-amount"
+FROM (SELECT theirs, matched, CASE WHEN NOT matched AND NOT under_way THEN difference END AS difference FROM judged) told`
 
 const FINISH = `UPDATE reconciliations SET result = $2 WHERE date = $1`
 
@@ -102,8 +106,8 @@ export class Reconciliation {
   async run(date: string, claim: number, askedAt: number, lines: AsyncIterable<SettlementLine>): Promise<ReconciliationResult> {
     const runId = randomUUID()
     const count = await this.#keep(runId, date, lines)
-    const from = beginningOf(date)
-    const until = Math.min(beginningOf(daysAfter(date, 1)), askedAt)
+    const from = beginningOf(daysAfter(this.#settledBy(daysAfter(date, -1)), 1))
+    const until = Math.min(beginningOf(daysAfter(this.#settledBy(date), 1)), askedAt)
     return this.ports.transactions.run(async (transaction) => {
       const tx = asPg(transaction)
       await tx.query(`SET LOCAL statement_timeout = ${COMPARE_TIMEOUT_MS}`)
@@ -117,6 +121,11 @@ export class Reconciliation {
       await tx.query(FINISH, [date, JSON.stringify({ ...result, matchedAmount: matchedAmount.toString() })])
       return result
     })
+  }
+
+  /** The last day of which all must be in the files up to a day. */
+  #settledBy(date: string): string {
+    return workingDaysBefore(date, this.ports.settlesAfter)
   }
 
   async #keep(runId: string, date: string, lines: AsyncIterable<SettlementLine>): Promise<number> {

@@ -8,6 +8,7 @@ import { userInfo } from 'node:os'
 import type pg from 'pg'
 import { caseView, reportView } from '../../../payment-saga/http/reconciliation.view.js'
 import { Settlements } from '../../../payment-saga/ledger/settlements.js'
+import { settlesAfter } from '../../../payment-saga/provider/chosen.js'
 import { Reconciler } from '../../../payment-saga/reconciliation/reconciler.js'
 import { Reconciliation } from '../../../payment-saga/reconciliation/reconciliation.js'
 import { ReconciliationReports } from '../../../payment-saga/reconciliation/reports.js'
@@ -94,7 +95,12 @@ const reconcile = async (io: Io, pool: pg.Pool, date: string, path: string, { js
     throw new Refused(`cannot read ${path} (${error.code})`)
   })
   const clock = systemClock
-  const reconciliation = new Reconciliation({ pool, transactions: pgTransactions(pool), clock })
+  const reconciliation = new Reconciliation({
+    pool,
+    transactions: pgTransactions(pool),
+    clock,
+    settlesAfter: settlesAfter(io.env['PROVIDER']),
+  })
   // It asks nobody: the file is here.
   const files = { of: () => Promise.resolve({ known: 'not-yet' as const }) }
   await new Reconciler({ pool, clock, files, reconciliation }).takeFile(date, userInfo().username, reason, parseSettlementCsv(file, date))

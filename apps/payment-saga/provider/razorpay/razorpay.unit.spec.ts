@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { paise, systemClock } from '#kernel'
-import { BrokenSettlementFile, planAt, type SettlementLine } from '#payment'
+import { FakeClock } from '#kernel/testing'
+import { beginningOf, BrokenSettlementFile, planAt, type SettlementLine } from '#payment'
 import { FaultyNetwork } from '../../testing/faulty-network.js'
 import { providerConformance } from '../../testing/provider-conformance.js'
 import { RazorpayStub } from '../../testing/razorpay-stub.js'
@@ -24,7 +25,7 @@ const startWorld = async () => {
     url,
     headers: { authorization: `Basic ${Buffer.from(`${KEY_ID}:${SECRET}`).toString('base64')}` },
     clock: systemClock,
-    timeout_ms: { authorise: 5_000, find: 5_000, change: 5_000 },
+    timeout_ms: { authorise: 5_000, find: 5_000, change: 5_000, report: 5_000 },
     bulkhead: new Bulkhead(20),
     fetch: network.fetch,
   })
@@ -254,8 +255,9 @@ describe('Razorpay', () => {
       notes: [],
       ...more,
     })
+    const clock = new FakeClock(beginningOf('2026-11-22'))
     const read = async (date: string) => {
-      const answer = await new RazorpaySettlements(world.http).of(date, signal)
+      const answer = await new RazorpaySettlements(world.http, clock).of(date, signal)
       if (answer.known !== 'file') return answer
       const lines: SettlementLine[] = []
       for await (const line of answer.lines) lines.push(line)
@@ -280,10 +282,17 @@ describe('Razorpay', () => {
 
     it('that is empty is not there yet, and a broken one names line and field', async () => {
       expect(await read('2026-11-21')).toEqual({ known: 'not-yet' })
+      clock.advance(23 * 3_600_000)
+      expect(await read('2026-11-21')).toEqual({ known: 'not-yet' })
+      // Nothing was settled on that day.
+      clock.advance(3_600_000)
+      expect(await read('2026-11-21')).toEqual([])
       world.stub.recon.set('2026-11-22', [item('pay_1', 'payment'), item('rfnd_1', 'refund')])
       await expect(read('2026-11-22')).rejects.toThrow(new BrokenSettlementFile(2, 'payment_id', 'a refund is of a payment'))
       world.network.next({ status: 502, body: '<html>' })
       expect(await read('2026-11-20')).toMatchObject({ known: 'unknown' })
+      world.network.next({ status: 200, body: '{"entity":"collection"}' })
+      await expect(read('2026-11-20')).rejects.toThrow(new BrokenSettlementFile(1, 'items', 'are not as Razorpay documents them'))
     })
   })
 })

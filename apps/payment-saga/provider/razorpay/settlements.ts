@@ -1,5 +1,13 @@
-import { paise } from '#kernel'
-import { BrokenSettlementFile, type MovementKind, type SettlementAnswer, type SettlementFiles, type SettlementLine } from '#payment'
+import { paise, type Clock } from '#kernel'
+import {
+  beginningOf,
+  BrokenSettlementFile,
+  daysAfter,
+  type MovementKind,
+  type SettlementAnswer,
+  type SettlementFiles,
+  type SettlementLine,
+} from '#payment'
 import type { ProviderHttp } from '../http.js'
 import { keyNoted, ReconPage, type ReconItem } from './wire.js'
 
@@ -7,18 +15,30 @@ import { keyNoted, ReconPage, type ReconItem } from './wire.js'
 const PAGE = 1_000
 const MOST_LINES = 200_000
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
+/** T+2 by https://razorpay.com/docs/payments/settlements/faqs, T being the day of the capture; and a day for a bank's holiday. */
+export const RAZORPAY_SETTLES_AFTER = 3
 
 const KINDS: Readonly<Record<string, MovementKind>> = { payment: 'capture', refund: 'refund' }
 
-/** Razorpay's settlement report of a day (`/v1/settlements/recon/combined`), page by page. An empty first page is a day not settled yet. */
+/**
+ * Razorpay's settlement report (`/v1/settlements/recon/combined`), page by page: what was settled on a day, each payment some working days after it
+ * was captured. Nothing is settled on a bank's holiday: an empty report is waited for, and a day after the day is over believed.
+ */
 export class RazorpaySettlements implements SettlementFiles {
-  constructor(private readonly http: Pick<ProviderHttp, 'call'>) {}
+  readonly settlesAfter = RAZORPAY_SETTLES_AFTER
+
+  constructor(
+    private readonly http: Pick<ProviderHttp, 'call'>,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
 
   async of(date: string, signal: AbortSignal): Promise<SettlementAnswer> {
     try {
       const first = await this.#page(date, 0, signal)
-      return first.length === 0 ? { known: 'not-yet' } : { known: 'file', lines: this.#lines(date, first, signal) }
+      if (first.length === 0 && this.clock.now() < beginningOf(daysAfter(date, 2))) return { known: 'not-yet' }
+      return { known: 'file', lines: this.#lines(date, first, signal) }
     } catch (error) {
+      if (error instanceof BrokenSettlementFile) return { known: 'file', lines: broken(error) }
       return { known: 'unknown', detail: error instanceof Error ? error.message : 'no answer' }
     }
   }
@@ -35,12 +55,17 @@ export class RazorpaySettlements implements SettlementFiles {
   async #page(date: string, skip: number, signal: AbortSignal): Promise<readonly ReconItem[]> {
     const [year, month, day] = date.split('-')
     const path = `/v1/settlements/recon/combined?year=${year}&month=${month}&day=${day}&count=${PAGE}&skip=${skip}`
-    const answer = await this.http.call('find', 'GET', path, signal, { maxAnswerBytes: MAX_PAGE_BYTES })
+    const answer = await this.http.call('report', 'GET', path, signal, { maxAnswerBytes: MAX_PAGE_BYTES })
     if (!answer.answered) throw new Error(answer.detail)
     if (answer.status !== 200) throw new Error(`status ${answer.status}`)
     if (!ReconPage.Check(answer.body)) throw new BrokenSettlementFile(skip + 1, 'items', 'are not as Razorpay documents them')
     return answer.body.items
   }
+}
+
+// eslint-disable-next-line require-yield
+async function* broken(error: BrokenSettlementFile): AsyncGenerator<SettlementLine> {
+  throw error
 }
 
 /** An adjustment, a transfer, a dispute: each is looked at, for no saga of ours made it. */

@@ -10,6 +10,8 @@ export interface SandboxSettlementsOptions {
 
 /** The sandbox's settlement file of a day, over HTTP. */
 export class SandboxSettlements implements SettlementFiles {
+  readonly settlesAfter = 0
+
   constructor(private readonly options: SandboxSettlementsOptions) {}
 
   async of(date: string, signal: AbortSignal): Promise<SettlementAnswer> {
