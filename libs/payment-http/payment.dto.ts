@@ -1,4 +1,5 @@
-import { OneOf, Text, VisibleAscii, Vpa } from '#platform'
+import { isCardNumber } from '#payment'
+import { OneOf, rule, Text, VisibleAscii, Vpa } from '#platform'
 
 /** Ways to pay through a payment provider, as clients send them, whichever app they are sent to. */
 export class UpiPaymentDto {
@@ -16,7 +17,12 @@ export class CardPaymentDto {
   @OneOf(['card'])
   readonly method!: 'card'
 
-  @VisibleAscii(128, { description: "A network token of the provider's; never a card number.", example: 'tok_success' })
+  @VisibleAscii(128, {
+    description:
+      "A network token of the provider's, never a card number: 12 to 19 digits of which the last is their Luhn check digit are refused, also with hyphens between them.",
+    example: 'tok_success',
+  })
+  @rule('cardNumber', "must be the provider's token, never a card number", (value) => typeof value !== 'string' || !isCardNumber(value))
   readonly token!: string
 }
 

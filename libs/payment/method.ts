@@ -26,3 +26,18 @@ export const maskInstrument = (method: ProviderMethod, instrument: string): stri
       return instrument
   }
 }
+
+const GROUPED_DIGITS = /^[0-9](?:[ -]*[0-9]){11,18}$/
+
+/**
+ * Whether a text is what a card's number looks like: 12 to 19 digits, spaces and hyphens aside, of which the last is the check digit of the
+ * others (ISO/IEC 7812-1, Luhn). No card number may be stored (RBI, since 2022-10-01).
+ */
+export const isCardNumber = (text: string): boolean => {
+  if (text.length > 128 || !GROUPED_DIGITS.test(text)) return false
+  const sum = [...text.replaceAll(/[ -]/g, '')].reverse().reduce((total, digit, place) => {
+    const weighed = Number(digit) * (place % 2 === 0 ? 1 : 2)
+    return total + (weighed > 9 ? weighed - 9 : weighed)
+  }, 0)
+  return sum % 10 === 0
+}

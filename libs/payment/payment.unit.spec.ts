@@ -1,6 +1,18 @@
 import { describe, expect, it } from '@jest/globals'
 import { isRefusal, paise, type Paise } from '#kernel'
-import { addParts, areConsistent, giveBack, leftOf, maskInstrument, NO_PARTS, nothingPaid, refund, refundable, sumOf } from '#payment'
+import {
+  addParts,
+  areConsistent,
+  giveBack,
+  isCardNumber,
+  leftOf,
+  maskInstrument,
+  NO_PARTS,
+  nothingPaid,
+  refund,
+  refundable,
+  sumOf,
+} from '#payment'
 import fc from 'fast-check'
 
 const captured = (amount: Paise) => ({ ...nothingPaid(amount), authorised: amount, captured: amount })
@@ -66,5 +78,29 @@ describe('a shown instrument', () => {
     ['netbanking', 'SBOX_SUCCESS', 'SBOX_SUCCESS'],
   ] as const)('%s %s is %s', (method, instrument, shown) => {
     expect(maskInstrument(method, instrument)).toBe(shown)
+  })
+})
+
+describe('a card number', () => {
+  it.each(['4111111111111111', '4111 1111 1111 1111', '4111-1111-1111-1111', '378282246310005', '6759649826438453'])(
+    '%s is one',
+    (number) => {
+      expect(isCardNumber(number)).toBe(true)
+    },
+  )
+
+  it.each(['tok_success', 'cust_x/token_y', 'tok_4111111111111111', '41111111111', '4111111111111112', '00000000000000000000', ''])(
+    '%s is none',
+    (token) => {
+      expect(isCardNumber(token)).toBe(false)
+    },
+  )
+
+  it('has one check digit, and any other digit there makes it none', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[0-9]{11,18}$/), (digits) => {
+        expect(Array.from({ length: 10 }, (_, check) => isCardNumber(`${digits}${check}`)).filter(Boolean)).toHaveLength(1)
+      }),
+    )
   })
 })

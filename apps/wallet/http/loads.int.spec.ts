@@ -105,5 +105,12 @@ describe('a wallet load', () => {
       const wrong = await load(walletId, 'loads-3', 1, { body: { amount: inr(1), payment } })
       expect([payment, wrong.status]).toEqual([payment, 400])
     }
+    const payment = { method: 'card', token: '4111111111111111' }
+    const named = await load(walletId, 'loads-3', 1, { body: { amount: inr(1), payment } })
+    expect([named.status, named.at('errors')]).toEqual([
+      400,
+      [{ pointer: '/payment/token', detail: "must be the provider's token, never a card number" }],
+    ])
+    expect(named.text).not.toContain('4111')
   })
 })
