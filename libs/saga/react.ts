@@ -6,6 +6,9 @@ import { actionOf, actionsOf, attentionsOf, earliestDue, hasEnded, ownContext, t
 import { misfitOf } from './misfit.js'
 import { Turn, viewOf, type Child } from './turn.js'
 
+/** Messages kept for a saga that has not started. */
+const MOST_EARLY = 100
+
 /** What an input leads to. */
 export interface Reaction {
   readonly state: SagaState
@@ -78,7 +81,7 @@ const take = (turn: Turn, input: SagaInput): ReactionRefused | undefined => {
 const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
   if (turn.state.phase !== 'new') return turn.note('it had started')
   const { definition, at } = turn
-  const early = Object.entries(turn.state.messages)
+  const { early } = turn.state
   turn.emit({
     type: 'SagaStarted',
     data: {
@@ -96,13 +99,16 @@ const start = (turn: Turn, input: SagaInput & { kind: 'start' }): void => {
     },
   })
   turn.advance()
-  for (const [name, body] of early) receive(turn, name, body)
+  for (const { name, body } of early) receive(turn, name, body)
 }
 
 const receive = (turn: Turn, name: string, body: JsonObject): void => {
   const { definition, at, state } = turn
   // Before the start it is kept: topics are not ordered among each other.
-  if (state.phase === 'new') return turn.emit({ type: 'MessageReceived', data: { name, body, at } })
+  if (state.phase === 'new') {
+    if (state.early.length >= MOST_EARLY) return turn.note(`${MOST_EARLY} messages came before the start: ${name.slice(0, 100)}`)
+    return turn.emit({ type: 'MessageReceived', data: { name, body, at } })
+  }
   const waits = definition.steps.some(({ does }) => does?.kind === 'wait' && does.message === name)
   const directive = definition.on?.[name]?.(body, turn.saga)
   if (!waits && !directive) return turn.note(`not awaited: ${name.slice(0, 100)}`)

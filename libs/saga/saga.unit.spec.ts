@@ -315,6 +315,23 @@ describe('a saga', () => {
     expect(statusOf(await run.state(id))).toBe('COMPLETED')
   })
 
+  it('takes in all that came before it, in order, and writes down what was too much', async () => {
+    const diary = defineSaga<{ readonly said: string }>({
+      type: 'trip',
+      version: 1,
+      steps: [{ name: 'go', does: command(({ data }, call) => to('Go')({ data: { city: data.said } }, call)) }],
+      on: { said: ({ word }, { data }) => ({ learns: { said: `${data.said} ${String(word)}` } }) },
+    })
+    const run = bench({ definitions: [diary] })
+    const words = Array.from({ length: 102 }, (_, nth) => `w${nth}`)
+    const answers = await run.apply(...words.map((word) => ({ ...told('said', { word }), id: `told ${word}` })))
+    expect(answers.map(({ disposition }) => disposition)).toEqual([...Array(100).fill('applied'), 'noted', 'noted'])
+    await run.apply({ ...start(), data: { said: 'first' } } as SagaInput)
+    expect((await run.state(id)).data).toEqual({ said: ['first', ...words.slice(0, 100)].join(' ') })
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe('COMPLETED')
+  })
+
   it('calls an operator when the message it waits for does not come', async () => {
     const run = bench()
     await run.apply(start('Hampi'))
@@ -421,6 +438,28 @@ describe('an instance moved to another version', () => {
     await run.run()
     expect([statusOf(await run.state(id)), run.types()]).toEqual(['COMPLETED', ['BookHotel', 'A', 'A']])
     expect(await run.apply({ ...move(1), id: 'too late' })).toMatchObject([{ detail: 'it has ended' }])
+  })
+
+  it('finishes under the version it started with, while new ones start under the next', async () => {
+    const second = sagaIdFor('trip', 'k-2')
+    const run = bench({ definitions: [one] })
+    await run.apply(start())
+    await run.run(1_000)
+    run.deploy([one, ...newest])
+    await run.apply({ ...start('Goa', 'start 2'), sagaId: second, correlationKey: 'k-2' } as SagaInput)
+    await run.run(1_000)
+    for (const sagaId of [id, second]) await run.apply({ ...told('go'), id: `go ${sagaId}`, sagaId })
+    await run.run()
+    const ends = await Promise.all([id, second].map((sagaId) => run.state(sagaId)))
+    expect(ends.map((state) => [statusOf(state), state.definition])).toEqual([
+      ['COMPLETED', 1],
+      ['COMPLETED', 2],
+    ])
+    expect(ends.map(({ steps }) => Object.keys(steps))).toEqual([
+      ['book-hotel', 'wait', 'ticket'],
+      ['book-hotel', 'wait', 'insure', 'ticket'],
+    ])
+    expect(run.types().toSorted()).toEqual(['A', 'A', 'BookHotel', 'BookHotel', 'IssueTicket'])
   })
 
   it.each([

@@ -68,7 +68,9 @@ export interface SagaState {
   readonly registered: readonly string[]
   readonly undos: Readonly<Record<string, ActionState>>
   readonly failure?: { readonly step: string; readonly reason: string; readonly detail?: string }
-  /** Data of messages that came, by name: a wait that begins later finds its message here. */
+  /** Messages that came before the start, in their order: the start takes them in one by one. */
+  readonly early: readonly { readonly name: string; readonly body: JsonObject }[]
+  /** Data of messages that came since, by name, the last of each: a wait that begins later finds its message here. */
   readonly messages: Readonly<Record<string, JsonObject>>
   /** The saga whose step this one is. */
   readonly parent?: { readonly sagaId: string; readonly key: string }
@@ -157,6 +159,7 @@ export const NEW_SAGA: SagaState = {
   steps: {},
   registered: [],
   undos: {},
+  early: [],
   messages: {},
   told: [],
   startedAt: 0,
@@ -176,6 +179,7 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
         correlationKey,
         correlationId,
         registered,
+        early: [],
         startedAt: at,
         ...(traceparent !== undefined && { traceparent }),
         ...(parent && { parent }),
@@ -235,6 +239,7 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
       return change(state, event.data, (action) => ({ ...action, runAt: event.data.runAt }))
     case 'MessageReceived': {
       const { name, body, learned } = event.data
+      if (state.phase === 'new') return { ...state, early: [...state.early, { name, body }] }
       return learn({ ...state, messages: { ...state.messages, [name]: body } }, learned)
     }
     case 'AttentionNeeded': {

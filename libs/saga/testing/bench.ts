@@ -36,14 +36,14 @@ export class Crash extends Error {}
 export class SagaBench {
   readonly clock = new FakeClock()
   readonly store = memorySagaStore(this.clock)
-  readonly engine: SagaEngine
+  engine: SagaEngine
   readonly sent: OutgoingMessage[] = []
   /** Transactions so far: the points where a process can be killed. */
   transactions = 0
   readonly errors: unknown[] = []
   readonly #events
   readonly #transactions: Transactions
-  readonly #inbox: SagaInbox
+  #inbox: SagaInbox
   readonly #answers = new Map<string, BenchAnswer>()
   #worker: SagaWorker
   #position = 0n
@@ -52,18 +52,17 @@ export class SagaBench {
   #later: { at: number; deliver: () => Promise<void> }[] = []
 
   constructor(private readonly options: BenchOptions) {
-    const { definitions, routes = {} } = options
     this.#events = memoryEventStore({ types: [sagaStream], publish: () => [], clock: this.clock, app: 'bench' })
     this.#transactions = this.#crashing(memoryTransactions())
-    const ports = {
-      commands: this.#events,
-      store: this.store,
-      definitions: new SagaDefinitions(definitions),
-      clock: this.clock,
-      app: 'bench',
-    }
-    this.engine = new SagaEngine(ports)
-    this.#inbox = new SagaInbox(this.engine, routes)
+    this.engine = this.#newEngine(options.definitions)
+    this.#inbox = new SagaInbox(this.engine, options.routes ?? {})
+    this.#worker = this.#newWorker()
+  }
+
+  /** The next version of the app, with these definitions, on what the one before it left. */
+  deploy(definitions: readonly AnySaga[]): void {
+    this.engine = this.#newEngine(definitions)
+    this.#inbox = new SagaInbox(this.engine, this.options.routes ?? {})
     this.#worker = this.#newWorker()
   }
 
@@ -160,6 +159,11 @@ export class SagaBench {
         return result
       },
     }
+  }
+
+  #newEngine(definitions: readonly AnySaga[]): SagaEngine {
+    const { clock, store } = this
+    return new SagaEngine({ commands: this.#events, store, definitions: new SagaDefinitions(definitions), clock, app: 'bench' })
   }
 
   #newWorker(): SagaWorker {
