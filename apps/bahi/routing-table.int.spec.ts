@@ -108,6 +108,21 @@ GET /health/ready
 GET /metrics
 `
 
+/** Where the HTTP contract asks for an `Idempotency-Key`: without one a repeat would move money or place an order twice. */
+const KEY_REQUIRED = [
+  'POST /v1/orders',
+  'POST /v1/payments/{}/refunds',
+  'POST /v1/transfers',
+  'POST /v1/wallets/{}/credits',
+  'POST /v1/wallets/{}/debits',
+  'POST /v1/wallets/{}/holds',
+  'POST /v1/wallets/{}/holds/{}/capture',
+  'POST /v1/wallets/{}/holds/{}/release',
+  'POST /v1/wallets/{}/loads',
+]
+/** Changes nothing that is kept, or has a repeat told otherwise: a token, a provider's own event number. */
+const KEYLESS = ['POST /v1/dev/token', 'POST /v1/webhooks/{}']
+
 describe('the merged OpenAPI document', () => {
   const merged = () => mergeOpenApi(apps.documents())
   const operations = () =>
@@ -123,6 +138,15 @@ describe('the merged OpenAPI document', () => {
         .map(shape)
         .filter((call) => !given.has(call)),
     ).toEqual([])
+  })
+
+  it('asks for a key exactly where the contract does, and takes one with every other POST', () => {
+    const posts = operations().filter(({ method }) => method === 'post')
+    const keyOf = (operation: unknown) =>
+      (operation as { parameters?: { name: string; required?: boolean }[] }).parameters?.find(({ name }) => name === 'Idempotency-Key')
+    const names = (chosen: typeof posts) => chosen.map(({ path }) => `POST ${shape(path)}`).sort()
+    expect(names(posts.filter(({ operation }) => keyOf(operation)?.required === true))).toEqual(KEY_REQUIRED)
+    expect(names(posts.filter(({ operation }) => keyOf(operation) === undefined))).toEqual(KEYLESS)
   })
 
   it('has none of what is not offered yet', () => {
