@@ -334,6 +334,20 @@ describe('transfers', () => {
     expect(statement.at('items.0')).toMatchObject({ type: 'transfer-in', amount: inr(5_000), balance: inr(5_000), reference: 'rent' })
   })
 
+  it('has no version that If-Match could name: 412, whosever the wallets are, and nothing moves', async () => {
+    const [from, to] = [await test.wallet('match-1', 100), await test.wallet('match-2', 0)]
+    const send = (sub: string, ifMatch: string) =>
+      call('POST', '/v1/transfers', {
+        as: [sub, 'customer'],
+        headers: { 'if-match': ifMatch },
+        body: { fromWalletId: from, toWalletId: to, amount: inr(1), reference: 'r' },
+      })
+    const version = String((await call('GET', `/v1/wallets/${from}`)).headers['etag'])
+    const answers = [await send('match-1', version), await send('match-1', '*'), await send('match-2', version)]
+    expect(answers.map((answer) => [answer.status, answer.at('type')])).toEqual(answers.map(() => [412, '/problems/version-mismatch']))
+    expect((await call('GET', `/v1/wallets/${from}`)).at('balance')).toEqual(inr(100))
+  })
+
   it('says nothing of the wallet that was to receive', async () => {
     const from = await test.wallet('quiet-1', 1_000)
     const [full, shut] = [await test.wallet('quiet-2', 2_00_000), await test.wallet('quiet-3', 0)]

@@ -35,7 +35,7 @@ export interface HttpDecision {
 
 export interface HttpCommandSpec {
   readonly streams: readonly StreamRef[]
-  /** The resource's own aggregate: its version is the ETag, and what `If-Match` is held against. One of `streams`. */
+  /** The resource's own aggregate: its version is the ETag, and what `If-Match` is held against. One of `streams`. Without one no ETag matches. */
   readonly target?: StreamRef
   /** When it is accepted. */
   readonly status: number
@@ -154,7 +154,7 @@ export class HttpCommands {
   }
 
   #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decision {
-    if (spec.target) checkVersion(request.ifMatch, states.of(spec.target).version)
+    checkVersion(request.ifMatch, spec.target ? states.of(spec.target).version : 0)
     const decided = spec.decide(states)
     const refusal = isRefusal(decided) ? decided : decided.refused
     const decision: HttpDecision = isRefusal(decided) ? {} : decided
