@@ -111,9 +111,10 @@ const findLeftOver = async (data: string, password: string): Promise<Listening |
   const port = Number(lines[3])
   if (!pid || !port) return undefined
   const listening = { port, sockets: lines[4] || undefined }
-  if (!(await isPostgres(Number(pid)))) {
-    // The pid is a zombie's or has gone to another program, but PostgreSQL would take it for a live server. A pid that no system gives makes
-    // it look at the rest of the file, which guards against backends that may still be writing. The lock of its socket says the pid again.
+  if (!(await serves(Number(pid), data))) {
+    // The pid is a zombie's or has gone to another program, or to another folder's server, but PostgreSQL would take it for a live server. A pid
+    // that no system gives makes it look at the rest of the file, which guards against backends that may still be writing. The lock of its
+    // socket says the pid again.
     writeFileSync(pidFile, [String(NO_PID), ...lines.slice(1)].join('\n'))
     if (listening.sockets) rmSync(join(listening.sockets, `.s.PGSQL.${port}.lock`), { force: true })
     return undefined
@@ -137,9 +138,11 @@ const findLeftOver = async (data: string, password: string): Promise<Listening |
   return undefined
 }
 
-const isPostgres = async (pid: number): Promise<boolean> => {
-  const { stdout } = await run('ps', ['-o', 'stat=,command=', '-p', String(pid)], { timeout: 5_000 }).catch(() => ({ stdout: '' }))
-  return !stdout.startsWith('Z') && stdout.includes('postgres')
+/** Whether this process is the postmaster of this folder, by what it was started with: `postgres -D <data> -c ...`. */
+const serves = async (pid: number, data: string): Promise<boolean> => {
+  const { stdout } = await run('ps', ['-ww', '-o', 'stat=,command=', '-p', String(pid)], { timeout: 5_000 }).catch(() => ({ stdout: '' }))
+  const folder = /postgres -D (.*?)(?: -c |$)/.exec(stdout.trim())?.[1]
+  return !stdout.startsWith('Z') && folder !== undefined && existsSync(folder) && realpathSync(folder) === realpathSync(data)
 }
 
 const rememberedPort = (placement: Placement): number => {
