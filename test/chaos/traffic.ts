@@ -168,7 +168,7 @@ export class Traffic {
     this.#lanes = (async () => {
       const sent: Promise<void>[] = []
       while (this.#running) {
-        await wait(began + (sent.length * 1_000) / perSecond - performance.now())
+        await wait(Math.max(0, began + (sent.length * 1_000) / perSecond - performance.now()))
         sent.push(order())
       }
       await Promise.all(sent)

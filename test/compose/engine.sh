@@ -1,17 +1,22 @@
 #!/bin/sh
-# For CI: makes sure that a Docker engine runs and that the images which docker-compose.yml and the Dockerfile name are there. On a network
-# without a registry the recipes beside this checkout build stand-ins under the published names. Ends with an error where that cannot be had.
+# For CI: makes sure that a Docker engine runs and that the images are there which the suite starts from. On a network without a registry the
+# recipes beside this checkout build stand-ins under the published names. Ends with an error where that cannot be had.
 set -eu
 cd "$(dirname "$0")/../.."
 stand_ins=../shared/stand-ins
-images=$(sed -n 's/^    image: \(.*:.*\)$/\1/p' docker-compose.yml | grep -v '^bahi/' | grep -v '^grafana/')
+# Those of no profile; and Node's, of the Dockerfile.
+images=$(sed -n 's/^    image: \(.*:.*\)$/\1/p' docker-compose.yml | grep -Ev '^(bahi|grafana|prom)/')
 images="$images $(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)"
+
+install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
   if [ -x "$stand_ins/start-docker" ]; then
     "$stand_ins/start-docker"
   else
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io docker-compose-v2 docker-buildx
+    apt-get update -qq
+    # Ubuntu's name for it, then Debian's.
+    install docker.io docker-buildx docker-compose-v2 || install docker.io docker-buildx docker-compose
     nohup dockerd >/tmp/dockerd.log 2>&1 </dev/null &
   fi
 fi

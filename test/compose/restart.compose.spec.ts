@@ -8,7 +8,7 @@ const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const PER_SECOND = Number(process.env['ORDERS_PER_SECOND'] ?? 50)
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 const CUSTOMERS = 200
-const TEST_MS = 13 * 60_000
+const TEST_MS = 20 * 60_000
 
 describe(`every app restarted in turn at ${PER_SECOND} orders a second (CHAOS_SEED=${SEED})`, () => {
   it(
@@ -28,12 +28,12 @@ describe(`every app restarted in turn at ${PER_SECOND} orders a second (CHAOS_SE
       }
       await traffic.stop()
       const seconds = (performance.now() - began) / 1_000
-      expect(await audit(traffic)).toEqual([])
-      expect(shop.disconnected).toBe(0)
-      expect(traffic.placed.length).toBeGreaterThan(PER_SECOND)
       console.log(
         `${2 * APPS.length} restarts in ${seconds.toFixed(0)} s: ${traffic.placed.length} orders, ${shop.unavailable} answers of 503 sent again`,
       )
+      expect(shop.disconnected).toBe(0)
+      expect(traffic.placed.length).toBeGreaterThan(PER_SECOND)
+      expect(await audit(traffic)).toEqual([])
     },
     TEST_MS,
   )
