@@ -107,7 +107,7 @@ describe('an event store that archives', () => {
     expect(await lines(place)).toEqual(before.exported)
     expect(await verifyAll(place.pool, before.heads)).toEqual({ streams: 13, events: before.all.length, elsewhere: 0, faults: [] })
     expect(await headsNow(place)).toEqual(before.heads)
-    const lease = await store.outbox.lease('relay', 60_000)
+    const lease = await store.outbox.lease('relay', 60_000, 'log')
     expect(await store.outbox.after(lease?.position ?? 0n, 100)).toEqual([])
   })
 

@@ -109,7 +109,7 @@ describe('the statements of a store that has grown', () => {
     })
     for (let at = 0; at < 3; at++) await store.execute(change(`c${at}`, 'x', 1))
     await store.load(tally('x'))
-    await own.query(outboxPage([]), [0n, 10])
+    await own.query(outboxPage([]), [0n, 10, null])
     await own.query('UPDATE relay SET position = 100')
     await sweep(own, systemClock, 0)
     await store.close()

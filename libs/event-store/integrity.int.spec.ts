@@ -220,7 +220,7 @@ describe('an export', () => {
     expect(await written((write) => exportEvents(into.pool, write))).toEqual(lines)
     expect(await verifyAll(into.pool)).toEqual({ streams: 10, events: 68, elsewhere: 0, faults: [] })
     expect(await into.store.load(tally('t5'))).toEqual(await from.store.load(tally('t5')))
-    const lease = await into.store.outbox.lease('relay', 60_000)
+    const lease = await into.store.outbox.lease('relay', 60_000, 'log')
     expect(await into.store.outbox.after(lease?.position ?? 0n, 10)).toEqual([])
     await into.store.execute(change('on', 't5', 1))
     expect(await into.store.verify('tally-t5')).toMatchObject({ ok: true, version: 8 })

@@ -62,10 +62,22 @@ class NoteWhatIsSwept1790000000040 implements MigrationInterface {
   }
 }
 
+/** Null: nothing was published yet by a relay that says where to. */
+class RememberLogOfStore1790000000050 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE relay ADD log text, ADD held_at bigint')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE relay DROP log, DROP held_at')
+  }
+}
+
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
   LoneCommandsAndRuns1790000000020,
   PartitionEvents1790000000030,
   NoteWhatIsSwept1790000000040,
+  RememberLogOfStore1790000000050,
 ]

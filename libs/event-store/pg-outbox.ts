@@ -28,15 +28,21 @@ const SWEPT = -3
 /**
  * Events and messages in one statement, so in one snapshot: in two, a commit between them could be passed over. An event that was moved keeps its
  * position: where the relay has passed it, it is not seen again. A relay that was set back is told here what `events` and `outbox` do not have any
- * more: each archive that may hold what comes after `$1`, and up to where messages were swept.
+ * more: each archive that may hold what comes after `$1`, and up to where messages were swept. What is read for a log ends where the store is
+ * held: see `holdRelay`.
  */
 export const outboxPage = (archives: readonly string[]): string => `
+WITH allowed AS MATERIALIZED (
+  SELECT CASE WHEN $3::text IS NULL THEN 9223372036854775807 WHEN log = $3 THEN coalesce(held_at, 9223372036854775807) ELSE 0 END AS upto FROM relay
+)
 SELECT ${EVENT_COLUMNS}, NULL AS topic, NULL AS key, NULL AS message_id, NULL::bytea AS context, ${EVENT} AS ordinal
-FROM (SELECT * FROM ${eventsWith(archives)} x WHERE position > $1 AND kept_at > $1 ORDER BY position LIMIT $2) e
+FROM (
+  SELECT * FROM ${eventsWith(archives)} x WHERE position > $1 AND position <= (SELECT upto FROM allowed) AND kept_at > $1 ORDER BY position LIMIT $2
+) e
 UNION ALL
 SELECT position, NULL, NULL, type, schema_version, payload, NULL, NULL, recorded_at, topic, key, message_id, context, ordinal
 FROM outbox
-WHERE position > $1 AND position <= coalesce(
+WHERE position > $1 AND position <= (SELECT upto FROM allowed) AND position <= coalesce(
   (SELECT position FROM outbox WHERE position > $1 AND ordinal = 0 ORDER BY position OFFSET $2 - 1 LIMIT 1), 9223372036854775807)
 UNION ALL
 SELECT upto, name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${LISTED_ARCHIVE}
@@ -57,9 +63,9 @@ export class MessagesSwept extends Error {
 
 const LEASE = `
 UPDATE relay
-SET epoch = CASE WHEN owner IS NOT DISTINCT FROM $1 THEN epoch ELSE epoch + 1 END, owner = $1,
+SET epoch = CASE WHEN owner IS NOT DISTINCT FROM $1 THEN epoch ELSE epoch + 1 END, owner = $1, log = $3,
   lease_until = clock_timestamp() + $2 * interval '1 millisecond'
-WHERE owner IS NOT DISTINCT FROM $1 OR lease_until < clock_timestamp()
+WHERE (owner IS NOT DISTINCT FROM $1 OR lease_until < clock_timestamp()) AND (log IS NULL OR log = $3)
 RETURNING epoch, position`
 
 /** After a crash the relay sends again what this forgot, and consumers drop it: no commit waits for the disk on its account. */
@@ -82,11 +88,11 @@ export interface PgOutboxOptions {
 type PageRow = EventRow & MessageRow & { readonly ordinal: number }
 
 /** Again, with its archives, where a page says that it needs them: only where the relay was set back. */
-const pageOf = async (pool: pg.Pool, position: bigint, limit: number): Promise<readonly PageRow[]> => {
+const pageOf = async (pool: pg.Pool, position: bigint, limit: number, to: string | undefined): Promise<readonly PageRow[]> => {
   let archives: readonly string[] = []
   for (;;) {
     const name = archives.length === 0 ? { name: 'outbox_after' } : {}
-    const { rows } = await pool.query<PageRow>({ ...name, text: outboxPage(archives), values: [position, limit] })
+    const { rows } = await pool.query<PageRow>({ ...name, text: outboxPage(archives), values: [position, limit, to ?? null] })
     const swept = rows.find(({ ordinal }) => ordinal === SWEPT)
     if (swept) throw new MessagesSwept(position, swept.position)
     const known = archives
@@ -114,15 +120,19 @@ export const pgOutbox = ({ pool, postgres, incarnation, types, publish, clock }:
     incarnation,
     ring: () => bell.ring(),
 
-    async after(position, limit): Promise<readonly OutboxEntry[]> {
-      const rows = await pageOf(pool, position, limit)
+    async after(position, limit, to): Promise<readonly OutboxEntry[]> {
+      const rows = await pageOf(pool, position, limit, to)
       const events = rows.filter(({ ordinal }) => ordinal === EVENT).map((row) => toRecorded(types, row))
       return mergeEntries(events, rows.filter(({ ordinal }) => ordinal >= 0).map(toMessage), publish, limit)
     },
 
-    async lease(owner, ttl_ms) {
+    async lease(owner, ttl_ms, to) {
       const asked = clock.now()
-      const { rows } = await pool.query<{ epoch: bigint; position: bigint }>({ name: 'relay_lease', text: LEASE, values: [owner, ttl_ms] })
+      const { rows } = await pool.query<{ epoch: bigint; position: bigint }>({
+        name: 'relay_lease',
+        text: LEASE,
+        values: [owner, ttl_ms, to],
+      })
       bell.relayIsHere(rows[0] ? asked + ttl_ms : 0)
       return rows[0]
     },

@@ -88,7 +88,7 @@ describe('what the event store keeps, on PostgreSQL', () => {
     const noted = (id: string) => commandOf(id, [tally('sweep')], () => ({ appends: [], messages: [messageOf(id)], answer: id }))
     await store.execute(noted('http:sweep-1'))
     await store.execute(noted('message-1'))
-    const lease = await store.outbox.lease('sweeper', 60_000)
+    const lease = await store.outbox.lease('sweeper', 60_000, 'log')
     const [entry] = (await store.outbox.after(0n, 1_000_000)).slice(-1)
     expect(await store.outbox.advance(lease?.epoch ?? 0n, entry?.position ?? 0n)).toBe(true)
     await store.execute(noted('sweep-2'))

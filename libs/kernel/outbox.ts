@@ -15,13 +15,16 @@ export interface OutboxEntry {
 export interface Outbox {
   /** Names the store in every message; a store restored from a backup gets a new one. */
   readonly incarnation: string
-  /** Entries after `position`, at most `limit`, in order. Empty: nothing is there now. */
-  after(position: bigint, limit: number): Promise<readonly OutboxEntry[]>
   /**
-   * Takes or renews the relay's lease. Answers where to go on from, or undefined while another relay holds it.
-   * Each takeover raises the epoch, which fences the one before.
+   * Entries after `position`, at most `limit`, in order. Empty: nothing is there now. `to` names the log that they are for: only what may be
+   * published there now is answered, nothing where the store publishes to another.
    */
-  lease(owner: string, ttl_ms: number): Promise<{ epoch: bigint; position: bigint } | undefined>
+  after(position: bigint, limit: number, to?: string): Promise<readonly OutboxEntry[]>
+  /**
+   * Takes or renews the relay's lease. Answers where to go on from, or undefined while another relay holds it, or where the store publishes
+   * to another log than `to`; the first that asks settles which that is. Each takeover raises the epoch, which fences the one before.
+   */
+  lease(owner: string, ttl_ms: number, to: string): Promise<{ epoch: bigint; position: bigint } | undefined>
   /** Moves the relay's position: everything up to it was acknowledged by the log. False: the lease was lost. */
   advance(epoch: bigint, position: bigint): Promise<boolean>
   /** Gives the lease back, so that a standby need not wait it out. */

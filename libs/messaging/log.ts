@@ -5,6 +5,8 @@ import type { IncomingMessage, Transaction } from '#kernel'
  * contract suite. A driver moves bytes and owns assignment; everything else (offsets, retries, dead letters) is above it.
  */
 export interface LogDriver {
+  /** Which log this is, as stores and consumers remember it: a place in one means nothing in another. */
+  readonly name: string
   /** Creates what is missing; never shrinks. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>
   producer(): Promise<LogProducer>
@@ -50,8 +52,11 @@ export interface GroupStanding extends Standing {
   readonly toldAt_ms: number
 }
 
-/** `went-back`: the log ends before the consumer's place, or began anew under it. `removed-unread`: retention took what it had not read. */
-export type LogGapReason = 'went-back' | 'removed-unread'
+/**
+ * `went-back`: the log ends before the consumer's place, or began anew under it. `removed-unread`: retention took what it had not read.
+ * `another-log`: the group's place is in a log of another name.
+ */
+export type LogGapReason = 'went-back' | 'removed-unread' | 'another-log'
 
 export interface TopicSpec {
   readonly name: string

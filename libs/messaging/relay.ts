@@ -88,9 +88,9 @@ export class Relay {
     let attempt = 0
     while (!this.#stopping.signal.aborted) {
       try {
-        const lease = await this.#outbox.lease(this.#owner, this.#ttl_ms)
+        const lease = await this.#lease()
         if (!lease) {
-          // Another publishes: what failed here is its business now.
+          // Another publishes, or to another log: what failed here is its business now.
           this.#healthy = true
           this.#age_ms = 0
           this.options.listener?.onLease?.('waiting')
@@ -135,7 +135,7 @@ export class Relay {
       advances.check()
       if (this.#clock.now() >= renewAt) {
         renewAt = this.#clock.now() + this.#ttl_ms / 3
-        const lease = await this.#outbox.lease(this.#owner, this.#ttl_ms)
+        const lease = await this.#lease()
         if (lease?.epoch !== advances.epoch) throw new LeaseLost()
       }
       const last = page.at(-1)
@@ -186,7 +186,11 @@ export class Relay {
   }
 
   #read(after: bigint): Promise<readonly OutboxEntry[]> {
-    return this.#outbox.after(after, this.#pageSize)
+    return this.#outbox.after(after, this.#pageSize, this.options.driver.name)
+  }
+
+  #lease(): ReturnType<Outbox['lease']> {
+    return this.#outbox.lease(this.#owner, this.#ttl_ms, this.options.driver.name)
   }
 
   async #wait(delay_ms: number, since = this.#wakeup.since()): Promise<void> {

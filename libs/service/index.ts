@@ -1,6 +1,6 @@
 export * from './create-service.js'
 export { Life, type Worker } from './life.js'
-export { openLog, topicSpecs } from './log.js'
+export { logSettings, openLog, topicSpecs, type LogPlace } from './log.js'
 export * from './answering.js'
 export { runApp, type AppCommand } from './run-app.js'
 export { reporter, watchConsumer, watchStandings } from './watch.js'

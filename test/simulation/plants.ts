@@ -152,13 +152,13 @@ export const plantedBugs: readonly PlantedBug[] = [
         ...methodsOf(store),
         outbox: {
           ...outbox,
-          lease: async (owner, ttl_ms) => {
-            const lease = await outbox.lease(owner, ttl_ms)
+          lease: async (owner, ttl_ms, to) => {
+            const lease = await outbox.lease(owner, ttl_ms, to)
             epoch = lease?.epoch ?? epoch
             return lease
           },
-          after: async (position, limit) => {
-            const page = await outbox.after(position, limit)
+          after: async (position, limit, to) => {
+            const page = await outbox.after(position, limit, to)
             const last = page.at(-1)
             if (last) await outbox.advance(epoch, last.position)
             return page

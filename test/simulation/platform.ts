@@ -289,8 +289,8 @@ export class Platform {
       close: () => opened.close(),
       outbox: {
         incarnation: outbox.incarnation,
-        after: (position, limit) => life.read('read outbox', () => outbox.after(position, limit)),
-        lease: (owner, ttl_ms) => life.write('lease', () => outbox.lease(owner, ttl_ms)),
+        after: (position, limit, to) => life.read('read outbox', () => outbox.after(position, limit, to)),
+        lease: (owner, ttl_ms, to) => life.write('lease', () => outbox.lease(owner, ttl_ms, to)),
         advance: (epoch, position) => life.write('move position', () => outbox.advance(epoch, position)),
         release: (epoch) => outbox.release(epoch),
         onDoorbell: (ring) => outbox.onDoorbell(() => void (life.alive && ring())),

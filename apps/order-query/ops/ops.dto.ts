@@ -100,7 +100,7 @@ class PartitionDto {
   @Whole({ min: 0, max: Number.MAX_SAFE_INTEGER, description: 'Put aside, to be tried again.' }) readonly deferred!: number
   @Whole({ min: 0, max: Number.MAX_SAFE_INTEGER, description: 'Dead letters that nobody sent back.' }) readonly parked!: number
   @Flag({ description: 'Whether a living process has the partition.' }) readonly owned!: boolean
-  @OneOf(['went-back', 'removed-unread'], { optional: true, description: 'Why it stands: its place is not in the log.' })
+  @OneOf(['went-back', 'removed-unread', 'another-log'], { optional: true, description: 'Why it stands: its place is not in the log.' })
   readonly gap?: string
   @OneOf(['open', 'half-open'], {
     optional: true,

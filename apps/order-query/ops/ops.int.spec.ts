@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { asMemory, memoryTransactions } from '#kernel/testing'
 import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
 import { eventually, MemoryConsumerStore } from '#messaging/testing'
+import { createPool } from '#postgres'
 import { openWorld, type World } from '../testing/world.js'
 
 const ADMIN = ['asha', 'admin'] as const
@@ -145,6 +146,21 @@ describe('dead letters', () => {
     expect((await world.post(`${LETTERS}/redrive`, { filter: { colour: 'red' }, reason: 'x' }, ADMIN)).status).toBe(400)
     const longAgo = { filter: { from: '0790-06-09T12:13:52-23:23', to: '0790-06-09T12:13:52+23:23' } }
     expect(await world.post(`${LETTERS}/redrive`, longAgo, ADMIN)).toMatchObject({ status: 200, body: { requested: 0 } })
+  })
+
+  it('are not sent back while the system is moved to another log', async () => {
+    ill = true
+    await send('g', true)
+    await eventually('it is known', async () => (await listed(`?topic=${TOPIC}`)).length === 1)
+    const pool = createPool(world.database)
+    const leave = (leaving: boolean) => pool.query('UPDATE consumer_offset SET leaving = $1', [leaving])
+    await leave(true)
+    expect((await world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN)).status).toBe(503)
+    await leave(false)
+    await pool.end()
+    ill = false
+    expect((await world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN)).status).toBe(200)
+    await eventually('it is handled', async () => (await listed()).length === 0)
   })
 })
 

@@ -1,6 +1,7 @@
 import type { Clock, Ids, Json } from '#kernel'
+import { REDRIVES } from '#contracts'
 import { requestRedrive, type LogDriver } from '#messaging'
-import { APP_LOG, idempotencyKeyReused, notFound, RecordedAnswer, type CommandRequest } from '#platform'
+import { APP_LOG, idempotencyKeyReused, notFound, RecordedAnswer, unavailable, type CommandRequest } from '#platform'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Logger } from 'pino'
 import { DataSource, type EntityManager } from 'typeorm'
@@ -84,9 +85,19 @@ export class Redrives {
       [redriveId, commandId, fingerprint, caller.sub, reason ?? null, new Date(at_ms), JSON.stringify(filter), ids],
     )
     if (ids.length === 0) return
+    await this.#stayInLog(manager)
     await manager.query('UPDATE dead_letters SET asked_revision = revision WHERE id = ANY ($1)', [ids])
     await requestRedrive(this.driver, { ids, by: caller.sub, at_ms })
     this.log.info({ redriveId, by: caller.sub, letters: ids.length }, 'dead letters are sent back')
+  }
+
+  /** While the system is moved to another log, those who are asked may have read this one to its end: till this is committed it is not left. */
+  async #stayInLog(manager: EntityManager): Promise<void> {
+    const places: readonly { readonly left: boolean }[] = await manager.query(
+      `SELECT leaving OR coalesce(log <> $3, false) AS left FROM consumer_offset WHERE "group" = $1 AND topic = $2 FOR SHARE`,
+      ['order-query', REDRIVES, this.driver.name],
+    )
+    if (places.some(({ left }) => left)) throw unavailable(new Error('the group is leaving this log'))
   }
 }
 

@@ -79,6 +79,8 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
       const { statusCode, headers: answered, body: text } = await app.inject({ method: 'POST', url, headers, payload: body })
       return { status: statusCode, headers: answered, text, body: JSON.parse(text) as Answer['body'] }
     },
+    /** Of the app. */
+    database,
     /** Another process's view of the log. */
     log: () => postgresLog({ url: database.url, shared: false }),
     /** Under the key of the customer `c-1`. */

@@ -321,24 +321,33 @@ export const eventStoreConformance = (name: string, make: () => Promise<Conforma
     })
 
     it('leases the relay to one owner, and fences the one before', async () => {
-      const mine = await store.outbox.lease('a', 60_000)
+      const mine = await store.outbox.lease('a', 60_000, 'log')
       if (!mine) throw new Error('no lease')
-      expect(await other.outbox.lease('b', 60_000)).toBeUndefined()
-      expect(await store.outbox.lease('a', 60_000)).toEqual(mine)
+      expect(await other.outbox.lease('b', 60_000, 'log')).toBeUndefined()
+      expect(await store.outbox.lease('a', 60_000, 'log')).toEqual(mine)
       expect(await store.outbox.advance(mine.epoch, mine.position + 1n)).toBe(true)
       await store.outbox.release(mine.epoch)
-      const theirs = await other.outbox.lease('b', 1)
+      const theirs = await other.outbox.lease('b', 1, 'log')
       expect(theirs).toEqual({ epoch: mine.epoch + 1n, position: mine.position + 1n })
       expect(await store.outbox.advance(mine.epoch, mine.position + 5n)).toBe(false)
       const taken = await until(
-        () => store.outbox.lease('c', 60_000),
+        () => store.outbox.lease('c', 60_000, 'log'),
         (lease) => lease !== undefined,
       )
       expect(taken).toEqual({ epoch: mine.epoch + 2n, position: mine.position + 1n })
       expect(await other.outbox.advance(theirs?.epoch ?? 0n, mine.position + 5n)).toBe(false)
       expect(await store.outbox.advance(taken?.epoch ?? 0n, mine.position)).toBe(true)
-      expect((await store.outbox.lease('c', 60_000))?.position).toBe(mine.position + 1n)
+      expect((await store.outbox.lease('c', 60_000, 'log'))?.position).toBe(mine.position + 1n)
       await store.outbox.release(taken?.epoch ?? 0n)
+    })
+
+    it('publishes to one log: a relay to another has no lease and nothing to send', async () => {
+      await store.execute(change('to-one-log', 'to-one-log', 1))
+      const mine = await store.outbox.lease('a', 60_000, 'log')
+      await store.outbox.release(mine?.epoch ?? 0n)
+      expect(await other.outbox.lease('b', 60_000, 'another')).toBeUndefined()
+      expect(await other.outbox.after(0n, 10, 'another')).toEqual([])
+      expect(await other.outbox.after(0n, 10, 'log')).not.toEqual([])
     })
 
     it('executes many commands in order inside a transaction', async () => {

@@ -18,10 +18,11 @@ export class MemoryStoreData {
   readonly streams = new Map<string, EventRow[]>()
   readonly commands = new Map<string, StoredAnswer>()
   readonly messages: StoredMessage[] = []
-  readonly relay: { position: bigint; epoch: bigint; owner: string | undefined; leaseUntil_ms: number } = {
+  readonly relay: { position: bigint; epoch: bigint; owner: string | undefined; log: string | undefined; leaseUntil_ms: number } = {
     position: 0n,
     epoch: 0n,
     owner: undefined,
+    log: undefined,
     leaseUntil_ms: -Infinity,
   }
   readonly #bells = new Set<() => void>()

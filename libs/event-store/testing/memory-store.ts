@@ -187,17 +187,20 @@ const foldStored = (ref: StreamRef, rows: readonly EventRow[]): StreamEntry => {
 const memoryOutbox = (data: MemoryStoreData, types: StreamTypes, { clock, publish }: MemoryEventStoreOptions): Outbox => ({
   incarnation: data.incarnation,
 
-  async after(position, limit) {
+  async after(position, limit, to) {
+    if (to !== undefined && to !== data.relay.log) return []
     const events = firstAfter(data.events, position, limit).map((row) => toRecorded(types, row))
     const messages = data.messages.filter((message) => message.position > position)
     return mergeEntries(events, messages, publish, limit)
   },
 
-  async lease(owner, ttl_ms) {
+  async lease(owner, ttl_ms, to) {
     const { relay } = data
+    if (relay.log !== undefined && relay.log !== to) return undefined
     if (relay.owner !== owner && clock.now() <= relay.leaseUntil_ms) return undefined
     if (relay.owner !== owner) relay.epoch++
     relay.owner = owner
+    relay.log = to
     relay.leaseUntil_ms = clock.now() + ttl_ms
     return { epoch: relay.epoch, position: relay.position }
   },

@@ -36,13 +36,16 @@ export const acceptLog = async ({
   // What a member noticed and no offset shows: the log is another one and has grown past the place.
   const told = (await driver.groups()).filter((each) => each.group === group && each.gap !== undefined)
   const stands = new Set(told.map((each) => `${partitionName(each)} ${each.next}`))
-  for (const { topic, partition, next } of await consumerStore.places(group)) {
+  for (const { topic, partition, next, log: kept } of await consumerStore.places(group)) {
     const place = { topic, partition }
+    // A place in another log says nothing of this one, and nothing of this one is to be read for it.
+    if (kept !== undefined && kept !== driver.name) throw new Error(`${group} reads the log in ${kept}, and this one is in ${driver.name}`)
     const log = (await driver.offsets(topic)).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }
     if ((!all && !stands.has(`${partitionName(place)} ${next}`) && !gapOf(place, next, log)) || next === log.first) continue
     const { marks } = await consumerStore.progress(group, place, log.first)
     await transactions.run(async (tx) => {
-      if (!(await consumerStore.advance(tx, group, place, next, { next: log.first, marks }))) throw new FenceLost(group, topic, partition)
+      if (!(await consumerStore.advance(tx, group, place, next, { next: log.first, marks, log: driver.name })))
+        throw new FenceLost(group, topic, partition)
     })
     moved.push({ ...place, next, first: log.first })
   }

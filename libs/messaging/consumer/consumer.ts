@@ -273,6 +273,7 @@ export class Consumer {
     const { options } = this
     return {
       group: options.group,
+      log: options.driver.name,
       transactions: options.transactions,
       consumerStore: options.consumerStore,
       clock: options.clock ?? systemClock,

@@ -62,7 +62,9 @@ export class DeferredWorker {
     const due = partitions.length === 0 ? [] : await consumerStore.due(group, places(partitions), this.#clock.now(), AT_ONCE)
     for (const message of due) {
       if (this.#stopping.signal.aborted) return false
-      const partition = partitions.find(({ place }) => place.topic === message.record.topic && place.partition === message.record.partition)
+      const ofTopic = partitions.filter(({ place }) => place.topic === message.record.topic)
+      const partition =
+        ofTopic.find(({ place }) => place.partition === message.record.partition) ?? ofTopic.find(({ place }) => place.partition === 0)
       if (partition) await this.#retry(message, partition)
     }
     const published = await this.#publish()
@@ -145,8 +147,8 @@ export class DeferredWorker {
 
   /** After the commit, so perhaps twice: readers know a dead letter by its id. */
   async #publish(): Promise<boolean> {
-    const { consumerStore, group } = this.options
-    const changes = await consumerStore.unpublished(group, AT_ONCE)
+    const { consumerStore, group, log } = this.options
+    const changes = await consumerStore.unpublished(group, AT_ONCE, log)
     if (changes.length === 0) return false
     // Of a letter about letters nothing is told, or one that cannot be read would be the subject of the next, without end.
     const told = changes.filter(({ letter }) => letter.record.topic !== DEAD_LETTERS)
@@ -154,7 +156,7 @@ export class DeferredWorker {
       const producer = await this.options.producer()
       await producer.send(told.map((change) => changeRecord(group, change)))
     }
-    await consumerStore.published(group, changes)
+    await consumerStore.published(group, changes, log)
     return true
   }
 }

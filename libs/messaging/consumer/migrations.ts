@@ -75,5 +75,20 @@ class RememberLastRecord1790000000030 implements MigrationInterface {
   }
 }
 
+/** `log` may be null: of what was read before it is not known. `leaving`: the group is being moved to another log. */
+class RememberLogOfGroup1790000000060 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE consumer_offset ADD log text, ADD leaving boolean NOT NULL DEFAULT false')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE consumer_offset DROP log, DROP leaving')
+  }
+}
+
 /** What a consuming app needs in its own schema. */
-export const messagingMigrations: readonly Migration[] = [CreateConsumer1763800000002, RememberLastRecord1790000000030]
+export const messagingMigrations: readonly Migration[] = [
+  CreateConsumer1763800000002,
+  RememberLastRecord1790000000030,
+  RememberLogOfGroup1790000000060,
+]

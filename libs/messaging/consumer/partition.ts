@@ -10,11 +10,13 @@ import { letterId } from './letter-id.js'
 import type { ConsumerListener } from './listener.js'
 import { gapOf, LogGap } from './log-gap.js'
 import { Marks } from './marks.js'
-import type { ConsumerStore, DeadLetter, DeferredMessage } from './store.js'
+import type { ConsumerStore, DeadLetter, DeferredMessage, Progress } from './store.js'
 import { traceBatch } from './traced.js'
 
 export interface PartitionOptions {
   readonly group: string
+  /** `LogDriver.name`. */
+  readonly log: string
   readonly handler: BatchHandler
   readonly transactions: Transactions
   readonly consumerStore: ConsumerStore
@@ -71,8 +73,8 @@ export class PartitionConsumer {
    * goes on: at the last record read, as far as the log still has it, so that it is seen whether this is the log that it was read from.
    */
   async seek(log: Pick<PartitionOffsets, 'first' | 'next'>): Promise<bigint> {
-    const progress = await this.options.consumerStore.progress(this.options.group, this.place, log.first)
-    const gap = gapOf(this.place, progress.next, log)
+    const progress = await this.options.consumerStore.progress(this.options.group, this.place, log.first, this.options.log)
+    const gap = this.#inAnotherLog(progress, log) ?? gapOf(this.place, progress.next, log)
     if (gap) throw gap
     if (progress.next === this.#rewoundAt) throw new LogGap('went-back', this.place, progress.next, log)
     this.#rewoundAt = undefined
@@ -133,7 +135,7 @@ export class PartitionConsumer {
     if (this.#handling > 0 || this.#storing || this.#stored === this.#next) return
     const { group, transactions, consumerStore } = this.options
     const from = this.#stored
-    const to = { next: this.#next, marks: this.#marks.list(), last: this.#last }
+    const to = { next: this.#next, marks: this.#marks.list(), last: this.#last, log: this.options.log }
     this.#storing = transactions
       .run((tx) => consumerStore.advance(tx, group, this.place, from, to))
       .catch((error: unknown) => {
@@ -153,8 +155,8 @@ export class PartitionConsumer {
    */
   async #lookWhereStored(): Promise<void> {
     const { group, consumerStore } = this.options
-    const { next } = await consumerStore.progress(group, this.place, this.#stored)
-    if (next > this.#stored && next <= this.#next) this.#stored = next
+    const { next, log } = await consumerStore.progress(group, this.place, this.#stored)
+    if (log === this.options.log && next > this.#stored && next <= this.#next) this.#stored = next
   }
 
   async #handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
@@ -188,6 +190,10 @@ export class PartitionConsumer {
     }
     const gap = gapOf(this.place, this.#next, log)
     if (gap) throw gap
+  }
+
+  #inAnotherLog({ next, log: kept }: Progress, log: Pick<PartitionOffsets, 'first' | 'next'>): LogGap | undefined {
+    return kept === undefined || kept === this.options.log ? undefined : new LogGap('another-log', this.place, next, log)
   }
 
   /** Changes whenever something is put behind this key; to be given to `release`. */
@@ -274,7 +280,7 @@ export class PartitionConsumer {
     const { group, transactions, consumerStore: store } = this.options
     const newest = records.at(-1)
     if (!newest) return 0
-    const to = { next: newest.offset + 1n, marks: sorted.marks.list(), last: fingerprintOf(newest) }
+    const to = { next: newest.offset + 1n, marks: sorted.marks.list(), last: fingerprintOf(newest), log: this.options.log }
     signal.throwIfAborted()
     const began = this.options.clock.now()
     let commit_ms = 0

@@ -23,6 +23,7 @@ const record = (offset: number): StoredRecord => ({
 const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerStore) =>
   new PartitionConsumer(place, {
     group: 'readers',
+    log: 'memory',
     handler: () => Promise.resolve(noEffect),
     transactions,
     consumerStore,

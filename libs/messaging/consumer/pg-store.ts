@@ -25,27 +25,44 @@ export const pgConsumerStore = (pool: pg.Pool): ConsumerStore => new PgConsumerS
 class PgConsumerStore implements ConsumerStore {
   constructor(private readonly pool: pg.Pool) {}
 
-  async progress(group: string, { topic, partition }: TopicPartition, first: bigint): Promise<Progress> {
+  async progress(group: string, { topic, partition }: TopicPartition, first: bigint, log?: string): Promise<Progress> {
     await this.pool.query({
       name: 'consumer-begin',
-      text: `INSERT INTO consumer_offset ("group", topic, partition, next) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-      values: [group, topic, partition, first],
+      // A process that is set to another log begins nothing there, also not where that has more partitions.
+      text: `INSERT INTO consumer_offset ("group", topic, partition, next, log)
+        SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT FROM consumer_offset WHERE "group" = $1 AND log <> $5) ON CONFLICT DO NOTHING`,
+      values: [group, topic, partition, first, log ?? null],
     })
-    const { rows } = await this.pool.query<{ next: bigint; marks: string; last: string | null; keys: string[] }>({
+    if (log !== undefined)
+      await this.pool.query({
+        name: 'consumer-in-log',
+        // Or a partition that the log did not have when the group was moved to it.
+        text: `UPDATE consumer_offset SET log = $4, next = greatest(next, $5)
+          WHERE "group" = $1 AND topic = $2 AND partition = $3 AND (log IS NULL OR log = $4 AND next < 0)`,
+        values: [group, topic, partition, log, first],
+      })
+    const { rows } = await this.pool.query<{ next: bigint; marks: string; last: string | null; log: string | null; keys: string[] }>({
       name: 'consumer-progress',
-      text: `SELECT next, marks, last, ARRAY (
+      text: `SELECT next, marks, last, log, ARRAY (
           SELECT DISTINCT d.key FROM deferred d WHERE d."group" = o."group" AND d.topic = o.topic AND d.partition = o.partition AND NOT d.redriven
         ) AS keys
         FROM consumer_offset o WHERE "group" = $1 AND topic = $2 AND partition = $3`,
       values: [group, topic, partition],
     })
     const row = rows[0]
+    if (!row) return { next: first, marks: [], log: await this.#logOf(group), deferredKeys: [] }
     return {
-      next: row?.next ?? first,
-      marks: readMarks(row?.marks ?? '[]'),
-      last: row?.last ?? undefined,
-      deferredKeys: row?.keys ?? [],
+      next: row.next,
+      marks: readMarks(row.marks),
+      last: row.last ?? undefined,
+      log: row.log ?? undefined,
+      deferredKeys: row.keys,
     }
+  }
+
+  async #logOf(group: string): Promise<string | undefined> {
+    const { rows } = await this.pool.query<{ log: string | null }>('SELECT log FROM consumer_offset WHERE "group" = $1 LIMIT 1', [group])
+    return rows[0]?.log ?? undefined
   }
 
   advance(tx: Transaction, group: string, { topic, partition }: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean> {
@@ -54,10 +71,10 @@ class PgConsumerStore implements ConsumerStore {
         name: 'consumer-advance',
         // Without a row moved it divides by zero: an error, so that the COMMIT in the same trip does not happen.
         text: `WITH moved AS (
-            UPDATE consumer_offset SET next = $5, marks = $6, last = $7, moved_at = clock_timestamp()
-            WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4 RETURNING 1
+            UPDATE consumer_offset SET next = $5, marks = $6, last = $7, log = coalesce($8::text, log), moved_at = clock_timestamp()
+            WHERE "group" = $1 AND topic = $2 AND partition = $3 AND next = $4 AND (log IS NULL OR $8::text IS NULL OR log = $8::text) RETURNING 1
           ) SELECT 1 / count(*) FROM moved`,
-        values: [group, topic, partition, from, to.next, writeMarks(to.marks), to.last ?? null],
+        values: [group, topic, partition, from, to.next, writeMarks(to.marks), to.last ?? null, to.log ?? null],
       },
       (error) => (isBrokenAssumption(error) ? new FenceLost(group, topic, partition) : error),
     )
@@ -167,21 +184,21 @@ class PgConsumerStore implements ConsumerStore {
     })
   }
 
-  async unpublished(group: string, limit: number): Promise<readonly LetterChange[]> {
+  async unpublished(group: string, limit: number, log: string): Promise<readonly LetterChange[]> {
     const { rows } = await this.pool.query<DeadLetterRow>({
       name: 'consumer-unpublished',
-      text: `SELECT * FROM dead_letter WHERE "group" = $1 AND NOT published ORDER BY changed_at_ms LIMIT $2`,
-      values: [group, limit],
+      text: `SELECT * FROM dead_letter WHERE "group" = $1 AND NOT published AND NOT ${LEFT('$3')} ORDER BY changed_at_ms LIMIT $2`,
+      values: [group, limit, log],
     })
     return rows.map(toChange)
   }
 
-  async published(group: string, changes: readonly LetterChange[]): Promise<void> {
+  async published(group: string, changes: readonly LetterChange[], log: string): Promise<void> {
     await this.pool.query({
       name: 'consumer-published',
       text: `UPDATE dead_letter l SET published = true FROM unnest($2::text[], $3::int[]) AS told (id, revision)
-        WHERE l."group" = $1 AND l.id = told.id AND l.revision = told.revision`,
-      values: [group, changes.map(({ letter }) => letter.id), changes.map(({ revision }) => revision)],
+        WHERE l."group" = $1 AND l.id = told.id AND l.revision = told.revision AND NOT ${LEFT('$4')}`,
+      values: [group, changes.map(({ letter }) => letter.id), changes.map(({ revision }) => revision), log],
     })
   }
 
@@ -201,12 +218,12 @@ class PgConsumerStore implements ConsumerStore {
   }
 
   async places(group: string): Promise<readonly Place[]> {
-    const { rows } = await this.pool.query<Place>({
+    const { rows } = await this.pool.query<Omit<Place, 'log'> & { readonly log: string | null }>({
       name: 'consumer-places',
-      text: `SELECT topic, partition, next FROM consumer_offset WHERE "group" = $1 ORDER BY topic, partition`,
+      text: `SELECT topic, partition, next, log FROM consumer_offset WHERE "group" = $1 AND next >= 0 ORDER BY topic, partition`,
       values: [group],
     })
-    return rows
+    return rows.map(({ log, ...place }) => ({ ...place, ...(log !== null && { log }) }))
   }
 
   async aside(group: string): Promise<readonly Aside[]> {
@@ -223,10 +240,18 @@ class PgConsumerStore implements ConsumerStore {
   }
 }
 
-/** The first message of each waiting key, and every redriven one, of partitions given as two arrays. */
+/** The group is leaving this log, or has left it: who is to read what is said there now may have gone before. */
+const LEFT = (log: string) => `EXISTS (SELECT FROM consumer_offset WHERE "group" = $1 AND (leaving OR log <> ${log}))`
+
+/**
+ * The first message of each waiting key, and every redriven one, of partitions given as two arrays. Redriven ones of a partition that the group
+ * does not read, because the log before had more of them, go with the first.
+ */
 const HEADS = `
   SELECT DISTINCT ON (d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END) d.*
-  FROM deferred d JOIN unnest($2::text[], $3::int[]) AS place (topic, partition) USING (topic, partition)
+  FROM deferred d JOIN unnest($2::text[], $3::int[]) AS place (topic, partition) ON place.topic = d.topic AND (place.partition = d.partition
+    OR place.partition = 0 AND d.redriven AND NOT EXISTS (
+      SELECT FROM consumer_offset o WHERE o."group" = $1 AND o.topic = d.topic AND o.partition = d.partition AND o.next >= 0))
   WHERE d."group" = $1
   ORDER BY d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END, d.id`
 
@@ -309,12 +334,12 @@ const toDeadLetter = (row: DeadLetterRow): DeadLetter => ({
 
 type WrittenMark = readonly [source: string, incarnation: string, position: string, ordinal: number]
 
-const writeMarks = (marks: readonly Mark[]): string =>
+export const writeMarks = (marks: readonly Mark[]): string =>
   JSON.stringify(
     marks.map(({ source, incarnation, position, ordinal }): WrittenMark => [source, incarnation, position.toString(), ordinal]),
   )
 
-const readMarks = (text: string): readonly Mark[] =>
+export const readMarks = (text: string): readonly Mark[] =>
   (JSON.parse(text) as WrittenMark[]).map(([source, incarnation, position, ordinal]) => ({
     source,
     incarnation,

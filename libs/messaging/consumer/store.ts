@@ -12,6 +12,7 @@ export interface Mark {
 /** Where a consumer stands in a partition. */
 export interface Place extends TopicPartition {
   readonly next: bigint
+  readonly log?: string | undefined
 }
 
 /** How many messages of a partition are put aside. */
@@ -27,6 +28,8 @@ export interface ReadUpTo {
   readonly marks: readonly Mark[]
   /** `fingerprintOf` the record before `next`, where one was read there: in another log there is another. */
   readonly last?: string | undefined
+  /** The log that `next` counts in; none where it was not kept yet. */
+  readonly log?: string | undefined
 }
 
 /** Where a consumer stands in a partition, and what waits there. */
@@ -88,10 +91,10 @@ export interface RedriveOrder {
  * one commit. Offsets in the log are only a hint.
  */
 export interface ConsumerStore {
-  /** Reads (or begins at `first`) in one snapshot. */
-  progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress>
+  /** Reads (or begins at `first`) in one snapshot. A place of which it is not known in which log it is, is then in `log`. */
+  progress(group: string, partition: TopicPartition, first: bigint, log?: string): Promise<Progress>
   /**
-   * The fence: moves `next` from `from` to `to`. False: another consumer moved it; roll back. A store may see that only at the commit, which
+   * The fence: moves `next` from `from` to `to`. False: another consumer moved it, or the group reads another log; roll back. A store may see that only at the commit, which
    * then rejects with `FenceLost`. The rest is replaced.
    */
   advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean>
@@ -109,10 +112,10 @@ export interface ConsumerStore {
   postpone(tx: Transaction, group: string, message: DeferredMessage): Promise<boolean>
   /** Keeps dead letters until they are redriven; `hold` keeps later messages of the key waiting. */
   park(tx: Transaction, group: string, letters: readonly DeadLetter[]): Promise<void>
-  /** Changes of dead letters that the log has not acknowledged yet, the oldest first. */
-  unpublished(group: string, limit: number): Promise<readonly LetterChange[]>
-  /** The log has these. One that changed again since is still to be told. */
-  published(group: string, changes: readonly LetterChange[]): Promise<void>
+  /** Changes of dead letters that the log has not acknowledged yet, the oldest first. None for a `log` that the group does not read, or is leaving. */
+  unpublished(group: string, limit: number, log: string): Promise<readonly LetterChange[]>
+  /** The log has these. One that changed again since is still to be told, and all are where the group is leaving that log. */
+  published(group: string, changes: readonly LetterChange[], log: string): Promise<void>
   /** Back to `deferred`, due now. False: unknown, or already redriven and not parked again since. */
   redrive(tx: Transaction, group: string, id: string, order: RedriveOrder): Promise<boolean>
   /** Every partition that the group was ever in. */

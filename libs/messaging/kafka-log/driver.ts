@@ -36,6 +36,7 @@ const BROKER_DEFAULT = -1
 export const kafkaLog = (options: KafkaLogOptions): LogDriver => new KafkaLog(options)
 
 class KafkaLog implements LogDriver {
+  readonly name = 'kafka'
   readonly #clock: Clock
   readonly #consumers = new Set<KafkaConsumer>()
   readonly #producers = new Set<KafkaProducer>()

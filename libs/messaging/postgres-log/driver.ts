@@ -47,6 +47,7 @@ const hubs = new Map<string, Shared>()
 export const postgresLog = (options: PostgresLogOptions): LogDriver => new PostgresLog(options)
 
 class PostgresLog implements LogDriver {
+  readonly name = 'postgres'
   readonly #consumers = new Set<GroupMember>()
   readonly #producers = new Set<LogProducer>()
   #hub: Hub | undefined

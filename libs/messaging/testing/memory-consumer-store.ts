@@ -37,9 +37,10 @@ export class MemoryConsumerStore implements ConsumerStore {
   /** What a transaction took out and has not committed: it must not see it any more. */
   readonly #taken = new WeakMap<Transaction, Set<string>>()
 
-  progress(group: string, partition: TopicPartition, first: bigint): Promise<Progress> {
+  progress(group: string, partition: TopicPartition, first: bigint, log?: string): Promise<Progress> {
     const name = `${group} ${partitionName(partition)}`
-    const place: ReadUpTo = this.#places.get(name) ?? { next: first, marks: [] }
+    const found: ReadUpTo = this.#places.get(name) ?? { next: first, marks: [] }
+    const place: ReadUpTo = { ...found, log: found.log ?? log }
     this.#places.set(name, place)
     const keys = this.#of(group, [partition]).flatMap(({ redriven, record }) => (redriven ? [] : [record.key]))
     return Promise.resolve({ ...place, deferredKeys: [...new Set(keys)] })
@@ -47,8 +48,9 @@ export class MemoryConsumerStore implements ConsumerStore {
 
   advance(tx: Transaction, group: string, partition: TopicPartition, from: bigint, to: ReadUpTo): Promise<boolean> {
     const name = `${group} ${partitionName(partition)}`
-    if (this.#places.get(name)?.next !== from) return Promise.resolve(false)
-    asMemory(tx).onCommit(() => this.#places.set(name, to))
+    const place = this.#places.get(name)
+    if (place?.next !== from || (place.log ?? to.log) !== (to.log ?? place.log)) return Promise.resolve(false)
+    asMemory(tx).onCommit(() => this.#places.set(name, { ...to, log: to.log ?? place.log }))
     return Promise.resolve(true)
   }
 
@@ -142,10 +144,12 @@ export class MemoryConsumerStore implements ConsumerStore {
   }
 
   places(group: string): Promise<readonly Place[]> {
-    const places = [...this.#places].flatMap(([name, { next }]) => {
+    const places = [...this.#places].flatMap(([name, { next, log }]) => {
       const [of = '', place = ''] = name.split(' ')
       const slash = place.lastIndexOf('/')
-      return of === group ? [{ topic: place.slice(0, slash), partition: Number(place.slice(slash + 1)), next }] : []
+      return of === group
+        ? [{ topic: place.slice(0, slash), partition: Number(place.slice(slash + 1)), next, ...(log !== undefined && { log }) }]
+        : []
     })
     return Promise.resolve(places)
   }

@@ -251,6 +251,7 @@ class MemoryMember implements LogConsumer {
 
 /** One process's view of the broker: throw it away for a crash (`kill`), make another for the restart. */
 export class MemoryLog implements LogDriver {
+  readonly name = 'memory'
   readonly #members = new Set<MemoryMember>()
   readonly #clock: Clock
   readonly #random: Random

@@ -101,10 +101,12 @@ export const keysReadable = async (url: string): Promise<Told> => {
 
 /** The event store is the outbox: what nobody relays, nobody hears. */
 export const relayed = async (pool: pg.Pool): Promise<Told> => {
-  const { rows } = await pool.query<{ behind: bigint; held: boolean }>(
-    'SELECT s.position - r.position AS behind, r.lease_until > clock_timestamp() AS held FROM store s, relay r',
+  const { rows } = await pool.query<{ behind: bigint; held: boolean; held_at: bigint | null }>(
+    'SELECT s.position - r.position AS behind, r.lease_until > clock_timestamp() AS held, r.held_at FROM store s, relay r',
   )
-  const { behind = 0n, held = false } = rows[0] ?? {}
+  const { behind = 0n, held = false, held_at: heldAt = null } = rows[0] ?? {}
+  if (heldAt !== null)
+    return failed('relay', `held at ${heldAt} by a move to another log`, 'end it: `npx bahi migrate-log` again, or with --abort')
   if (behind > 0n && !held)
     return failed('relay', `${behind} positions wait, and no living process relays them`, 'start the app; see docs/runbooks/RelayStands.md')
   return { check: 'relay', status: 'ok', found: behind === 0n ? 'everything is sent' : `${behind} positions are under way` }
