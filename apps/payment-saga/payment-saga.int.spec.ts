@@ -2,9 +2,11 @@ import { eventually } from '#messaging/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#contracts'
 import { ConsistencyToken } from '#platform'
-import { sagaIdFor } from '#saga'
+import type { Transactions } from '#kernel'
+import { sagaIdFor, type SagaInstance, type SagaStore } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
 import { paymentKey } from './sagas/provider-part.js'
+import { SAGAS, TRANSACTIONS } from './tokens.js'
 import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from './testing/test-payments.js'
 
 let payments: TestPayments
@@ -259,6 +261,25 @@ describe('two of the app on one database', () => {
   })
 })
 
+describe('a release without a definition that a saga runs on', () => {
+  it('does not start, and says which saga holds it', async () => {
+    const saga = (status: SagaInstance['status']): SagaInstance => {
+      const at = Date.now()
+      const id = '0190a000-0000-7000-8000-00000000ffff'
+      return { id, type: 'order-payment', definition: 99, correlationKey: 'o-99', status, version: 1, startedAt: at, updatedAt: at }
+    }
+    const sagas = payments.app.get<SagaStore>(SAGAS)
+    const transactions = payments.app.get<Transactions>(TRANSACTIONS)
+    const save = (instance: SagaInstance) =>
+      transactions.run((tx) => sagas.save({ instances: [instance], tasks: [], removed: [], now: Date.now() }, tx))
+    await save(saga('WAITING'))
+    const second = payments.second()
+    await expect(second.finally(() => save(saga('COMPLETED')))).rejects.toThrow(
+      'saga definitions still in use are missing: order-payment v99 (1: 0190a000-0000-7000-8000-00000000ffff)',
+    )
+  })
+})
+
 describe('webhooks', () => {
   const webhook = (body: string, at_s = Math.floor(Date.now() / 1_000), secret = WEBHOOK_SECRET) => {
     const v1 = createHmac('sha256', secret).update(`${at_s}.${body}`).digest('hex')
@@ -389,6 +410,31 @@ describe("an operator's hand", () => {
       body: { reason: 'again', filter: { type: 'order-payment', status: 'COMPENSATED' }, limit: 1 },
     })
     expect(refused.body).toMatchObject({ matched: 1, applied: 0, items: [{ result: 'refused', reason: 'invalid-transition' }] })
+  })
+
+  it('settles the same step of many by a word, and says of each that it does not fit why not', async () => {
+    const asked = await Promise.all([1, 2].map(() => payments.place({ method: 'upi', instrument: 'timeout@upi' })))
+    const reviewed = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    for (const order of [...asked, reviewed]) await until(order, { status: 'WAITING' })
+    const idOf = ({ orderId }: Order) => sagaIdFor('order-payment', orderId)
+    const body = {
+      filter: { type: 'order-payment', status: 'WAITING' },
+      step: 'authorise-payment',
+      outcome: 'refused',
+      evidence: 'the provider says so by phone',
+      reason: 'an outage',
+    }
+    const done = await payments.call('POST', '/v1/sagas/resume', { as: ['s-1', 'support'], body })
+    const { items } = done.body as { items: { sagaId: string; result: string; detail?: string }[] }
+    const resultOf = (order: Order) => items.find(({ sagaId }) => sagaId === idOf(order))
+    for (const order of asked) {
+      expect(resultOf(order)).toMatchObject({ result: 'applied' })
+      await until(order, { status: 'COMPENSATED', captured: money('0') })
+      expect(order.books).toMatchObject({ order: 'CANCELLED', reason: 'payment-declined', reserved: 0 })
+    }
+    expect(resultOf(reviewed)).toMatchObject({ result: 'refused', detail: 'authorise-payment has not begun' })
+    expect(await operate(idOf(reviewed), 'compensate', { reason: 'a test' })).toMatchObject({ status: 200 })
+    await until(reviewed, { status: 'COMPENSATED' })
   })
 
   it("settles by a person's word what nobody answers for", async () => {

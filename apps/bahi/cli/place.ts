@@ -1,5 +1,5 @@
 import { masterKeysOf, SUBJECT_KEYS_SCHEMA, typesByCategory, type AnyStreamType, type MasterKeys, type StreamTypes } from '#event-store'
-import { createPool } from '#postgres'
+import { createPool, type PostgresConfig } from '#postgres'
 import { sagaStream } from '#saga'
 import { Option, type Command } from 'commander'
 import { existsSync, readFileSync } from 'node:fs'
@@ -50,6 +50,8 @@ const urlOption = ({ env }: Io, variable: string, text: string): Option => {
 
 export interface Place {
   readonly pool: pg.Pool
+  /** Where the pool goes, for those who need connections of their own. */
+  readonly postgres: PostgresConfig
   readonly types: StreamTypes
 }
 
@@ -59,7 +61,9 @@ export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => 
   if (!store) throw new Refused(`${options.app} has no event store`)
   const schema = options.schema ?? store.schema
   const url = options.url ?? (await homeUrl(options.home, schema))
-  return withPool(url, schema, (pool) => work({ pool, types: typesByCategory(store.types as readonly AnyStreamType[]) }))
+  return withPool(url, schema, (pool, postgres) =>
+    work({ pool, postgres, types: typesByCategory(store.types as readonly AnyStreamType[]) }),
+  )
 }
 
 /** Of every verb that works on the keys of persons. */
@@ -78,10 +82,11 @@ export const atKeys = async <T>(
   return withPool(url ?? (await homeUrl(home, SUBJECT_KEYS_SCHEMA)), SUBJECT_KEYS_SCHEMA, (pool) => work(pool, masterKeys))
 }
 
-const withPool = async <T>(url: string, schema: string, work: (pool: pg.Pool) => Promise<T>): Promise<T> => {
-  const pool = createPool({ url, schema, applicationName: 'bahi-cli', maxConnections: 2, statementTimeout_ms: 30_000 })
+const withPool = async <T>(url: string, schema: string, work: (pool: pg.Pool, postgres: PostgresConfig) => Promise<T>): Promise<T> => {
+  const postgres = { url, schema, applicationName: 'bahi-cli', maxConnections: 2, statementTimeout_ms: 30_000 }
+  const pool = createPool(postgres)
   try {
-    return await work(pool)
+    return await work(pool, postgres)
   } finally {
     await pool.end()
   }

@@ -1,7 +1,6 @@
 import type { Events } from '#event-store'
-import type { JsonObject, Transactions } from '#kernel'
+import type { JsonObject, MessageContext, Transactions } from '#kernel'
 import { isTransient } from '#messaging'
-import type { CommandRequest } from '#platform'
 import {
   SagaEngine,
   sagaRef,
@@ -16,10 +15,26 @@ import { Inject } from '@nestjs/common'
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs'
 import { SAGAS, STORE, TRANSACTIONS } from '../tokens.js'
 
+/** Who asks, once: by HTTP or at a console. */
+export interface OperatorRequest {
+  readonly commandId: string
+  readonly caller: { readonly sub: string }
+  readonly context: MessageContext
+}
+
+export interface OperatedSagas {
+  readonly dryRun: boolean
+  readonly matched: number
+  readonly applied: number
+  readonly items: readonly JsonObject[]
+  /** The id to go on below; null: there are no more. */
+  readonly next: string | null
+}
+
 /** A person's hand on all sagas of a filter, the newest first, at most `limit`. */
-export class OperateSagas extends Command<JsonObject> {
+export class OperateSagas extends Command<OperatedSagas> {
   constructor(
-    readonly request: CommandRequest,
+    readonly request: OperatorRequest,
     readonly filter: SagaFilter,
     readonly page: { readonly limit: number; readonly before?: string },
     readonly operator: OperatorAction,
@@ -46,7 +61,7 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
     @Inject(TRANSACTIONS) private readonly transactions: Transactions,
   ) {}
 
-  async execute(command: OperateSagas): Promise<JsonObject> {
+  async execute(command: OperateSagas): Promise<OperatedSagas> {
     const { filter, page, dryRun } = command
     const found = await this.sagas.list(filter, { ...page, limit: page.limit + 1 })
     const sagas = found.slice(0, page.limit)

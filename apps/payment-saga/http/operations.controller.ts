@@ -83,6 +83,6 @@ export class SagaOperationsController {
   ): Promise<JsonObject> {
     const page = { limit, ...(cursor === undefined ? {} : { before: Cursor.parse(cursor, isUuid) }) }
     const { next, ...answer } = await this.bus.execute(new OperateSagas(request, filter, page, operator, reason, dryRun))
-    return { ...answer, nextCursor: typeof next === 'string' ? Cursor.encode(next) : null }
+    return { ...answer, nextCursor: next === null ? null : Cursor.encode(next) }
   }
 }

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { openEventStore, type EventStore } from '#event-store'
+import { systemClock } from '#kernel'
+import { createPool, pgTransactions } from '#postgres'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import { defineSaga, pgSagaStore, SagaDefinitions, SagaEngine, sagaIdFor, sagaRef, sagaStream, waitFor, type SagaInput } from '#saga'
+import { userInfo } from 'node:os'
+import type pg from 'pg'
+import { migrations } from '../../payment-saga/migrations.js'
+import type { Io } from './io.js'
+import { runProgram } from './program.js'
+import * as saga from './verbs/saga.js'
+
+type Rent = { readonly flat: string; readonly deposit?: string }
+
+const wait = (name: string) => ({ name, does: waitFor<Rent>(name, { window_ms: 3_600_000 }) })
+const one = defineSaga<Rent>({ type: 'rent', version: 1, steps: [wait('viewed'), wait('haggled'), wait('signed')] })
+const two = defineSaga<Rent>({
+  type: 'rent',
+  version: 2,
+  steps: [wait('viewed'), wait('signed')],
+  migrates: ({ flat }) => ({ flat: String(flat), deposit: 'asked for' }),
+})
+
+const idOf = (flat: string): string => sagaIdFor('rent', flat)
+const [A, B, C] = ['A', 'B', 'C'].map(idOf) as [string, string, string]
+let database: TestDatabase
+let pool: pg.Pool
+let store: EventStore
+
+beforeAll(async () => {
+  database = await createTestDatabase(migrations)
+  pool = createPool(database)
+  store = await openEventStore({ pool, postgres: database, types: [sagaStream], publish: () => [], clock: systemClock, app: 'test' })
+  await apply(
+    one,
+    ...['A', 'B', 'C'].map((flat): SagaInput => ({
+      kind: 'start',
+      id: `start ${flat}`,
+      sagaId: idOf(flat),
+      context,
+      type: 'rent',
+      correlationKey: flat,
+      data: { flat },
+    })),
+    // C haggles, which v2 does not know.
+    { kind: 'message', id: 'C viewed', sagaId: C, context, name: 'viewed', body: {} },
+  )
+})
+afterAll(async () => {
+  await store.close()
+  await pool.end()
+  await database.drop()
+})
+
+const context = { correlationId: 'c', causationId: 'test' }
+const apply = (definition: typeof one, ...inputs: readonly SagaInput[]) => {
+  const definitions = new SagaDefinitions([definition])
+  const engine = new SagaEngine({ commands: store, store: pgSagaStore(pool, database), definitions, clock: systemClock, app: 'test' })
+  return pgTransactions(pool).run((tx) => engine.apply(inputs, tx))
+}
+
+const bahi = async (...words: readonly string[]) => {
+  const out: string[] = []
+  const said: string[] = []
+  const io: Io = {
+    out: (line) => Promise.resolve(void out.push(line)),
+    say: (line) => void said.push(line),
+    env: {},
+    signal: new AbortController().signal,
+    exitCode: 0,
+  }
+  // The next release, which has v2 alone.
+  const verbs = [{ register: (...[program, its]: Parameters<typeof saga.register>) => saga.register(program, its, [two]) }]
+  await runProgram(verbs, io, ['saga', ...words, '--url', database.url, '--schema', database.schema])
+  return { code: io.exitCode, out, said }
+}
+const migrate = (...more: readonly string[]) =>
+  bahi('migrate', '--type', 'rent', '--from', '1', '--to', '2', '--reason', 'no more haggling', ...more)
+
+const versions = async () => {
+  const { out } = await bahi('list', '--type', 'rent', '--json')
+  const rows = out.map((line) => JSON.parse(line) as { sagaId: string; definition: number })
+  return Object.fromEntries(rows.map(({ sagaId, definition }) => [sagaId, definition]))
+}
+
+describe('bahi saga', () => {
+  it('migrate says first which would be moved, and changes nothing', async () => {
+    const { code, out, said } = await migrate('--dry-run')
+    expect(out.toSorted()).toEqual(
+      [
+        `${A}  WAITING  would be moved`,
+        `${B}  WAITING  would be moved`,
+        `${C}  WAITING  stays: v2 does not fit: it has no haggled`,
+      ].toSorted(),
+    )
+    expect([code, said]).toEqual([1, ['2 of 3 would be moved to v2']])
+    expect(await versions()).toEqual({ [A]: 1, [B]: 1, [C]: 1 })
+    expect((await store.load(sagaRef(A))).state).toMatchObject({ definition: 1, data: { flat: 'A' } })
+  })
+
+  it('migrate moves those that fit, with who and why, and exits with 1 while one does not', async () => {
+    const { code, out, said } = await migrate('--json')
+    const items = out.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(items.toSorted((a, b) => String(a['correlationKey']).localeCompare(String(b['correlationKey'])))).toMatchObject([
+      { sagaId: A, result: 'applied', dryRun: false },
+      { sagaId: B, result: 'applied' },
+      { sagaId: C, result: 'refused', detail: 'v2 does not fit: it has no haggled' },
+    ])
+    expect([code, said]).toEqual([1, ['2 of 3 moved to v2']])
+    expect(await versions()).toEqual({ [A]: 2, [B]: 2, [C]: 1 })
+    const { state } = await store.load(sagaRef(A))
+    expect(state).toMatchObject({ definition: 2, data: { flat: 'A', deposit: 'asked for' } })
+    const acted = []
+    for await (const event of store.readStream(`saga-${A}`)) if (event.type === 'OperatorActed') acted.push(event.data)
+    expect(acted).toMatchObject([{ action: 'migrate', by: userInfo().username, reason: 'no more haggling' }])
+  })
+
+  it('lists what still holds a version, and what was moved ends under the new one', async () => {
+    const { out } = await bahi('list', '--definition', '1')
+    expect(out).toEqual([`${C}  rent v1  WAITING  message haggled`])
+    const messages = ['viewed', 'signed'].map((name): SagaInput => ({
+      kind: 'message',
+      id: `A ${name}`,
+      sagaId: A,
+      context,
+      name,
+      body: {},
+    }))
+    await apply(two, ...messages)
+    expect((await bahi('list', '--status', 'COMPLETED')).out).toEqual([`${A}  rent v2  COMPLETED`])
+  })
+
+  it('refuses what is no version', async () => {
+    const { code, said } = await bahi('migrate', '--type', 'rent', '--from', 'x', '--to', '2', '--reason', 'r')
+    expect([code, said.join(' ')]).toEqual([1, expect.stringContaining('It is a whole number from 1.')])
+  })
+})
