@@ -38,6 +38,15 @@ const settledStock = (sku: string, expected: number) =>
     () => call('GET', `/v1/products/${sku}`),
     (answer) => answer.body['available'] === expected,
   )
+/** Of what `funds` put in nothing is spent, and nothing is held. */
+const wholeAgain = async (customer: Customer, walletId: string, funds: number): Promise<void> => {
+  const wallet = await walletOf(customer, walletId)
+  expect([at(wallet, 'balance.amount'), at(wallet, 'held.amount'), at(wallet, 'available.amount')]).toEqual([
+    String(funds),
+    '0',
+    String(funds),
+  ])
+}
 const walletOf = (customer: Customer, walletId: string) => call('GET', `/v1/wallets/${walletId}`, { token: customer.token })
 
 describe('an order is confirmed and captured', () => {
@@ -137,7 +146,8 @@ describe('an order is wholly undone', () => {
     ['by cash on delivery', async () => ({ method: 'cod' })],
   ])('when the customer cancels at once, paying %s', async (_, instrument) => {
     const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
-    const placed = await placeOrder(customer, sku, await instrument(customer))
+    const payBy = await instrument(customer)
+    const placed = await placeOrder(customer, sku, payBy)
     const cancelled = await cancel(customer, placed)
     expect([cancelled.status, cancelled.body['status']]).toEqual([200, 'CANCELLED'])
     const orderId = String(placed.body['orderId'])
@@ -155,6 +165,7 @@ describe('an order is wholly undone', () => {
       ),
     ).toBe('customer')
     await settledStock(sku, 10)
+    if ('walletId' in payBy) await wholeAgain(customer, payBy.walletId, 100_000)
   })
 
   it.concurrent.each([
@@ -192,6 +203,11 @@ describe('a payer goes on elsewhere', () => {
     )
     return { kind: String(at(payment, 'next.kind')), url: String(at(payment, 'next.url')) }
   }
+  /** What stands in for the app: the sandbox's page of the payment that the link names. */
+  const appOf = (link: string): string => {
+    const sandbox = process.env['BAHI_E2E_SANDBOX_URL'] ?? `${baseUrl()}/provider-sandbox`
+    return `${sandbox}/pay/${new URL(link).searchParams.get('tr') ?? ''}`
+  }
   const press = (page: string, decision: 'pay' | 'decline') =>
     fetch(page, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' })
 
@@ -223,13 +239,25 @@ describe('a payer goes on elsewhere', () => {
       const placed = await placeOrder(customer, sku, payment)
       const next = await nextOf(customer, placed)
       expect([next.kind, next.url.startsWith('upi://pay?')]).toEqual(['intent', true])
-      // What stands in for the app: the sandbox's page of the payment that the link names.
-      const reference = new URL(next.url).searchParams.get('tr') ?? ''
-      const sandbox = process.env['BAHI_E2E_SANDBOX_URL'] ?? `${baseUrl()}/provider-sandbox`
-      await press(`${sandbox}/pay/${reference}`, 'pay')
+      await press(appOf(next.url), 'pay')
       const { payment: paid } = await ended(customer, placed, 'CONFIRMED', 'COMPLETED')
       expect(money(paid)).toMatchObject({ captured: String(PRICE), refunded: '0' })
     }
+  })
+
+  it.concurrent('to their UPI app, and cancels before it pays: the wallet’s part, which was held, is free again', async () => {
+    const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
+    const walletId = await makeWallet(customer, 100_000)
+    const upi = { method: 'upi', vpa: 'intent@upi', flow: 'intent' }
+    const placed = await placeOrder(customer, sku, { method: 'split', walletId, amount: { amount: '10000', currency: 'INR' }, other: upi })
+    const { url } = await nextOf(customer, placed)
+    expect(at(await walletOf(customer, walletId), 'held.amount')).toBe('10000')
+    expect((await cancel(customer, placed)).body['status']).toBe('CANCELLED')
+    await press(appOf(url), 'pay')
+    const { payment, order } = await ended(customer, placed, 'CANCELLED', 'COMPENSATED')
+    expect([reason(order), money(payment).captured === money(payment).refunded]).toEqual(['customer', true])
+    await wholeAgain(customer, walletId, 100_000)
+    await settledStock(sku, 10)
   })
 
   it.concurrent('and does not come back: cancelled when the window is over', async () => {
@@ -278,6 +306,33 @@ describe('fraud', () => {
     const { order } = await ended(customer, placed, status, sagaStatus)
     expect(reason(order)).toBe(expected)
     await settledStock(sku, status === 'CONFIRMED' ? 4 : 5)
+  })
+
+  // A wallet's order alone is reviewed for no amount that fits a wallet, hence its part in a split.
+  it.concurrent.each([
+    ['card', async () => ({ method: 'card', token: 'tok_success' })],
+    [
+      'wallet and card',
+      async (customer: Customer) => ({
+        method: 'split',
+        walletId: await makeWallet(customer, 100_000),
+        amount: { amount: '10000', currency: 'INR' },
+        other: { method: 'card', token: 'tok_success' },
+      }),
+    ],
+  ])('the customer cancels while it is reviewed, paying by %s', async (_, instrument) => {
+    const [sku, customer] = await Promise.all([makeProduct({ price: REVIEWED, stock: 5 }), makeCustomer()])
+    const payBy = await instrument(customer)
+    const placed = await placeOrder(customer, sku, payBy)
+    await poll(
+      () => getOrder(customer, String(placed.body['orderId'])),
+      (order) => order.body['status'] === 'UNDER_REVIEW',
+    )
+    expect((await cancel(customer, placed)).body['status']).toBe('CANCELLED')
+    const { payment, order } = await ended(customer, placed, 'CANCELLED', 'COMPENSATED')
+    expect([reason(order), money(payment).captured]).toEqual(['customer', '0'])
+    if ('walletId' in payBy) await wholeAgain(customer, payBy.walletId, 100_000)
+    await settledStock(sku, 5)
   })
 
   it.concurrent(
