@@ -22,12 +22,12 @@ interface Category {
   readonly brands: readonly Named[]
   /** Name, HSN and the cheapest brand's price in rupees. */
   readonly products: readonly (readonly [english: string, hindi: string, hsn: string, rupees: number])[]
-  gstRate(rupees: number): number
+  gstRate(rupees: number, hsn: string): number
 }
 
 const always = (rate: number) => () => rate
-/** Apparel and footwear: 5 percent up to 2,500 rupees a piece, 18 above. */
-const clothing = (rupees: number): number => (rupees <= 2_500 ? 5 : 18)
+/** Apparel (61, 62) and footwear (64): 5 percent up to 2,500 rupees a piece, 18 above. A saree is a fabric (50), at 5 percent whatever it costs. */
+const clothing = (rupees: number, hsn: string): number => (hsn.startsWith('50') || rupees <= 2_500 ? 5 : 18)
 
 const CATEGORIES: readonly Category[] = [
   {
@@ -204,7 +204,7 @@ export const CATALOGUE: readonly DemoProduct[] = CATEGORIES.flatMap((category) =
         category: category.name[0],
         brand: brand[0],
         price: { amount: String(rupees * 100), currency: 'INR' },
-        gstRate: category.gstRate(rupees),
+        gstRate: category.gstRate(rupees, hsn),
         hsn,
         attributes: { titleHindi: `${brand[1]} ${hindi}` },
       }

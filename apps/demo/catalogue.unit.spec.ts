@@ -23,17 +23,55 @@ describe('the catalogue of the demo', () => {
     expect(by(({ gstRate }) => gstRate).size).toBeGreaterThan(1)
   })
 
-  // Schedules of Notification No. 9/2025-Central Tax (Rate): apparel (61, 62) and footwear (64) at 5 percent up to 2,500 rupees a piece, 18 above.
-  it('taxes clothes and shoes by their price', () => {
-    const worn = CATALOGUE.filter(({ hsn }) => /^6[124]/.test(hsn))
-    expect(worn.length).toBeGreaterThan(10)
-    for (const { gstRate, price } of worn) expect(gstRate).toBe(BigInt(price.amount) <= 250_000n ? 5 : 18)
+  /**
+   * Percent by heading, of Schedules I (5) and II (18) of Notification No. 9/2025-Central Tax (Rate), and of Notification No. 10/2025 (exempt).
+   * Apparel and footwear are in both: at 5 up to 2,500 rupees a piece or pair.
+   */
+  const RATES: Readonly<Record<string, number | 'by price'>> = {
+    '0405': 5, // ghee
+    '0902': 5, // tea
+    '0910': 5, // turmeric
+    '1006': 5, // rice, pre-packaged and labelled
+    '1514': 5, // mustard oil
+    '1905': 5, // biscuits
+    '3304': 5, // talcum powder
+    '3305': 5, // hair oil, shampoo
+    '3306': 5, // toothpaste
+    '3307': 5, // shaving cream
+    '3401': 5, // toilet soap in bars
+    '4901': 0, // printed books
+    '4903': 0, // children's picture books
+    '4905': 0, // maps and atlases
+    '5007': 5, // woven fabrics of silk: a saree
+    '6109': 'by price',
+    '6203': 'by price',
+    '6205': 'by price',
+    '6214': 'by price',
+    '6403': 'by price',
+    '7323': 5, // household articles of iron or steel
+    '7615': 5, // household articles of aluminium
+    '8471': 18, // computers
+    '8504': 18, // chargers
+    '8507': 18, // power banks
+    '8517': 18, // phones
+    '8518': 18, // headphones, loudspeakers
+    '8523': 18, // USB drives
+    '8528': 18, // monitors
+  }
+  const rateOf = ({ hsn, price }: (typeof CATALOGUE)[number]): number | undefined => {
+    const rate = RATES[hsn]
+    return rate === 'by price' ? (BigInt(price.amount) <= 250_000n ? 5 : 18) : rate
+  }
+
+  it('taxes each heading as the schedules do', () => {
+    expect(
+      CATALOGUE.filter((product) => product.gstRate !== rateOf(product)).map(({ title, hsn, gstRate }) => [title, hsn, gstRate]),
+    ).toEqual([])
+    expect([...by(({ hsn }) => hsn)].sort()).toEqual(Object.keys(RATES).sort())
   })
 
-  // Printed books, HSN 4901, are exempt: Notification No. 10/2025-Central Tax (Rate).
-  it('taxes no books', () => {
-    const books = CATALOGUE.filter(({ hsn }) => hsn.startsWith('4901'))
-    expect(books.length).toBeGreaterThan(0)
-    expect(books.filter(({ gstRate }) => gstRate !== 0)).toEqual([])
+  it('has clothes and shoes on both sides of 2,500 rupees, and a saree above', () => {
+    expect(new Set(CATALOGUE.filter(({ hsn }) => RATES[hsn] === 'by price').map(({ gstRate }) => gstRate))).toEqual(new Set([5, 18]))
+    expect(CATALOGUE.some(({ hsn, price }) => hsn === '5007' && BigInt(price.amount) > 250_000n)).toBe(true)
   })
 })
