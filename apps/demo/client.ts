@@ -17,12 +17,28 @@ export interface Call {
 
 const TRIES = 60
 const CALL_TIMEOUT_MS = 10_000
+/** Without a `Retry-After`, or with one that is no number of seconds. */
+const UNTOLD_WAIT_MS = 250
+const LONGEST_WAIT_MS = 30_000
+
+/**
+ * Until the next try, milliseconds: never less than the server said, and up to half as much again, so that those who were sent away together do
+ * not come back together. Undefined when that is longer than anybody here waits.
+ */
+const waitAfter_ms = (retryAfter: string | null, chance: number): number | undefined => {
+  const said_ms = retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : UNTOLD_WAIT_MS
+  return said_ms > LONGEST_WAIT_MS ? undefined : Math.min(said_ms * (1 + chance / 2), LONGEST_WAIT_MS)
+}
 
 /** A client as a careful shop would write one: it waits when told to (429, 503) and repeats with the same idempotency key. */
 export class Client {
   throttled = 0
 
-  constructor(readonly baseUrl: string) {}
+  constructor(
+    readonly baseUrl: string,
+    readonly pause: (ms: number) => Promise<unknown> = wait,
+    private readonly random: () => number = Math.random,
+  ) {}
 
   async call<T = Record<string, unknown>>(method: string, path: string, { token, body, key, consistency }: Call = {}): Promise<Answer<T>> {
     const headers = new Headers()
@@ -46,8 +62,10 @@ export class Client {
         throw new Error(`${method} ${path}: no answer after ${TRIES} tries (last: ${response?.status ?? 'no connection'})`)
       if (response?.status === 429) this.throttled++
       await response?.body?.cancel()
-      const seconds = Number(response?.headers.get('retry-after') ?? 0.25)
-      await wait(Math.min(Number.isFinite(seconds) ? seconds : 1, 5) * 1_000 * (0.75 + Math.random() / 2))
+      const retryAfter = response?.headers.get('retry-after') ?? null
+      const pause_ms = waitAfter_ms(retryAfter, this.random())
+      if (pause_ms === undefined) throw new Error(`${method} ${path}: told to come back after ${retryAfter} s`)
+      await this.pause(pause_ms)
     }
   }
 

@@ -27,6 +27,7 @@ export const checkInvariants = async (sources: Sources): Promise<readonly Invari
     expectedEnds(sources),
     paymentsAddUp(sources),
     await walletsAddUp(sources, auditor),
+    await booksBalance(sources, auditor),
     await stockAddsUp(sources),
     await sagasEnded(sources, auditor),
   ]
@@ -79,6 +80,22 @@ const walletsAddUp = async ({ client, customers, results, width }: Sources, audi
   )
 }
 
+interface TrialBalance {
+  readonly accounts: readonly object[]
+  readonly total: { readonly amount: string }
+  readonly countedEvents: number
+}
+
+/** Over every wallet of the platform, not the demo's alone. */
+const booksBalance = async ({ client }: Sources, auditor: string): Promise<Invariant> => {
+  const { body } = await client.expect<TrialBalance>([200], 'GET', '/v1/wallets/trial-balance', { token: auditor })
+  const { accounts, total, countedEvents } = body
+  const counted = `${accounts.length} accounts, ${countedEvents} events`
+  return invariant('money is conserved: the trial balance is zero', total.amount === '0' && countedEvents > 0, counted, [
+    `${counted}: ${total.amount} paise`,
+  ])
+}
+
 const stockAddsUp = async ({ client, products, availableBefore, results, width }: Sources): Promise<Invariant> => {
   const taken = new Map<string, number>()
   for (const { end, items } of results)
@@ -89,7 +106,7 @@ const stockAddsUp = async ({ client, products, availableBefore, results, width }
     // The read model follows: it is given a moment.
     let available = Number.NaN
     for (let attempt = 0; attempt < 50 && available !== expected; attempt++) {
-      if (attempt > 0) await new Promise((done) => setTimeout(done, 100))
+      if (attempt > 0) await client.pause(100)
       available = (await client.expect<{ available: number }>([200], 'GET', `/v1/products/${sku}`)).body.available
     }
     if (available !== expected) wrong.push(`${sku}: ${available} available, expected ${expected}`)
@@ -107,7 +124,7 @@ const ENDED: ReadonlySet<string> = new Set(['COMPLETED', 'COMPENSATED'])
 
 const sagasEnded = async ({ client, results }: Sources, auditor: string): Promise<Invariant> => {
   const wrong = results.filter(({ sagaStatus }) => !ENDED.has(sagaStatus)).map(({ orderId, sagaStatus }) => `${orderId}: ${sagaStatus}`)
-  for (const status of ['RUNNING', 'COMPENSATING', 'NEEDS_ATTENTION']) {
+  for (const status of ['RUNNING', 'WAITING', 'COMPENSATING', 'NEEDS_ATTENTION']) {
     for (let attempt = 0; ; attempt++) {
       const { body } = await client.expect<{ items: readonly { sagaId: string }[] }>([200], 'GET', `/v1/sagas?status=${status}&limit=100`, {
         token: auditor,
@@ -117,7 +134,7 @@ const sagasEnded = async ({ client, results }: Sources, auditor: string): Promis
         wrong.push(`${body.items.length} sagas are ${status}, first ${body.items[0]?.sagaId}`)
         break
       }
-      await new Promise((done) => setTimeout(done, 100))
+      await client.pause(100)
     }
   }
   return invariant('every saga ended', wrong.length === 0, `${results.length} orders`, wrong)

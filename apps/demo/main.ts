@@ -1,10 +1,10 @@
-import cliProgress from 'cli-progress'
 import { Command, InvalidArgumentError } from 'commander'
 import { CATALOGUE, type DemoProduct } from './catalogue.js'
 import { Client, inParallel } from './client.js'
 import { makeCustomers } from './customers.js'
 import { checkInvariants } from './invariants.js'
 import { PLANS, runOrders } from './orders.js'
+import { showProgress } from './progress.js'
 import { makeReport, printReport, type Report } from './report.js'
 
 const between =
@@ -31,20 +31,8 @@ const options = new Command('npm run demo --')
 const STOCK_PER_PRODUCT = 10_000
 const RUN_ID = `demo-${Date.now().toString(36)}`
 
-const progress = (name: string, total: number) => {
-  if (options.json) return { tick: () => undefined, done: () => undefined }
-  if (!process.stdout.isTTY) {
-    console.log(`${name} ...`)
-    let count = 0
-    return { tick: () => void (++count % Math.ceil(total / 5) === 0 && console.log(`  ${count} of ${total}`)), done: () => undefined }
-  }
-  const bar = new cliProgress.SingleBar(
-    { format: `${name.padEnd(12)} {bar} {value}/{total}`, hideCursor: true },
-    cliProgress.Presets.shades_classic,
-  )
-  bar.start(total, 0)
-  return { tick: () => bar.increment(), done: () => bar.stop() }
-}
+const progress = (name: string, total: number) =>
+  showProgress(name, total, options.json ? 'none' : process.stdout.isTTY ? 'bar' : 'lines', console.log)
 
 const seeded = (seed: number): (() => number) => {
   let state = seed >>> 0

@@ -22,6 +22,8 @@ export interface Plan {
   readonly dear?: number
   /** What the person at the fraud desk decides. */
   readonly review?: 'approve' | 'decline'
+  /** The customer is sent to the bank's page, and pays there. */
+  readonly page?: true
   /** The money arrives when nobody waits for it any more, and must go back. */
   readonly late?: true
 }
@@ -37,12 +39,13 @@ const EXPIRED = 'CANCELLED payment-expired'
 const FRAUD = 'CANCELLED fraud-declined'
 
 export const PLANS: readonly Plan[] = [
-  { name: 'wallet', payment: wallet, weight: 20, ends: 'CONFIRMED' },
+  { name: 'wallet', payment: wallet, weight: 18, ends: 'CONFIRMED' },
   { name: 'wallet, too little money', payment: wallet, weight: 4, ends: DECLINED, by: 'poor' },
   { name: 'upi', payment: upi('success@upi'), weight: 12, ends: 'CONFIRMED' },
   { name: 'upi, slow', payment: upi('slow@upi'), weight: 4, ends: 'CONFIRMED' },
   { name: 'upi, answer lost', payment: upi('lost@upi'), weight: 3, ends: 'CONFIRMED' },
   { name: 'upi, declined', payment: upi('decline@upi'), weight: 4, ends: DECLINED },
+  { name: 'upi, nobody’s id', payment: upi('nobody@upi'), weight: 1, ends: DECLINED },
   { name: 'upi, no answer', payment: upi('timeout@upi'), weight: 3, ends: EXPIRED },
   { name: 'upi, paid too late', payment: upi('late@upi'), weight: 3, ends: EXPIRED, late: true },
   { name: 'card', payment: card('tok_success'), weight: 8, ends: 'CONFIRMED' },
@@ -61,6 +64,7 @@ export const PLANS: readonly Plan[] = [
   { name: 'card, reviewed and refused', payment: card('tok_success'), weight: 1, ends: FRAUD, by: 'new', dear: 5, review: 'decline' },
   { name: 'card, outrageous', payment: card('tok_success'), weight: 1, ends: FRAUD, by: 'new', dear: 25 },
   { name: 'net banking', payment: bank('SBOX_SUCCESS'), weight: 4, ends: 'CONFIRMED' },
+  { name: 'net banking, at the bank’s page', payment: bank('SBOX_REDIRECT'), weight: 1, ends: 'CONFIRMED', page: true },
   { name: 'net banking, declined', payment: bank('SBOX_DECLINE'), weight: 2, ends: DECLINED },
   { name: 'cash on delivery', payment: cod, weight: 8, ends: 'CONFIRMED' },
   { name: 'out of stock', payment: upi('success@upi'), weight: 4, ends: 'CANCELLED out-of-stock', scarce: true },
@@ -97,6 +101,7 @@ interface PaymentBody {
   readonly authorised: { readonly amount: string }
   readonly captured: { readonly amount: string }
   readonly refunded: { readonly amount: string }
+  readonly next?: { readonly kind: string; readonly url: string }
 }
 
 const END_TIMEOUT_MS = 90_000
@@ -239,6 +244,20 @@ const decideAlert = async ({ run, index, orderId }: PlacedOrder, decision: 'appr
   return false
 }
 
+const PAGE_TIMEOUT_MS = 10_000
+
+/** As the customer's browser: presses Pay at the page where the payment sends them. False while it sends them nowhere yet. */
+const payAtPage = async ({ run, customer, orderId, consistency }: PlacedOrder): Promise<boolean> => {
+  const path = `/v1/orders/${orderId}/payment`
+  const { body } = await run.client.expect<PaymentBody>([200], 'GET', path, { token: customer.token, consistency })
+  if (body.next?.kind !== 'redirect') return false
+  const form = new URLSearchParams({ decision: 'pay' })
+  const signal = AbortSignal.timeout(PAGE_TIMEOUT_MS)
+  const pressed = await fetch(body.next.url, { method: 'POST', body: form, redirect: 'manual', signal })
+  if (pressed.status !== 303) throw new Error(`the bank's page ${body.next.url} answered ${pressed.status}`)
+  return true
+}
+
 interface AlertList {
   readonly items: readonly { readonly alertId: string; readonly orderId: string }[]
   readonly nextCursor: string | null
@@ -254,6 +273,7 @@ const follow = async (order: PlacedOrder): Promise<Ended> => {
   const deadline = performance.now() + END_TIMEOUT_MS
   let cancelled = plan.cancel !== 'when confirmed'
   let reviewed = plan.review === undefined
+  let paid = plan.page === undefined
   let pause_ms = 20
   for (;;) {
     const { body } = await run.client.expect<OrderBody>([200], 'GET', `/v1/orders/${orderId}`, { token: customer.token, consistency })
@@ -263,6 +283,7 @@ const follow = async (order: PlacedOrder): Promise<Ended> => {
       continue
     }
     if (body.status === 'UNDER_REVIEW' && plan.review && !reviewed) reviewed = await decideAlert(order, plan.review)
+    if (!paid) paid = await payAtPage(order)
     const late = performance.now() > deadline
     if (late || (cancelled && (body.status === 'CONFIRMED' || body.status === 'CANCELLED'))) {
       const path = `/v1/orders/${orderId}/payment`
