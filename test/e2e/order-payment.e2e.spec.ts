@@ -165,7 +165,7 @@ describe('an order is wholly undone', () => {
       ),
     ).toBe('customer')
     await settledStock(sku, 10)
-    if ('walletId' in payBy) await wholeAgain(customer, payBy.walletId, 100_000)
+    if ('walletId' in payBy) await wholeAgain(customer, String(payBy.walletId), 100_000)
   })
 
   it.concurrent.each([
