@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { audit } from './audit.js'
+import { audit, openSagas } from './audit.js'
 import { dataFolder, end, newHome, postmasterPid, removeHome, spawnPlatform, type Spawned } from './running-process.js'
 import { random, Shop, Traffic } from './traffic.js'
 
@@ -63,7 +63,7 @@ describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () =>
       }
       await life()
       await traffic.stop()
-      expect(await audit(traffic)).toEqual([])
+      expect([...(await audit(traffic)), ...(await openSagas(shop))]).toEqual([])
       expect(shop.disconnected).toBeGreaterThan(0)
       console.log(
         `${KILLS} kills: ${traffic.placed.length} orders, ${shop.acknowledged.length} acknowledged calls, ${shop.disconnected} cut off`,
@@ -89,7 +89,7 @@ describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () =>
       }
       await life()
       await traffic.stop()
-      expect(await audit(traffic)).toEqual([])
+      expect([...(await audit(traffic)), ...(await openSagas(shop))]).toEqual([])
       expect(running.child.exitCode).toBeNull()
       expect(shop.unavailable).toBeGreaterThan(0)
       expect(shop.disconnected).toBe(0)

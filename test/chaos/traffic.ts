@@ -114,6 +114,8 @@ export interface Customer {
 }
 
 const PRICE = 20_000
+/** The wallet's part of a split, less than anything costs. */
+export const SPLIT_PART = 5_000
 const OPENING = 1_000_000
 const ADDRESS = { name: 'Asha Rao', line1: '14 MG Road', city: 'Bengaluru', state: 'KA', pincode: '560001', phone: '+919876543210' }
 
@@ -207,6 +209,18 @@ export class Traffic {
       { method: 'upi', vpa: 'late@upi' },
       { method: 'card', token: 'tok_success' },
       { method: 'card', token: 'tok_lost' },
+      { method: 'netbanking', bankCode: 'SBOX_SUCCESS' },
+      { method: 'netbanking', bankCode: 'SBOX_DECLINE' },
+      {
+        method: 'split',
+        walletId: customer.walletId,
+        amount: { amount: String(SPLIT_PART), currency: 'INR' },
+        other: this.#pick([
+          { method: 'upi', vpa: 'success@upi' },
+          { method: 'card', token: 'tok_lost' },
+          { method: 'netbanking', bankCode: 'SBOX_DECLINE' },
+        ]),
+      },
       { method: 'cod' },
     ])
     const body = { items: [{ sku, quantity }], shippingAddress: ADDRESS, payment }
