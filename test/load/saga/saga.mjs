@@ -9,9 +9,12 @@ import { cpuTime } from '../orders/cpu-time.mjs'
 import { startPostgres } from '../event-store/postgres.mjs'
 import { openDbos } from './baselines/dbos.mjs'
 import { openOurs } from './ours.mjs'
+import { openOverLog } from './over-log.mjs'
 
 const options = new Command()
-  .description('A saga of three steps in process beside a DBOS workflow of three steps; the ratio is ours to theirs.')
+  .description(
+    'A saga of three steps, in process and over the PostgreSQL log, beside a DBOS workflow of three steps; the ratio is ours to theirs.',
+  )
   .option('--seconds <count>', 'length of one measurement', '5')
   .option('--rounds <count>', 'how often each side is measured, in turn', '3')
   .option('--clients <list>', 'callers at once, by comma', '1,50')
@@ -52,20 +55,21 @@ const median = (measured) => measured.toSorted((a, b) => a.perSecond - b.perSeco
 
 const server = await startPostgres()
 try {
-  const databases = Object.fromEntries(['ours', 'dbos'].map((name) => [name, server.url.replace(/\/postgres$/, `/${name}`)]))
+  const databases = Object.fromEntries(['ours', 'log', 'dbos'].map((name) => [name, server.url.replace(/\/postgres$/, `/${name}`)]))
   const admin = createPool({ url: server.url, schema: 'public', applicationName: 'bench', maxConnections: 1 })
   for (const name of Object.keys(databases)) await admin.query(`CREATE DATABASE ${name}`)
   await admin.end()
   const ours = options.only === 'dbos' ? undefined : await openOurs(databases.ours, 'ours')
   const dbos = options.only === 'ours' ? undefined : await openDbos(databases.dbos, connections)
-  const sides = Object.entries({ ours, DBOS: dbos }).filter(([, side]) => side)
+  const overLog = options.only === 'dbos' ? undefined : await openOverLog(databases.log)
+  const sides = Object.entries({ ours, 'ours over the log': overLog, DBOS: dbos }).filter(([, side]) => side)
   for (const [, side] of sides) await Promise.all(Array.from({ length: 50 }, () => side.run()))
   const results = []
   for (const count of clients) {
     const measured = Object.fromEntries(sides.map(([name]) => [name, []]))
     for (let round = 0; round < rounds; round++) for (const [name, side] of sides) measured[name].push(await load(count, side.run))
     results.push({
-      name: `3 steps in process, ${count} clients`,
+      name: `3 steps, ${count} clients`,
       ...Object.fromEntries(Object.entries(measured).map(([name, all]) => [name, median(all)])),
     })
   }
@@ -83,7 +87,7 @@ try {
   const conditions = { ...(await conditionsOf(server.url)), seconds, rounds, 'DBOS connections': connections }
   if (options.json) console.log(JSON.stringify({ conditions, results, idle }))
   else print(conditions, results, idle)
-  await Promise.all([ours?.close(), dbos?.close()])
+  await Promise.all([ours?.close(), overLog?.close(), dbos?.close()])
 } catch (error) {
   console.error(error)
   process.exitCode = 1
@@ -101,13 +105,14 @@ function print(conditions, results, idle) {
       .join(' · '),
   )
   const table = new Table({
-    head: ['case', 'side', '/s', 'p50 ms', 'p99 ms', 'CPU ms each: node, PostgreSQL', 'ours to it'],
+    head: ['case', 'side', '/s', 'p50 ms', 'p99 ms', 'CPU ms each: node, PostgreSQL', 'to DBOS'],
     style: { head: [] },
   })
   for (const { name, ...sides } of results) {
-    const [first] = Object.values(sides)
-    for (const [side, measured] of Object.entries(sides))
-      table.push([name, side, ...cells(measured), (first.perSecond / measured.perSecond).toFixed(1)])
+    for (const [side, measured] of Object.entries(sides)) {
+      const ratio = side !== 'DBOS' && sides.DBOS ? (measured.perSecond / sides.DBOS.perSecond).toFixed(1) : ''
+      table.push([name, side, ...cells(measured), ratio])
+    }
   }
   if (idle) table.push([`beside ${idle.waiting} that wait`, 'ours', ...cells(idle.beside), ''])
   console.log(table.toString())
