@@ -33,10 +33,13 @@ describe('saga tasks on PostgreSQL', () => {
 
   it('claims what is due among very many that are not in a few pages, by the index, and finds when the next is due likewise', async () => {
     const later = `now() + interval '1 day' + n * interval '1 second'`
-    await pool.query(`
+    const filling = await pool.connect()
+    await filling.query('SET statement_timeout = 0')
+    await filling.query(`
       INSERT INTO saga_tasks (saga_id, name, due_at, correlation_id)
-      SELECT gen_random_uuid(), 'timer', CASE WHEN n <= 50 THEN now() ELSE ${later} END, 'c' FROM generate_series(1, 100000) n`)
-    await pool.query('ANALYZE saga_tasks')
+      SELECT uuidv7(), 'timer', CASE WHEN n <= 50 THEN now() ELSE ${later} END, 'c' FROM generate_series(1, 100000) n`)
+    await filling.query('ANALYZE saga_tasks')
+    filling.release(true)
     const planOf = async (text: string, values: unknown[] = []) => {
       const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, values)
       return rows.map((row) => row['QUERY PLAN']).join('\n')

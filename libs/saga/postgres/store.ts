@@ -21,7 +21,10 @@ const HELD = `
 SELECT claim.nth::int AS nth FROM unnest($1::uuid[], $2::text[], $3::bigint[]) WITH ORDINALITY AS claim (saga_id, name, epoch, nth)
 JOIN saga_tasks task ON task.saga_id = claim.saga_id AND task.name = claim.name AND task.epoch = claim.epoch`
 
-/** Rows that somebody holds are passed over on both tables: whoever holds them acts on them, and two workers never wait for each other. */
+/**
+ * Rows that somebody holds are passed over on both tables: whoever holds them acts on them, and two workers never wait for each other. What a dead
+ * worker had was first in line once, and is again: behind all that is due it would wait for as long as that lasts.
+ */
 const BEAT = `
 WITH mine AS (
   UPDATE saga_workers SET alive_until = now() + $2 * interval '1 ms' WHERE id = $1 RETURNING id
@@ -35,7 +38,7 @@ WITH mine AS (
 ), lost AS (
   SELECT saga_id, name FROM saga_tasks WHERE worker IN (SELECT id FROM dead) FOR UPDATE SKIP LOCKED
 ), freed AS (
-  UPDATE saga_tasks task SET due_at = now(), worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name RETURNING 1
+  UPDATE saga_tasks task SET due_at = to_timestamp(0), worker = NULL FROM lost WHERE task.saga_id = lost.saga_id AND task.name = lost.name RETURNING 1
 )
 SELECT id, (SELECT pg_notify('saga_tasks_' || current_schema(), '') FROM freed LIMIT 1)
 FROM (SELECT id FROM mine UNION ALL SELECT id FROM enlisted) worker`

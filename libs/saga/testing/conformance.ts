@@ -142,13 +142,17 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       for (let tries = 0; rings === before && tries < 200; tries++) await passes(10)
       expect(rings).toBeGreaterThan(before)
       await bell.close()
-      expect(ids(await under.store.claim(LONG))).toEqual([ofOne.sagaId])
+      // It is first in line, before what has been due for a day.
+      const longDue = task(T0 - 86_400_000)
+      await save({ tasks: [longDue] })
+      expect(ids(await under.store.claim({ ...LONG, limit: 1 }))).toEqual([ofOne.sagaId])
+      expect(ids(await under.store.claim(LONG))).toEqual([longDue.sagaId])
       // It comes back as another, and what the second holds stays its own.
       const back = await beat(one)
       expect(back).not.toBe(one)
       expect(await beat(back)).toBe(back)
       expect(await under.store.claim(LONG)).toEqual([])
-      await save({ removed: [ofOne, ofTwo, ofNobody] })
+      await save({ removed: [ofOne, ofTwo, ofNobody, longDue] })
     })
 
     it('keeps nothing of a transaction that was rolled back', async () => {

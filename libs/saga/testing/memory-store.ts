@@ -56,7 +56,7 @@ export const memorySagaStore = (
       workers.set(own, now + alive_ms)
       const dead = new Set([...workers].flatMap(([id, alive_until]) => (alive_until < now && id !== worker ? [id] : [])))
       for (const id of dead) workers.delete(id)
-      for (const [key, task] of tasks) if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: now })
+      for (const [key, task] of tasks) if (dead.has(holders.get(key) ?? -1n)) tasks.set(key, { ...task, dueAt: 0 })
       if (dead.size > 0) for (const ring of bells) ring()
       return own
     },

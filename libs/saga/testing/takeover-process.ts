@@ -5,7 +5,7 @@ import { systemClock } from '#kernel'
 import { createPool, pgTransactions } from '#postgres'
 import { SagaDefinitions, SagaEngine, sagaStream, SagaWorker } from '../index.js'
 import { pgSagaStore } from '../postgres/store.js'
-import { RUN_MS, work } from './takeover-saga.js'
+import { patience, RUN_MS, work } from './takeover-saga.js'
 
 const postgres = { url: process.env['DATABASE_URL'] ?? '', schema: 'app', applicationName: 'takeover', maxConnections: 6 }
 const pool = createPool(postgres)
@@ -20,7 +20,7 @@ const commands = await openEventStore({
   onBackgroundError: report,
 })
 const store = pgSagaStore(pool, postgres)
-const engine = new SagaEngine({ commands, store, definitions: new SagaDefinitions([work]), clock: systemClock, app: 'takeover' })
+const engine = new SagaEngine({ commands, store, definitions: new SagaDefinitions([work, patience]), clock: systemClock, app: 'takeover' })
 const worker = new SagaWorker(
   {
     engine,
@@ -38,8 +38,8 @@ const worker = new SagaWorker(
     },
     onError: report,
   },
-  // The lease is longer than the test may take: only taking over from the dead brings their tasks back in time.
-  { concurrency: 16, batch: 16, beat_ms: 300, timeout_ms: 100_000, lease_ms: 600_000 },
+  // The lease is longer than the test may take: only taking over from the dead brings their tasks back in time. The beat is the one of production.
+  { concurrency: 16, batch: 16, timeout_ms: 100_000, lease_ms: 600_000 },
 )
 await worker.start()
 process.stdout.write('up\n')
