@@ -53,6 +53,29 @@ const careless = () => {
 }
 
 describe('a scenario that is killed everywhere', () => {
+  it.each(['before', 'after'] as const)('forgets all that ran beside what was killed %s its commit', async (when) => {
+    const runs: string[] = []
+    const act: Activity = async ({ key }) => {
+      runs.push(key.split(':')[1] ?? '')
+      return { outcome: 'succeeded', result: {} }
+    }
+    const both = defineSaga<{ readonly amount: string }>({
+      type: 'payment',
+      version: 1,
+      steps: [
+        { name: 'take', does: activity('act', { input: ({ data }) => data }) },
+        { name: 'tell', beside: true, does: activity('act', { input: ({ data }) => data }) },
+      ],
+    })
+    // The first transaction starts it, the second is what came of both.
+    const bench = new SagaBench({ definitions: [both], activities: { act }, crash: { at: 2, when } })
+    const start = { kind: 'start', type: 'payment', correlationKey: 'p-1', data: { amount: '500' } } as const
+    await bench.apply({ ...start, id: 'start', sagaId, context: { correlationId: 'c', causationId: 'c' } })
+    await bench.run()
+    expect(statusOf(await bench.state(sagaId))).toBe('COMPLETED')
+    expect(runs.toSorted()).toEqual(when === 'before' ? ['take', 'take', 'tell', 'tell'] : ['take', 'tell'])
+  })
+
   it('is played once for each transaction and each side of it', async () => {
     const plays: BenchOptions['crash'][] = []
     const kills = await killedEverywhere((crash) => {

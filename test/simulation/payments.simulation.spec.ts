@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { killedEverywhere } from '#saga/testing'
-import { CASES, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
+import { CASES, faults, isLong, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
 import { loadMatrix } from '../../apps/payment-saga/testing/load-cases.js'
 import { LoadPlay } from '../../apps/payment-saga/testing/load-play.js'
-import { anyEnd, killedAtEveryStep } from '../../apps/payment-saga/testing/play.js'
+import { anyEnd, killedAtEveryStep, Play } from '../../apps/payment-saga/testing/play.js'
 
 const worlds = matrix()
 
@@ -13,6 +13,12 @@ describe('every way to pay, every outcome at the provider, and a crash before an
   })
 
   it.each(worlds.map((world) => [JSON.stringify(world), world] as const))('%s', async (_, world) => killedAtEveryStep(world), 60_000)
+
+  it.each(faults().map((world) => [JSON.stringify(world), world] as const))(
+    'a person is called, and the provider is back: %s',
+    async (_, world) => (isLong(world) ? (await new Play(world).play()).check() : killedAtEveryStep(world)),
+    60_000,
+  )
 
   it.each(CASES.map(([world]) => [JSON.stringify(world), world] as const))(
     'by hand: %s',

@@ -1,6 +1,6 @@
 import type { Clock, OutgoingMessage, Paise } from '#kernel'
 import { add, paise, ZERO } from '#kernel'
-import type { AuthoriseRequest, PaymentProvider, ProviderAnswer, ProviderPayment } from '#payment'
+import { REFUND_FAILED, type AuthoriseRequest, type PaymentProvider, type ProviderAnswer, type ProviderPayment } from '#payment'
 import type { BenchAnswer } from '#saga/testing'
 
 /** The books of the other apps, as small as their contracts allow. The bench gives a repeated command its first answer. */
@@ -65,11 +65,22 @@ export class Books {
 
 export type Luck = 'success' | 'slow' | 'lost' | 'decline' | 'timeout' | 'late'
 
+/**
+ * What goes wrong with each call of a kind until the provider is back: `unknown`, it does not happen and nobody says so; `lost`, it happens and
+ * nobody says so; `refused`, it is refused for good.
+ */
+export interface ProviderFault {
+  readonly of: 'capture' | 'void' | 'refund'
+  readonly is: 'unknown' | 'lost' | 'refused'
+}
+
 /** A provider whose outcome is chosen, and whose customers pay when they please. */
 export class BooksOfProvider implements PaymentProvider {
   payment: ProviderPayment | undefined
   key = ''
   #paidAt: number | undefined
+  /** The fault is over. */
+  back = false
   readonly #seen = new Set<string>()
 
   constructor(
@@ -77,7 +88,7 @@ export class BooksOfProvider implements PaymentProvider {
     private readonly luck: Luck,
     private readonly window_ms: number,
     /** Other amounts than it was asked for. */
-    private readonly other: { readonly takes?: string; readonly captures?: string } = {},
+    private readonly other: { readonly takes?: string; readonly captures?: string; readonly fault?: ProviderFault } = {},
   ) {}
 
   /** What the payment is by now: time passes for a customer too. */
@@ -107,15 +118,25 @@ export class BooksOfProvider implements PaymentProvider {
   }
 
   async capture(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
-    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: paise(this.other.captures ?? amount) }))
+    return this.#faulty('capture', () =>
+      this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: paise(this.other.captures ?? amount) })),
+    )
   }
 
   async void(key: string): Promise<ProviderAnswer> {
-    return this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'voided' }))
+    return this.#faulty('void', () => this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'voided' })))
   }
 
   async refund(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
-    return this.#once(key, 'captured', (payment) => ({ ...payment, refunded: add(payment.refunded, amount) }))
+    return this.#faulty('refund', () => this.#once(key, 'captured', (payment) => ({ ...payment, refunded: add(payment.refunded, amount) })))
+  }
+
+  #faulty(call: ProviderFault['of'], make: () => ProviderAnswer): ProviderAnswer {
+    const { fault } = this.other
+    if (this.back || fault?.of !== call) return make()
+    if (fault.is === 'lost') make()
+    if (fault.is === 'refused') return { known: 'refused', slug: call === 'refund' ? REFUND_FAILED : 'not-now', detail: 'refused for good' }
+    return { known: 'unknown', detail: 'no answer' }
   }
 
   #once(key: string, from: ProviderPayment['status'], change: (payment: ProviderPayment) => ProviderPayment): ProviderAnswer {

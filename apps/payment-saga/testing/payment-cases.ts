@@ -95,3 +95,22 @@ export const matrix = (): readonly World[] =>
       ])
     })
   })
+
+/** What goes wrong at the provider with what comes after a payment was taken: each call x each way to fail x ways to pay. */
+export const faults = (): readonly World[] => {
+  const uses: readonly (readonly ['capture' | 'void' | 'refund', World])[] = [
+    ['capture', { method: 'card' }],
+    ['capture', { method: 'split', other: 'card' }],
+    // Another amount than was asked for is undone.
+    ['void', { method: 'card', takes: '299700' }],
+    ['refund', { method: 'upi', takes: '299700' }],
+    ['refund', { method: 'upi', cancel: 'CONFIRMED' }],
+    ['refund', { method: 'card', cancel: 'CONFIRMED' }],
+    ['refund', { method: 'split', other: 'netbanking', cancel: 'CONFIRMED' }],
+  ]
+  return uses.flatMap(([of, world]) => (['refused', 'unknown', 'lost'] as const).map((is): World => ({ ...world, fault: { of, is } })))
+}
+
+/** Asked about dozens of times, or hundreds, until a person is called: too many points to be killed at each, in each way to pay. */
+export const isLong = ({ fault, method }: World): boolean =>
+  fault !== undefined && (fault.is === 'unknown' || fault.of === 'void' || (fault.is === 'lost' && method === 'split'))

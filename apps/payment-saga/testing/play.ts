@@ -9,7 +9,7 @@ import { sagaDefinitions } from '../sagas/definitions.js'
 import { REFUND_REQUESTED } from '../sagas/order-payment.js'
 import { amountsOf, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/saga-types.js'
-import { Books, BooksOfProvider, type Luck } from './books.js'
+import { Books, BooksOfProvider, type Luck, type ProviderFault } from './books.js'
 
 export const WINDOW_MS = 15_000
 export const AMOUNT = '299800'
@@ -29,6 +29,8 @@ export interface World {
   readonly fraud?: string
   readonly funds?: 'none'
   readonly review?: 'approve' | 'decline'
+  /** What the provider does not do, or say, until an operator has been called and it is back. */
+  readonly fault?: ProviderFault
   /** The provider tells of each change by webhook, twice, besides answering. */
   readonly webhooks?: boolean
   /** The customer cancels when the order gets there, or after so many milliseconds. */
@@ -92,7 +94,27 @@ export class Play extends SagaBench {
       for (const after_ms of [100, 4_000, WINDOW_MS + 3_500, WINDOW_MS + 3_600]) this.later(after_ms, () => this.webhook(after_ms))
     await this.deliver(OrderPlaced.message(orderId, data, context), 'placed')
     await this.run()
+    if (this.world.fault) await this.mend()
     return this
+  }
+
+  /** What the fault left to an operator names the payment and says what of it is not settled; the provider is back, and each is tried again. */
+  async mend(): Promise<void> {
+    const waiting = this.store.instances().filter(({ status }) => status === 'NEEDS_ATTENTION')
+    const provider = this.provider.look()
+    for (const { id, waitingFor } of waiting) {
+      const { data } = await this.state(id)
+      expect(waitingFor).toMatch(/^operator: (authorise-payment \(undo\)|capture-payment|refund-payment): (refused|unknown after)/)
+      expect(JSON.stringify(data)).toContain(String(provider?.amount))
+      expect(JSON.stringify(data)).toContain(provider?.paymentId)
+    }
+    if (this.world.fault?.is !== 'lost') expect({ called: waiting.length > 0 }).toEqual({ called: true })
+    this.provider.back = true
+    for (const { id: sagaId } of waiting) {
+      const operator = { action: 'retry' } as const
+      await this.apply({ kind: 'operator', id: `retry ${sagaId}`, sagaId, context, by: 'ops', reason: 'it is back', operator })
+    }
+    await this.run()
   }
 
   /** What happens to an order once it is confirmed. */

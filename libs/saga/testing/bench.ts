@@ -45,7 +45,7 @@ export class SagaBench {
   readonly #transactions: Transactions
   #inbox: SagaInbox
   readonly #answers = new Map<string, BenchAnswer>()
-  #worker: SagaWorker
+  #worker: { readonly worker: SagaWorker; readonly process: { dead: boolean } }
   #position = 0n
   #resend = 0n
   #offset = 0n
@@ -90,7 +90,7 @@ export class SagaBench {
     const end = this.clock.now() + horizon_ms
     for (let turns = 0; turns < most; turns++) {
       if (await this.#deliverNext()) continue
-      if ((await this.#untilAcknowledged(() => this.#worker.runDue())) ?? 1) continue
+      if (await this.#runDue()) continue
       const next = await this.#nextTime()
       if (next === undefined || next > end) return
       this.clock.advance(Math.max(next - this.clock.now(), 0))
@@ -99,6 +99,14 @@ export class SagaBench {
       for (const { deliver } of due) await deliver()
     }
     throw new Error('the saga goes on and on')
+  }
+
+  /** A worker that was killed in its transaction is gone, with all that it ran: what it held waits for its lease. */
+  async #runDue(): Promise<number> {
+    const { worker, process } = this.#worker
+    const tasks = await worker.runDue()
+    if (process.dead) this.#restart()
+    return tasks
   }
 
   async #nextTime(): Promise<number | undefined> {
@@ -137,11 +145,16 @@ export class SagaBench {
       return await work()
     } catch (error) {
       if (!(error instanceof Crash)) throw error
-      // A new process: it has forgotten what it ran, the relay sends again from its last mark, and the message is delivered again.
-      this.#worker = this.#newWorker()
-      this.#position = this.#resend
+      // The message is delivered again.
+      this.#restart()
       return await work()
     }
+  }
+
+  /** A new process: it has forgotten what it ran, and the relay sends again from its last mark. */
+  #restart(): void {
+    this.#worker = this.#newWorker()
+    this.#position = this.#resend
   }
 
   #crashing(inner: Transactions): Transactions {
@@ -166,18 +179,32 @@ export class SagaBench {
     return new SagaEngine({ commands: this.#events, store, definitions: new SagaDefinitions(definitions), clock, app: 'bench' })
   }
 
-  #newWorker(): SagaWorker {
+  #newWorker(): { readonly worker: SagaWorker; readonly process: { dead: boolean } } {
     const { engine, store, clock } = this
     const { activities = {} } = this.options
-    return new SagaWorker({
+    const process = { dead: false }
+    // The worker takes a crash for one more failure and would try again: the dead do not.
+    const transactions: Transactions = {
+      run: async (work) => {
+        if (process.dead) throw new Crash('it is dead')
+        try {
+          return await this.#transactions.run(work)
+        } catch (error) {
+          process.dead = error instanceof Crash
+          throw error
+        }
+      },
+    }
+    const worker = new SagaWorker({
       engine,
       store,
       clock,
       activities,
-      transactions: this.#transactions,
+      transactions,
       // A killed worker leaves its task to the lease.
       onError: (error) => void (error instanceof Crash || this.errors.push(error)),
     })
+    return { worker, process }
   }
 
   #incoming(message: OutgoingMessage, id: string): IncomingMessage {
