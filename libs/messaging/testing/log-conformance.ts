@@ -239,7 +239,7 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
     )
 
     it(
-      'ensures topics again without harm, and knows where they begin and end',
+      'ensures topics again without harm, gives them more partitions, and knows where they begin and end',
       async () => {
         const t = await topic(2)
         await driver().ensureTopics([{ name: t, partitions: 1, retention_ms: DAY_MS }])
@@ -250,6 +250,8 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         await send(record(t, 'k', '0'))
         expect((await driver().offsets(t)).reduce((sum, { next }) => sum + next, 0n)).toBe(1n)
         expect(await driver().offsets(`${t}-missing`)).toEqual([])
+        await driver().ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }])
+        expect(await driver().offsets(t)).toHaveLength(4)
       },
       timeout_ms,
     )

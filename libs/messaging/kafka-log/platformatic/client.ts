@@ -49,7 +49,7 @@ export class PlatformaticClient implements KafkaClient {
 
   growTopics(topics: readonly Pick<TopicSpec, 'name' | 'partitions'>[]): Promise<void> {
     return this.#ask(async (admin) => {
-      const grown = topics.map(({ name, partitions }) => ({ name, count: partitions, assignments: [] }))
+      const grown = topics.map(({ name, partitions }) => ({ name, count: partitions }))
       await admin.createPartitions({ topics: grown }).catch(unlessAll('INVALID_PARTITIONS'))
     })
   }
