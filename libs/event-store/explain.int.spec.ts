@@ -11,6 +11,7 @@ import { eventsByStream } from './snapshot-read.js'
 import { SAVE } from './snapshots.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
 import { otherThanKnown } from './verify-all.js'
+import { RECENT } from './verify-recent.js'
 
 /** A partition and an archive hold 10,000 positions; `a-<n>` has lived through all, `young-<n>` only through the last. */
 const PARTITIONS = 4
@@ -95,6 +96,13 @@ describe('the statements of a store that has grown', () => {
     const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${text}`)
     const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => /Scan .*on events_\d+ x_\d/.test(line))
     expect(scans.filter((line) => !line.includes('never executed'))).toHaveLength(looked)
+  })
+
+  it('look for the events before the newest ones only where their streams can be', async () => {
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${RECENT.replaceAll('$1', '50')}`)
+    const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => /Scan .*on events_\d+ [xb]_\d/.test(line))
+    expect(scans).toHaveLength(PARTITIONS)
+    expect(scans.filter((line) => !line.includes('never executed'))).toHaveLength(1)
   })
 
   it('leave no index unused, but those that hold a table to its keys', async () => {

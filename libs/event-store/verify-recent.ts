@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { NO_HASH } from './hash-chain.js'
 import { EVENT_COLUMNS, hashOf, type EventRow } from './recorded.js'
+import { KEPT_AT } from './sql/partitions.js'
 
 interface Row extends EventRow {
   /** Null where the event before it is not there. */
@@ -9,13 +10,16 @@ interface Row extends EventRow {
   readonly is_head: boolean
 }
 
-// One statement sees one state of the store. The stream's row is one that has this event for its newest, or a newer one.
-const RECENT = `
+// One statement sees one state of the store. The stream's row is one that has this event for its newest, or a newer one. The event before it is looked
+// for where the stream's events are kept, and not in every partition there ever was.
+export const RECENT = `
 SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')}, b.hash AS before,
   coalesce(s.version > e.version OR (s.version = e.version AND s.head = e.hash), false) AS is_head
 FROM (SELECT * FROM events ORDER BY position DESC LIMIT $1) e
-LEFT JOIN events b ON b.stream_id = e.stream_id AND b.version = e.version - 1
-LEFT JOIN streams s ON s.stream_id = e.stream_id`
+LEFT JOIN streams s ON s.stream_id = e.stream_id
+LEFT JOIN LATERAL (
+  SELECT x.hash FROM events x WHERE x.stream_id = e.stream_id AND x.version = e.version - 1 AND ${KEPT_AT} >= s.since LIMIT 1
+) b ON true`
 
 /**
  * Streams whose hash chain does not hold in the newest `events` (at most 10,000) events of the store, or whose row says another end. The work is
