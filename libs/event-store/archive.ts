@@ -17,6 +17,8 @@ export interface ArchiveOptions {
   readonly idle_ms: number
   /** Look, and change nothing. */
   readonly dryRun?: boolean
+  /** Told of each stream that cannot be read: of an event that this version does not know, or that was damaged. It counts as living. */
+  readonly onUnreadable?: (stream: string, error: unknown) => void
   /** Stops between two pages; what was done stays done, and the next run goes on from there. */
   readonly signal?: AbortSignal
 }
@@ -28,6 +30,8 @@ export interface Archived {
   readonly streams: number
   /** Events of other streams that were moved forward out of it. */
   readonly moved: number
+  /** Streams that could not be read, and so were moved with the living. */
+  readonly unreadable: number
 }
 
 interface Partition {
@@ -101,6 +105,8 @@ interface Passing {
 }
 
 class PartitionArchive {
+  #unreadable = 0
+
   constructor(
     private readonly client: pg.PoolClient,
     private readonly types: StreamTypes,
@@ -117,9 +123,10 @@ class PartitionArchive {
     if (!closed) return undefined
     const moved = await (this.options.dryRun ? this.#count() : this.#moveLiving())
     if (moved === undefined) return undefined
-    if (this.options.dryRun) return { partition: name, streams: closed.streams, moved: moved - closed.events }
+    const unreadable = this.#unreadable
+    if (this.options.dryRun) return { partition: name, streams: closed.streams, moved: moved - closed.events, unreadable }
     if (!(await detach(this.#waiting, name))) return undefined
-    return { partition: name, streams: closed.streams, moved }
+    return { partition: name, streams: closed.streams, moved, unreadable }
   }
 
   async #count(): Promise<number> {
@@ -154,7 +161,7 @@ class PartitionArchive {
     }
     for await (const each of this.#streams()) {
       if (this.options.signal?.aborted) return undefined
-      if (each.type.closed?.(each.state) === true) closed.push(each)
+      if (this.#readable(each.stream, () => each.type.closed?.(each.state) === true)) closed.push(each)
       if (closed.length === PAGE) await flush()
     }
     await flush()
@@ -177,8 +184,8 @@ class PartitionArchive {
         }
         ;({ stream_id: stream, version } = row)
         if (!passing) continue
-        if (Number(row.version) === passing.version + 1) this.#pass(passing, row)
-        else passing = undefined
+        const next: Passing = passing
+        if (Number(row.version) !== next.version + 1 || !this.#readable(stream, () => this.#pass(next, row))) passing = undefined
       }
       if (rows.length < PAGE) break
     }
@@ -190,11 +197,23 @@ class PartitionArchive {
     return type?.closed ? { stream, type, ...emptyEntry(type) } : undefined
   }
 
-  #pass(passing: Passing, row: EventRow): void {
+  #pass(passing: Passing, row: EventRow): true {
     const data = upcastData(passing.type, row.type, row.schema_version, parseObject(row.payload))
     passing.state = evolve({ type: passing.type, id: '' }, passing.state, { type: row.type, data })
     passing.version = Number(row.version)
     passing.head = row.hash
+    return true
+  }
+
+  /** One stream that cannot be read holds up no other. */
+  #readable(stream: string, read: () => boolean): boolean {
+    try {
+      return read()
+    } catch (error) {
+      this.#unreadable++
+      this.options.onUnreadable?.(stream, error)
+      return false
+    }
   }
 
   /** Under the store's lock, as whoever changes several streams at once: in any other order than appends do, it could wait for one that waits for it. */

@@ -1,15 +1,28 @@
 import type pg from 'pg'
 import type { Query } from './rows.js'
 import { EVENT_COLUMNS } from './recorded.js'
-import { KEPT_AT } from './sql/partitions.js'
+import { ARCHIVE_UNSOUND, KEPT_AT } from './sql/partitions.js'
 import { StoreUnavailable } from './store.js'
 
+/** What an archive should hold is not to be had from it. */
+export class ArchiveUnusable extends StoreUnavailable {}
+
 /** Events were archived, and their archive was taken out of the database: put that table back, under its name. */
-export class ArchiveMissing extends StoreUnavailable {
+export class ArchiveMissing extends ArchiveUnusable {
   constructor(readonly archive: string) {
-    super(`the archive ${archive} is not in this database`)
+    super(`the archive ${archive} is not in this database: put that table back under its name`)
   }
 }
+
+/** An archive that was put back is not what was taken out: an older dump, or loaded twice. Nothing was changed. */
+export class ArchiveUnsound extends ArchiveUnusable {}
+
+/** Where events are twice: which archive holds a stream that is not archived in it, and what to do. */
+export const strayIn = (archive: string, stream: string): ArchiveUnsound =>
+  new ArchiveUnsound(
+    `the archive ${archive} holds ${stream}, which has come back from it since or was never archived in it: it was put back from an older dump. Take out ` +
+      `what is not archived in it: DELETE FROM ${quoted(archive)} a WHERE NOT EXISTS (SELECT FROM streams s WHERE s.stream_id = a.stream_id AND s.archive = '${archive}')`,
+  )
 
 export interface ArchiveHere {
   readonly name: string
@@ -48,13 +61,14 @@ export const eventsWith = (archives: readonly string[]): string =>
 
 /**
  * Brings an archived stream back; of several all do it in the order of their names, so that two who bring back the same wait for each other and not both.
- * `inTransaction`: of a caller that will append, and then holds the store's lock from here on. Throws `ArchiveMissing`.
+ * `inTransaction`: of a caller that will append, and then holds the store's lock from here on. Throws `ArchiveMissing` and `ArchiveUnsound`.
  */
 export const restoreStream = async (db: Query, stream: string, inTransaction = false): Promise<void> => {
-  const { rows } = await db.query<{ missing: string | null }>({
-    name: 'restore_stream',
-    text: 'SELECT restore_stream($1, $2) AS missing',
-    values: [stream, inTransaction],
+  const query = { name: 'restore_stream', text: 'SELECT restore_stream($1, $2) AS missing', values: [stream, inTransaction] }
+  const { rows } = await db.query<{ missing: string | null }>(query).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === ARCHIVE_UNSOUND)
+      throw new ArchiveUnsound(`${error.message}: put back the newest dump of that table, once`, { cause: error })
+    throw error
   })
   const missing = rows[0]?.missing
   if (missing) throw new ArchiveMissing(missing)

@@ -1,7 +1,7 @@
 import { classifyFailure } from '#postgres'
 import { setImmediate as immediate } from 'node:timers/promises'
 import type pg from 'pg'
-import { ArchiveMissing } from './archives.js'
+import { ArchiveUnusable } from './archives.js'
 import { AppendBatch, type BatchOutcome, type StreamUpdate, type Verdict } from './batch.js'
 import { checkCommand, emptyEntry, type CheckedCommand, type StreamEntry } from './decide.js'
 import { executeInTransaction } from './in-transaction.js'
@@ -170,7 +170,7 @@ export class CommandQueue {
     } catch (error) {
       // Whether it was written is not known, so neither is what the cache should hold.
       for (const { checked } of sent) for (const stream of checked.streams.keys()) this.options.cache.drop(stream)
-      const ofOne = error instanceof ArchiveMissing || (!(error instanceof StoreUnavailable) && classifyFailure(error) === 'bug')
+      const ofOne = error instanceof ArchiveUnusable || (!(error instanceof StoreUnavailable) && classifyFailure(error) === 'bug')
       if (sent.length === 1 || !ofOne) {
         for (const { reject } of sent) reject(error)
         return

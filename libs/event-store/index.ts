@@ -1,5 +1,5 @@
 export { archive, type Archived, type ArchiveOptions } from './archive.js'
-export { ArchiveMissing, listPartitions, restoreStream, type ListedPartition } from './archives.js'
+export { ArchiveMissing, ArchiveUnsound, ArchiveUnusable, listPartitions, restoreStream, type ListedPartition } from './archives.js'
 export type { BatchReport } from './command-queue.js'
 export { ArchiveRefused } from './detach.js'
 export { eventType, EventTypes, UnknownEvent, versionOf, type EventType, type Upcast } from './event-types.js'

@@ -1,4 +1,4 @@
-import { ArchiveMissing, restoreStream } from './archives.js'
+import { ArchiveUnusable, restoreStream } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
 import type { StreamEntry } from './decide.js'
 import { NO_HASH } from './hash-chain.js'
@@ -74,7 +74,7 @@ export const loadStreams = async (db: Query, wanted: readonly WantedStream[], in
         await restoreStream(db, each.stream, inTransaction)
         more.push(each)
       } catch (error) {
-        if (!(error instanceof ArchiveMissing)) throw error
+        if (!(error instanceof ArchiveUnusable)) throw error
         failed.set(each.stream, error)
       }
     }

@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm'
 import { appendCommand } from './sql/append-command.js'
 import { appendCommands } from './sql/append-commands.js'
 import { loadStreams } from './sql/load-streams.js'
-import { partitionEvents } from './sql/partitions.js'
+import { partitionEvents, restoreStream } from './sql/partitions.js'
 import { tables } from './sql/tables.js'
 
 class CreateEventStore1790000000000 implements MigrationInterface {
@@ -73,6 +73,16 @@ class RememberLogOfStore1790000000050 implements MigrationInterface {
   }
 }
 
+/** What comes back from an archive is held to the stream's row. */
+class HoldArchivesToTheirStreams1790000000060 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(restoreStream)
+  }
+
+  /** The function before it served the same callers. */
+  async down(): Promise<void> {}
+}
+
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
@@ -80,4 +90,5 @@ export const eventStoreMigrations: readonly Migration[] = [
   PartitionEvents1790000000030,
   NoteWhatIsSwept1790000000040,
   RememberLogOfStore1790000000050,
+  HoldArchivesToTheirStreams1790000000060,
 ]

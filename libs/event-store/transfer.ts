@@ -1,6 +1,6 @@
 import { asPg, pgTransactions } from '#postgres'
 import type pg from 'pg'
-import { ArchiveMissing, eventsWith } from './archives.js'
+import { ArchiveMissing, eventsWith, quoted, strayIn } from './archives.js'
 import { byteaArray, int4Array, int8Array, textArray } from './binary-array.js'
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { EVENT_COLUMNS, type EventRow } from './recorded.js'
@@ -28,7 +28,7 @@ interface Line {
 
 /**
  * Every event of the store as it is at one moment, archives among it, in commit order, as lines of JSON. Personal data in it stays sealed. Answers how
- * many. Throws `ArchiveMissing`.
+ * many. Throws `ArchiveMissing` and `ArchiveUnsound`.
  */
 export const exportEvents = (pool: pg.Pool, write: (line: string) => Promise<void>): Promise<number> =>
   inSnapshot(pool, async (client, archives) => {
@@ -38,13 +38,32 @@ export const exportEvents = (pool: pg.Pool, write: (line: string) => Promise<voi
     let events = 0
     for (let position = 0n; ;) {
       const { rows } = await client.query<EventRow & { category: string }>({ text, values: [position] })
-      for (const row of rows) await write(JSON.stringify(lineOf(row)))
+      for (const row of rows) {
+        if (row.position === position)
+          throw await strayOf(
+            client,
+            archives.map(({ name }) => name),
+            row,
+          )
+        position = row.position
+        await write(JSON.stringify(lineOf(row)))
+      }
       events += rows.length
-      const last = rows.at(-1)
-      if (!last || rows.length < PAGE) return events
-      position = last.position
+      if (rows.length < PAGE) return events
     }
   })
+
+/** An event is there twice: keys are each table's own. */
+const strayOf = async (client: pg.PoolClient, archives: readonly string[], { stream_id, position }: EventRow): Promise<Error> => {
+  for (const archive of archives) {
+    const { rowCount } = await client.query(
+      `SELECT FROM ${quoted(archive)} e LEFT JOIN streams s ON s.stream_id = e.stream_id WHERE e.position = $1 AND s.archive IS DISTINCT FROM $2`,
+      [position, archive],
+    )
+    if (rowCount) return strayIn(archive, stream_id)
+  }
+  return new Error(`the event at position ${position}, of ${stream_id}, is there twice`)
+}
 
 const lineOf = (row: EventRow & { category: string }): Line => ({
   position: row.position.toString(),

@@ -22,6 +22,8 @@ export interface Fault {
     | 'other-head'
     /** Sound in itself, but at `version` a checkpoint knows it as another, or as longer than it is, or it is gone. */
     | 'rewritten'
+    /** An event, the first of which is at `version`, is there twice: an archive was put back that holds what came back from it since. */
+    | 'doubled'
   readonly version: number
 }
 
@@ -67,7 +69,8 @@ export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Ite
         continue
       }
       events += chain.events
-      if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
+      if (chain.doubledAt !== undefined) tell(chain.stream, 'doubled', chain.doubledAt)
+      else if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
       else if (!chain.row || Number(chain.row.version) !== chain.events || !chain.hash.equals(chain.row.head))
         tell(chain.stream, 'other-head', chain.events)
     }
@@ -81,6 +84,7 @@ interface Chain {
   events: number
   hash: Buffer
   brokenAt?: number
+  doubledAt?: number
 }
 
 /** Every stream that has events or a row, with what its events come to. */
@@ -88,6 +92,7 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
   const rows = streamRows(client)
   let row = await rows.next()
   let chain: Chain | undefined
+  let position = 0n
   const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: NO_HASH })
   for await (const page of eventPagesByStream(client, archives))
     for (const event of page) {
@@ -99,6 +104,11 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
         if (own) row = await rows.next()
         chain = begin(event.stream_id, own)
       }
+      if (event.position === position) {
+        chain.doubledAt ??= chain.events
+        continue
+      }
+      position = event.position
       const version = ++chain.events
       if (chain.brokenAt !== undefined) continue
       chain.hash = hashOf(event, version, chain.hash)

@@ -69,7 +69,13 @@ describe('bahi events', () => {
     expect((await bahi('archive')).out).toEqual(['events_0: 0 streams archived, 0 events moved forward'])
     expect(await bahi('archive')).toMatchObject({ code: 0, out: [], said: expect.stringContaining('90 days') })
     const dry = await bahi('archive', '--idle-days', '0', '--dry-run', '--json')
-    expect(dry.objects()).toContainEqual({ partition: expect.stringMatching(/^events_[1-9]/), streams: 1, moved: 2, dryRun: true })
+    expect(dry.objects()).toContainEqual({
+      partition: expect.stringMatching(/^events_[1-9]/),
+      streams: 1,
+      moved: 2,
+      unreadable: 0,
+      dryRun: true,
+    })
     expect((await pool.query('SELECT FROM streams WHERE archive IS NOT NULL')).rowCount).toBe(0)
   })
 

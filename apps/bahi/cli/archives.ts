@@ -1,4 +1,4 @@
-import { archive, ArchiveMissing, ArchiveRefused, listPartitions, restoreStream, type Archived } from '#event-store'
+import { archive, ArchiveRefused, ArchiveUnusable, listPartitions, restoreStream, UnknownEvent, type Archived } from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidArgumentError, type Command } from 'commander'
 import { Refused, type Io } from './io.js'
@@ -8,6 +8,7 @@ type Options = PlaceOptions & { readonly json?: true }
 type Verb = (name: string, description: string) => Command
 
 const DAY_MS = 86_400_000
+const MOST_UNREADABLE_SAID = 100
 
 /** `bahi events partitions`, `archive` and `restore`: how a store grows, and what of it is set aside. */
 export const registerArchives = (verb: Verb, io: Io): void => {
@@ -42,7 +43,13 @@ const partitions = (io: Io, { json, ...place }: Options) =>
 
 const archiveAll = (io: Io, { json, idleDays, dryRun = false, ...place }: Options & { idleDays: number; dryRun?: boolean }) =>
   atStore(place, async ({ pool, types }) => {
-    const options = { idle_ms: idleDays * DAY_MS, dryRun, signal: io.signal }
+    let unreadable = 0
+    // What a parser says may quote what it could not parse.
+    const onUnreadable = (stream: string, error: unknown) => {
+      if (unreadable++ < MOST_UNREADABLE_SAID)
+        io.say(`${stream} cannot be read, and stays in use: ${error instanceof UnknownEvent ? error.message : 'damaged, see verify'}`)
+    }
+    const options = { idle_ms: idleDays * DAY_MS, dryRun, signal: io.signal, onUnreadable }
     let none = true
     try {
       for await (const done of archive(pool, types, systemClock, options)) {
@@ -55,10 +62,12 @@ const archiveAll = (io: Io, { json, idleDays, dryRun = false, ...place }: Option
     if (none) io.say(`no partition is full, published, and without an append for ${idleDays} days`)
   })
 
-const archivedLine = ({ partition, streams, moved }: Archived, dryRun: boolean): string =>
-  dryRun
-    ? `${partition}: ${streams} streams would be archived, ${moved} events moved forward`
-    : `${partition}: ${streams} streams archived, ${moved} events moved forward`
+const archivedLine = ({ partition, streams, moved, unreadable }: Archived, dryRun: boolean): string => {
+  const done = dryRun
+    ? `${streams} streams would be archived, ${moved} events moved forward`
+    : `${streams} streams archived, ${moved} events moved forward`
+  return `${partition}: ${done}${unreadable === 0 ? '' : `, ${unreadable} streams could not be read`}`
+}
 
 const restore = (io: Io, streams: readonly string[], { json, ...place }: Options) =>
   atStore(place, async ({ pool }) => {
@@ -67,7 +76,7 @@ const restore = (io: Io, streams: readonly string[], { json, ...place }: Options
       if (!rows[0]) throw new Refused(`there is no stream ${stream}`)
       const { archive: from } = rows[0]
       await restoreStream(pool, stream).catch((error: unknown) => {
-        throw error instanceof ArchiveMissing ? new Refused(`${error.message}: put the table back under that name`) : error
+        throw error instanceof ArchiveUnusable ? new Refused(error.message) : error
       })
       if (json) await io.out(JSON.stringify({ stream, restored: from !== null, ...(from === null ? {} : { from }) }))
       else await io.out(from === null ? `${stream} is not archived` : `${stream} is back from ${from}`)
