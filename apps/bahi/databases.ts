@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import pg from 'pg'
 import { releaseRelay, SUBJECT_KEYS_SCHEMA, subjectKeyGrants, subjectKeyMigrations } from '#event-store'
 import { forgetLogMembers, logGrants, logMigrations } from '#messaging'
-import { checkedIdentifier, migrate, type Migration } from '#postgres'
+import { checkedConnection, checkedIdentifier, migrate, type Migration } from '#postgres'
 
 /** One database, a schema and a role per app, one schema for the log and one for the keys of persons: an app can reach its own
  * tables, the log and, as far as it needs, the keys, and nothing else. */
@@ -82,7 +82,7 @@ const ownSchema = async (client: pg.Client, schema: string, password: string): P
 }
 
 const query = async (url: string, work: (client: pg.Client) => Promise<void>): Promise<void> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 60_000 })
+  const client = new pg.Client({ ...checkedConnection(url), connectionTimeoutMillis: 5_000, statement_timeout: 60_000 })
   // What is lost is told by the statement under way; without a listener it would end the process.
   client.on('error', () => undefined)
   await client.connect()

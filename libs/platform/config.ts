@@ -1,3 +1,4 @@
+import { tlsFault } from '#postgres'
 import { tracingConfig } from '#tracing'
 import envSchema from 'env-schema'
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
@@ -157,16 +158,12 @@ export const refuseDevIssuerInProduction = (config: object): void => {
   }
 }
 
-/** pg takes other modes for checked or unchecked by version; and one that checks nothing only looks safe. */
+/** Every connection is held to it; here it is told before anything else, by the name of the variable. */
 const refuseUncheckedTls = (config: object): void => {
   for (const [name, value] of Object.entries(config)) {
-    if (!name.endsWith('DATABASE_URL') || typeof value !== 'string' || !URL.canParse(value)) continue
-    const { searchParams } = new URL(value)
-    const [mode = 'verify-full', ...others] = searchParams.getAll('sslmode')
-    // Of two modes pg takes the last, and `ssl` over either.
-    const overruled = others.length > 0 || searchParams.has('ssl') || searchParams.has('uselibpqcompat')
-    if (!['verify-full', 'disable'].includes(mode) || overruled)
-      throw new InvalidConfig(`${name}: sslmode must be verify-full, which checks the certificate, or disable`)
+    if (!name.endsWith('DATABASE_URL') || typeof value !== 'string') continue
+    const fault = tlsFault(value)
+    if (fault) throw new InvalidConfig(`${name}: ${fault}`)
   }
 }
 

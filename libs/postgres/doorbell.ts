@@ -15,13 +15,14 @@ export const listen = async (
   ring: (payload?: string) => void,
   random: Random = systemRandom,
 ): Promise<{ close(): Promise<void> }> => {
+  const options = clientConfig(config)
   let closed = false
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   let pause_ms = RECONNECT_FIRST_MS
 
   const connect = async (): Promise<void> => {
-    const next = new pg.Client(clientConfig(config))
+    const next = new pg.Client(options)
     let lost = false
     const onLost = () => {
       if (lost) return

@@ -1,5 +1,6 @@
 import type { MigrationInterface } from 'typeorm'
 import { checkedIdentifier } from './pool.js'
+import { checkedConnection } from './tls.js'
 
 /** A migration as a TypeORM class. Its name ends in a 13-digit timestamp, which orders it. */
 export type Migration = new () => MigrationInterface
@@ -15,11 +16,13 @@ const MIGRATION_LOCK = 724_211_001
 
 /** Creates the schema where it is missing and runs what has not run, each in its own transaction. Answers the names of those that ran. */
 export const migrate = async ({ url, schema, migrations }: MigrateOptions): Promise<readonly string[]> => {
+  const { connectionString, ssl } = checkedConnection(url)
   // Only who migrates pays for loading TypeORM.
   const { DataSource } = await import('typeorm')
   const source = new DataSource({
     type: 'postgres',
-    url,
+    url: connectionString,
+    ssl,
     schema: checkedIdentifier(schema),
     migrations: [...migrations],
     migrationsTableName: 'migrations',

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { GatheringSocket } from './gathering-socket.js'
+import { checkedConnection } from './tls.js'
 
 /** PostgreSQL's bigint as a JavaScript bigint: positions, offsets and paise never lose digits. */
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text))
@@ -25,7 +26,7 @@ export const checkedIdentifier = (name: string): string => {
 }
 
 export const clientConfig = (config: PostgresConfig): pg.ClientConfig => ({
-  connectionString: config.url,
+  ...checkedConnection(config.url),
   application_name: config.applicationName,
   statement_timeout: config.statementTimeout_ms ?? 5_000,
   idle_in_transaction_session_timeout: 10_000,

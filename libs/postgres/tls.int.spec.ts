@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
-import { createPool, migrate } from './index.js'
+import { clientConfig, createPool, listen, migrate, UncheckedTls } from './index.js'
 import { createTestDatabase, type TestDatabase } from './testing/index.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'bahi-tls-'))
@@ -103,6 +103,58 @@ describe('PostgreSQL by TLS', () => {
   it('is used by pools and migrations where the URL says so', async () => {
     expect(await ask(url('127.0.0.1', 'ours'))).toBe(1)
     expect(await migrate({ url: url('127.0.0.1', 'ours'), schema: 'secured', migrations: [] })).toEqual([])
+  })
+
+  it('is refused where the environment or the URL would turn its check off, by every way to connect', async () => {
+    const plain = new URL(database.url)
+    const unchecked = [
+      `${plain.href}?sslmode=no-verify`,
+      `${plain.href}?sslmode=verify-full&sslmode=no-verify`,
+      `${plain.href}?sslmode=verify-full&ssl=no-verify`,
+      'postgres://nobody:hunter2@/none?sslmode=require',
+    ]
+    const ways = (of: string) => [
+      () => Promise.resolve(createPool({ ...database, url: of })),
+      () => migrate({ url: of, schema: 'secured', migrations: [] }),
+      () => listen({ ...database, url: of }, 'x', () => undefined),
+      () => Promise.resolve(clientConfig({ ...database, url: of })),
+    ]
+    const refused = async (way: () => Promise<unknown>) => (async () => way())().catch((error: unknown) => error)
+    for (const each of unchecked)
+      for (const way of ways(each)) {
+        const error = await refused(way)
+        expect(error).toBeInstanceOf(UncheckedTls)
+        expect(String(error)).not.toContain('hunter2')
+      }
+    try {
+      process.env['PGSSLMODE'] = 'no-verify'
+      for (const way of ways(plain.href)) expect(await refused(way)).toBeInstanceOf(UncheckedTls)
+      // What the URL says goes before the environment: this certificate is checked, and not trusted.
+      await expect(ask(url('127.0.0.1', 'theirs'))).rejects.toThrow(/certificate|self-signed/)
+      expect(await ask(`${plain.href}?sslmode=disable`)).toBe(1)
+      process.env['PGSSLMODE'] = 'disable'
+      expect(await ask(plain.href)).toBe(1)
+      delete process.env['PGSSLMODE']
+      process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+      for (const way of ways(url('127.0.0.1', 'ours'))) expect(await refused(way)).toBeInstanceOf(UncheckedTls)
+      expect(await ask(plain.href)).toBe(1)
+    } finally {
+      delete process.env['PGSSLMODE']
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    }
+  })
+
+  it('is decided in one place: no product code gives pg a URL that was not checked', () => {
+    const sources = ['apps', 'libs'].flatMap((root) =>
+      readdirSync(root, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts') && !/spec\.ts$|testing\//.test(name))
+        .map((name) => join(root, name)),
+    )
+    const connecting = sources.filter((name) => /new pg\.(Client|Pool)\(|new DataSource\(\{/.test(readFileSync(name, 'utf8')))
+    expect(connecting.length).toBeGreaterThan(4)
+    const checked = connecting.filter((name) => /checkedConnection|clientConfig\(/.test(readFileSync(name, 'utf8')))
+    expect(checked).toEqual(connecting)
+    expect(sources.filter((name) => /connectionString: /.test(readFileSync(name, 'utf8')))).toEqual([join('libs', 'postgres', 'tls.ts')])
   })
 
   it('is refused by pools and migrations where the certificate is of another authority, or of another host', async () => {

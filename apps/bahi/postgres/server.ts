@@ -4,6 +4,7 @@ import { chownSync, existsSync, readFileSync, realpathSync, renameSync, rmSync, 
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { checkedConnection } from '#postgres'
 import pg from 'pg'
 import type { Placement } from './placement.js'
 
@@ -120,7 +121,7 @@ const findLeftOver = async (data: string, password: string): Promise<Listening |
     return undefined
   }
   for (let attempt = 0; attempt < START_TIMEOUT_S * 4; attempt++) {
-    const client = new pg.Client({ connectionString: urlOf(password, listening), connectionTimeoutMillis: 2_000 })
+    const client = new pg.Client({ ...checkedConnection(urlOf(password, listening)), connectionTimeoutMillis: 2_000 })
     // What is lost is told by the statement under way; without a listener it would end the process.
     client.on('error', () => undefined)
     try {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkedConnection } from '#postgres'
 import pg from 'pg'
 import type { RunningPostgres } from './server.js'
 
@@ -67,7 +68,7 @@ export const supervisePostgres = ({ url, ensure, onRestarted, onGivenUp }: Super
 const connectionLost = (url: string, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const client = new pg.Client({
-      connectionString: url,
+      ...checkedConnection(url),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       application_name: 'supervisor',
