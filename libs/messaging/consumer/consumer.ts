@@ -64,6 +64,8 @@ export class Consumer {
   #consumer: LogConsumer | undefined
   #producer: Promise<LogProducer> | undefined
   readonly #gaps = new Map<string, LogGap>()
+  /** What was told of a gap, until its partition is read on: one that is taken away and given back still has the same. */
+  readonly #toldGaps = new Map<string, string>()
   readonly #standings: Standings
   readonly #versions = new Map<string, Set<number>>()
   /** Seeks of a topic's partitions that come together ask the log once. */
@@ -156,10 +158,12 @@ export class Consumer {
     try {
       const next = await this.#partition(place).seek(await this.#logOf(place))
       this.#gaps.delete(name)
+      this.#toldGaps.delete(name)
       return next
     } catch (error) {
       if (error instanceof LogGap) {
-        if (this.#gaps.get(name)?.message !== error.message) this.options.listener?.onLogGap?.(error)
+        if (this.#toldGaps.get(name) !== error.message) this.options.listener?.onLogGap?.(error)
+        this.#toldGaps.set(name, error.message)
         this.#gaps.set(name, error)
       }
       throw error

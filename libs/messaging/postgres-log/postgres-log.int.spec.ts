@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { asMemory, memoryTransactions } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
@@ -71,6 +71,7 @@ describe('the log in PostgreSQL', () => {
         { incarnation: 'one', position: BigInt(at), ordinal: 0 },
       )
     const consumerStore = new MemoryConsumerStore()
+    const progress = jest.spyOn(consumerStore, 'progress')
     const transactions = memoryTransactions()
     const seen: unknown[] = []
     const gaps: string[] = []
@@ -88,6 +89,10 @@ describe('the log in PostgreSQL', () => {
     await pool.query(`UPDATE partition SET next = 2 WHERE id ${ofTopic}`)
     await pool.query(`DELETE FROM record WHERE partition_id ${ofTopic} AND "offset" >= 2`)
     await eventually('it stands', () => gaps.length === 1 && !consumer.healthy())
+    // Late news from before it went back: its lanes begin anew once more, and find what was told already.
+    const looks = progress.mock.calls.length
+    await pool.query(`SELECT pg_notify('bahi_log', id || ':4') FROM partition WHERE id ${ofTopic}`)
+    await eventually('it looks again', () => progress.mock.calls.length >= looks + 2 && !consumer.healthy())
     expect(gaps).toEqual(['went-back'])
     await acceptLog({ driver, consumerStore, transactions, group: 'v' })
     await producer.send([said('c', 2), said('d', 3), said('e', 4)])
