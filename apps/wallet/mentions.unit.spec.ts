@@ -15,9 +15,9 @@ const event = (version: number, type: string, data: object): RecordedEvent => ({
 })
 
 /** A stream of one wallet that counts what is read of it. */
-const walletOf = (length: number) => {
+const walletOf = (length: number, oneIn = 10) => {
   const events = Array.from({ length }, (_, at) =>
-    at % 10 === 9 ? event(at + 1, 'FundsHeld', { holdId: `h-${at + 1}` }) : event(at + 1, 'Credited', { entryId: 'e' }),
+    at % oneIn === oneIn - 1 ? event(at + 1, 'FundsHeld', { holdId: `h-${at + 1}` }) : event(at + 1, 'Credited', { entryId: 'e' }),
   )
   const reads = { events: 0, failAt: Infinity }
   const mentions = new Mentions({
@@ -41,6 +41,21 @@ describe('what a wallet’s stream tells of a hold', () => {
     expect(reads.events).toBe(5_000)
     expect(await find('h-10')).toEqual([10])
     expect(reads.events).toBe(5_001)
+  })
+
+  it('is remembered of a wallet with more of them than 100,000, whose stream is read once', async () => {
+    const { reads, find } = walletOf(120_000, 1)
+    expect(await find('h-120000')).toEqual([120_000])
+    expect(reads.events).toBe(120_001)
+    expect([await find('none'), await find('h-10')]).toEqual([[], [10]])
+    expect(reads.events).toBe(120_002)
+  })
+
+  it('is not what shares its short hash with it', async () => {
+    // FNV-1a of both is the same 32 bits: https://softwareengineering.stackexchange.com/a/145633
+    const { events, find } = walletOf(10)
+    events.push(event(11, 'FundsHeld', { holdId: 'liquid' }), event(12, 'FundsHeld', { holdId: 'costarring' }))
+    expect([await find('liquid'), await find('costarring')]).toEqual([[11], [12]])
   })
 
   it('grows with the stream, of which only what is new is read', async () => {
