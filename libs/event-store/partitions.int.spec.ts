@@ -52,7 +52,9 @@ describe('the partitions of an event store', () => {
     const before = (await pool.query('SELECT * FROM readable_events ORDER BY position')).rows
     const incarnation = (await pool.query('SELECT incarnation FROM store')).rows[0]
 
-    expect(await migrate({ url: database.url, schema: database.schema, migrations: eventStoreMigrations })).toHaveLength(eventStoreMigrations.length - 3)
+    expect(await migrate({ url: database.url, schema: database.schema, migrations: eventStoreMigrations })).toHaveLength(
+      eventStoreMigrations.length - 3,
+    )
     const store = await openEventStore({
       pool,
       postgres: database,
