@@ -1,7 +1,7 @@
 import { eventually } from '#messaging/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#contracts'
-import { ConsistencyToken } from '#platform'
+import { ConsistencyToken, Cursor } from '#platform'
 import type { Transactions } from '#kernel'
 import { sagaIdFor, type SagaInstance, type SagaStore } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
@@ -231,8 +231,40 @@ describe('refunds', () => {
       return (body as { status: string }).status === 'NEEDS_ATTENTION'
     })
     const word = { step: 'pay-out-cash', outcome: 'succeeded', evidence: 'UTR 123' }
+    const again = { step: 'pay-out-cash', reason: 'the courier says it was paid' }
+    expect((await payments.call('POST', `/v1/sagas/${sagaId}/retry`, { as: ['s-1', 'support'], body: again })).status).toBe(200)
+    await eventually('it waits again', async () => {
+      const { body } = await payments.call('GET', `/v1/sagas/${sagaId}`)
+      return (body as { status: string }).status === 'NEEDS_ATTENTION'
+    })
     expect((await payments.call('POST', `/v1/sagas/${sagaId}/resume`, { as: ['s-1', 'support'], body: word })).status).toBe(200)
     await until(order, { captured: money(AMOUNT), refunded: money('149900') })
+    const { body } = await payments.call('GET', `/v1/sagas/${sagaId}`)
+    const { timeline, timelineCursor } = body as { timeline: Record<string, unknown>[]; timelineCursor: string | null }
+    const [app, ops] = [{ by: 'app:payment-saga' }, { by: 's-1' }]
+    const step = { step: 'pay-out-cash' }
+    const due = { dueAt: expect.stringMatching(/^2.*Z$/) }
+    const waits = [
+      { type: 'StepExpired', ...app, ...step },
+      { type: 'AttentionNeeded', ...app, ...step, side: 'do', detail: 'its time is over' },
+      { type: 'TimerMoved', ...app },
+    ]
+    expect(timeline.map((shown) => ({ ...shown, at: undefined }))).toEqual([
+      { type: 'SagaStarted', ...app },
+      { type: 'StepStarted', ...app, ...step, side: 'do', ...due },
+      ...waits,
+      { type: 'OperatorActed', ...ops, ...step, action: 'retry', detail: 'the courier says it was paid' },
+      { type: 'StepStarted', ...ops, ...step, side: 'do', ...due },
+      ...waits,
+      { type: 'OperatorActed', ...ops, ...step, action: 'resume', outcome: 'succeeded', evidence: 'UTR 123', detail: 'UTR 123' },
+      { type: 'ActionSucceeded', ...ops, ...step, side: 'do' },
+      { type: 'SagaCompleted', ...ops },
+      { type: 'ToldSaga', ...ops, detail: 'payment-refunded' },
+    ])
+    expect(timelineCursor).toBeNull()
+    const before = await payments.call('GET', `/v1/sagas/${sagaId}?cursor=${Cursor.encode(2)}`)
+    expect(before.body).toMatchObject({ timeline: timeline.slice(0, 2), timelineCursor: null })
+    expect((await payments.call('GET', `/v1/sagas/${sagaId}?cursor=${Cursor.encode('x')}`)).status).toBe(400)
   })
 })
 

@@ -167,7 +167,25 @@ class TimelineAnswer {
   @ApiPropertyOptional({ enum: ['do', 'undo'] })
   readonly side?: string
 
-  @ApiPropertyOptional()
+  @ApiPropertyOptional({ enum: ['retry', 'compensate', 'resume', 'migrate'], description: 'What an operator did.' })
+  readonly action?: string
+
+  @ApiPropertyOptional({ description: "How a step ended by an operator's word." })
+  readonly outcome?: string
+
+  @ApiPropertyOptional({ description: 'How the operator knows it.' })
+  readonly evidence?: string
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'When the action is sent again, or is over.' })
+  readonly dueAt?: string
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'When the activity runs (again).' })
+  readonly runAt?: string
+
+  @ApiPropertyOptional({ format: 'date-time', description: "To when the saga's timer was moved." })
+  readonly timerAt?: string
+
+  @ApiPropertyOptional({ description: 'Why, in words: of an operator, the reason.' })
   readonly detail?: string
 }
 
@@ -187,8 +205,11 @@ export class SagaAnswer extends SagaRowAnswer {
   @ApiProperty({ type: [StepAnswer] })
   readonly steps!: readonly StepAnswer[]
 
-  @ApiPropertyOptional({ type: [TimelineAnswer], description: 'What happened, in order: the latest 200.' })
+  @ApiPropertyOptional({ type: [TimelineAnswer], description: 'What happened, in order: the latest 200, or those before the cursor.' })
   readonly timeline?: readonly TimelineAnswer[]
+
+  @ApiPropertyOptional({ type: 'string', nullable: true, description: '`cursor` for the 200 before these; null: there are none.' })
+  readonly timelineCursor?: string | null
 }
 
 class BulkItemAnswer {

@@ -25,9 +25,9 @@ import { OperateSaga } from '../commands/operate-saga.js'
 import { instanceView, sagaView } from '../saga-view.js'
 import { CLOCK, SAGAS, STORE } from '../tokens.js'
 import { SagaAnswer, SagasAnswer } from './answers.js'
-import { durationOf_ms, OperatorDto, ResumeDto, RetryDto, SagasQuery } from './sagas.dto.js'
+import { durationOf_ms, OperatorDto, ResumeDto, RetryDto, SagasQuery, TimelineQuery } from './sagas.dto.js'
 
-/** Of one saga: a saga that asks for days is long, and its newest events are what one looks for. */
+/** Of one saga at once: a saga that asks for days is long, and its newest events are what one looks for. */
 const TIMELINE = 200
 
 /** Any saga that is there is every operator's. */
@@ -73,6 +73,7 @@ export class SagasController {
   @ApiOkResponse({ type: SagaAnswer })
   async read(
     @Param('id') id: string,
+    @Query() { cursor }: TimelineQuery,
     @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
@@ -80,10 +81,16 @@ export class SagasController {
     if (state.phase === 'new') throw notFound('saga')
     const row = await this.sagas.instance(id)
     const timeline: JsonObject[] = []
-    const from = Math.max(version - TIMELINE + 1, 1)
-    for await (const event of this.events.readStream(`saga-${id}`, { from, limit: TIMELINE })) timeline.push(timelineView(event))
+    const to = cursor === undefined ? version : Cursor.parse(cursor, isVersion)
+    const from = Math.max(to - TIMELINE + 1, 1)
+    for await (const event of this.events.readStream(`saga-${id}`, { from, to })) timeline.push(timelineView(event))
     void reply.header('etag', `"${version}"`)
-    return { ...sagaView(state, version), ...(row?.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }), timeline }
+    return {
+      ...sagaView(state, version),
+      ...(row?.waitingFor === undefined ? {} : { waitingFor: row.waitingFor }),
+      timeline,
+      timelineCursor: from > 1 ? Cursor.encode(from - 1) : null,
+    }
   }
 
   /** Tries again what waits for an operator, one step or all: the same call where its outcome is not known, a new one where it was refused. */
@@ -128,15 +135,22 @@ export class SagasController {
   }
 }
 
+const isVersion = (value: Json): value is number => Number.isSafeInteger(value) && Number(value) >= 1
+
+/** Of an event, as they are written. */
+const TEXTS = ['step', 'side', 'action', 'outcome', 'evidence'] as const
+const TIMES = ['dueAt', 'runAt', 'timerAt'] as const
+
 /** Only what an operator needs: bodies and learned data stay in the stream. */
 const timelineView = ({ type, data, metadata, recordedAt }: RecordedEvent): JsonObject => {
   const detail = data['detail'] ?? data['why'] ?? data['reason'] ?? data['name']
+  const texts = TEXTS.flatMap((name) => (typeof data[name] === 'string' ? [[name, data[name]]] : []))
+  const times = TIMES.flatMap((name) => (typeof data[name] === 'number' ? [[name, new Date(data[name]).toISOString()]] : []))
   return {
     at: new Date(recordedAt).toISOString(),
     type,
     by: metadata.actor,
-    ...(typeof data['step'] === 'string' ? { step: data['step'] } : {}),
-    ...(typeof data['side'] === 'string' ? { side: data['side'] } : {}),
+    ...(Object.fromEntries([...texts, ...times]) as JsonObject),
     ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
   }
 }

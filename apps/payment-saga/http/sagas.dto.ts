@@ -33,6 +33,11 @@ export class SagasQuery extends PageQuery {
   readonly stuckFor?: string
 }
 
+export class TimelineQuery {
+  @Text({ max: MAX_CURSOR_LENGTH, optional: true, description: 'Opaque: `timelineCursor` of the answer with what came after.' })
+  readonly cursor?: string
+}
+
 export class SagaFilterDto {
   @OneOf(SAGA_TYPES, { optional: true })
   readonly type?: (typeof SAGA_TYPES)[number]
