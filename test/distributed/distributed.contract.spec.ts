@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventually } from '#messaging/testing'
 import { request } from 'node:http'
 import { failWithout, kafkaMissing, skippedWithout } from '../support/kafka.mjs'
+import { redisMissing } from '../support/redis.mjs'
 import {
   at,
   call,
@@ -26,7 +27,7 @@ const START_MS = 120_000
 const PRICE = 10_000
 const FUNDS = 15_000
 
-const missing = kafkaMissing()
+const missing = kafkaMissing() ?? redisMissing()
 const skipped = skippedWithout({ describe, it }, 'the platform as processes over Kafka', missing)
 
 let platform: Platform

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { freePort, startKafka, type TestKafka } from '../support/kafka.mjs'
-import { redisMissing, startRedis, type TestRedis } from '../support/redis.mjs'
+import { startRedis, type TestRedis } from '../support/redis.mjs'
 import type { AppName } from '../../apps/bahi/routing-table.js'
 import { makeDatabases, type OwnDatabases } from './databases.js'
 import { startGateway, type Gateway } from './gateway.js'
@@ -18,7 +18,7 @@ const QUICK = {
   LOG_LEVEL: 'warn',
 }
 
-/** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis where it is installed. */
+/** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis. */
 export interface Platform {
   readonly baseUrl: string
   readonly sandboxUrl: string
@@ -54,8 +54,8 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
   const gateway = await startGateway()
   stops.push(() => gateway.close())
   const kafkaPort = await freePort()
-  const redis: TestRedis | undefined = redisMissing() === undefined ? await startRedis() : undefined
-  if (redis) stops.push(() => redis.stop())
+  const redis = await startRedis()
+  stops.push(() => redis.stop())
   const secrets = environment(gateway, kafkaPort, redis)
   const environmentOf = (app: string) => ({ ...secrets, DATABASE_URL: databases.urlOf(app), KEYS_DATABASE_URL: databases.urlOf('keys') })
 
@@ -111,11 +111,11 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
   }
 }
 
-const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis | undefined): Readonly<Record<string, string>> => ({
+const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis): Readonly<Record<string, string>> => ({
   ...QUICK,
   LOG: 'kafka',
   KAFKA_BROKERS: `127.0.0.1:${kafkaPort}`,
-  ...(redis && { REDIS_URL: redis.url }),
+  REDIS_URL: redis.url,
   JWKS_URL: `${gateway.url}/v1/dev/jwks`,
   JWT_ISSUER: 'bahi-test',
   DEV_ISSUER: 'true',

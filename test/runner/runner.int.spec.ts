@@ -7,8 +7,16 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+interface Said {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly broken: number
+  readonly text: string
+}
+
 /** What a run of Jest under this runner says of specs with this text. */
-const run = async (specs: Readonly<Record<string, string>>): Promise<{ passed: number; failed: number; broken: number; text: string }> => {
+const run = async (specs: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}): Promise<Said> => {
   const folder = await mkdtemp(join(tmpdir(), 'bahi-runner-'))
   try {
     const names = Object.keys(specs)
@@ -31,10 +39,18 @@ const run = async (specs: Readonly<Record<string, string>>): Promise<{ passed: n
       results,
       '--maxWorkers=2',
     ]
-    await new Promise((resolve) => execFile(process.execPath, jest, { cwd: folder, timeout: 25_000 }, resolve))
+    await new Promise((resolve) =>
+      execFile(process.execPath, jest, { cwd: folder, timeout: 25_000, env: { ...process.env, ...env } }, resolve),
+    )
     const text = await readFile(results, 'utf8')
-    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(text) as Record<string, number>
-    return { passed: numPassedTests ?? 0, failed: numFailedTests ?? 0, broken: numRuntimeErrorTestSuites ?? 0, text }
+    const said = JSON.parse(text) as Record<string, number>
+    return {
+      passed: said['numPassedTests'] ?? 0,
+      failed: said['numFailedTests'] ?? 0,
+      skipped: said['numPendingTests'] ?? 0,
+      broken: said['numRuntimeErrorTestSuites'] ?? 0,
+      text,
+    }
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -55,5 +71,31 @@ describe('the runner of the unit and integration suites', () => {
     expect([passed, failed, broken]).toEqual([3, 3, 3])
     for (const said of ['not done after 50 ms', 'not ready', 'a spec without a test', 'nowhere', 'a unit spec loads the framework'])
       expect(text).toContain(said)
+  })
+})
+
+describe('what this machine lacks', () => {
+  const support = (file: string) => JSON.stringify(join(root, 'test/support', file))
+  const specs = {
+    kafka: `import { afterAll, describe } from '@jest/globals'
+      import { withKafka } from ${support('kafka.mjs')}
+      withKafka({ describe, it, beforeAll, afterAll }, (kafka) => it('has a broker', () => expect(kafka().brokers).toHaveLength(1)))`,
+    redis: `import { describe } from '@jest/globals'
+      import { failWithout, skippedWithout } from ${support('kafka.mjs')}
+      import { redisMissing } from ${support('redis.mjs')}
+      if (!skippedWithout({ describe, it }, 'Redis', redisMissing())) it('has a Redis', () => failWithout(redisMissing()))`,
+  }
+
+  it('is skipped, and says what it needs', async () => {
+    const { passed, failed, skipped, broken, text } = await run(specs, { PATH: '', CI: '' })
+    expect([passed, failed, skipped, broken]).toEqual([0, 0, 2, 0])
+    for (const said of ['skipped: needs Java 17', 'skipped: needs redis-server']) expect(text).toContain(said)
+  })
+
+  it('fails with CI=true', async () => {
+    const { passed, failed, skipped, broken, text } = await run(specs, { PATH: '', CI: 'true' })
+    // Kafka's hook, and the test beside it.
+    expect([passed, failed, skipped, broken]).toEqual([0, 2 + 1, 0, 0])
+    for (const said of ['CI=true and needs Java 17', 'CI=true and needs redis-server']) expect(text).toContain(said)
   })
 })

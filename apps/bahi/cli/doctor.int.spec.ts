@@ -3,6 +3,7 @@ import { systemClock, type Clock } from '#kernel'
 import { eventually } from '#messaging/testing'
 import { createPool } from '#postgres'
 import type pg from 'pg'
+import { failWithout, skippedWithout } from '../../../test/support/kafka.mjs'
 import { redisMissing, startRedis } from '../../../test/support/redis.mjs'
 import { startTestWallet, type TestWallet } from '../../wallet/testing/test-app.js'
 import type { Finding } from './doctor/finding.js'
@@ -160,14 +161,16 @@ describe('bahi doctor', () => {
       finds(seen, 'invariants', /^books-balance is broken: 1 paise/, /InvariantBroken/)
     })
 
-    const skipped = redisMissing() === undefined ? it : it.skip
-    skipped('a Redis that stopped; one that runs is told', async () => {
-      const redis = await startRedis()
-      const up = await examine({ REDIS_URL: redis.url })
-      expect(up.findings).toContainEqual(expect.objectContaining({ check: 'redis', status: 'ok' }))
-      await redis.stop()
-      finds(await examine({ REDIS_URL: redis.url }), 'redis', /ECONNREFUSED/, /start Redis/)
-    })
+    const missing = redisMissing()
+    if (!skippedWithout({ describe, it }, 'a Redis', missing))
+      it('a Redis that stopped; one that runs is told', async () => {
+        failWithout(missing)
+        const redis = await startRedis()
+        const up = await examine({ REDIS_URL: redis.url })
+        expect(up.findings).toContainEqual(expect.objectContaining({ check: 'redis', status: 'ok' }))
+        await redis.stop()
+        finds(await examine({ REDIS_URL: redis.url }), 'redis', /ECONNREFUSED/, /start Redis/)
+      })
 
     it('a log of Kafka that is not there', async () => {
       finds(await examine({ LOG: 'kafka' }), 'configuration', /KAFKA_BROKERS: must be set/, /set this variable/)
