@@ -85,6 +85,25 @@ const all = async <T>(items: readonly T[], complaint: (item: T) => Promise<strin
 
 const brief = (answer: Answer): string => `${answer.status} ${answer.text.slice(0, 300)}`
 
+/** Changes of no aggregate that a read could wait for: a token, a score, a provider's event, one hand on many things. */
+const TOKENLESS = new Set([
+  'POST /v1/dev/token',
+  'POST /v1/fraud/scores',
+  'POST /v1/webhooks/{provider}',
+  'POST /v1/ops/dead-letters/{id}/redrive',
+  'POST /v1/ops/dead-letters/redrive',
+  ...['retry', 'compensate', 'resume', 'migrate'].map((hand) => `POST /v1/sagas/${hand}`),
+])
+/** Of two wallets, and of a day's run: no one aggregate whose version an ETag could be. */
+const ETAGLESS = new Set(['POST /v1/transfers', 'POST /v1/settlements/{date}/reconciliation'])
+
+/** What an accepted change tells in its head beside its body; of these, what is missing. */
+const missingHeaders = ({ id, method }: Operation, { status, headers }: Answer): string[] => {
+  if (method === 'GET' || status >= 300 || TOKENLESS.has(id)) return []
+  const wanted = ['consistency-token', ...(ETAGLESS.has(id) ? [] : ['etag']), ...(status === 201 ? ['location'] : [])]
+  return wanted.filter((name) => !headers.get(name))
+}
+
 describe('bad input', () => {
   it('every operation has an example, and every example an operation', () => {
     expect(Object.keys(examples).sort()).toEqual(operations.map(({ id }) => id).sort())
@@ -308,7 +327,7 @@ describe('bad input', () => {
     )
   })
 
-  it('and the server goes on: every example is answered as documented', async () => {
+  it('and the server goes on: every example is answered as documented, a change with its token, ETag and Location', async () => {
     const complaints: string[] = []
     for (const operation of operations) {
       for (const body of example(operation).bodies ?? [undefined]) {
@@ -316,6 +335,7 @@ describe('bad input', () => {
         const refusals = example(operation).absent ? [404] : [401, 409, 422]
         const fine = operation.statuses.includes(answer.status) && (answer.status < 300 || refusals.includes(answer.status))
         if (!fine || (example(operation).repeatable && answer.status >= 300)) complaints.push(`${operation.id}: ${brief(answer)}`)
+        for (const name of missingHeaders(operation, answer)) complaints.push(`${operation.id}: ${answer.status} without ${name}`)
       }
     }
     expect(complaints).toEqual([])
