@@ -2,7 +2,7 @@
 // build of the sources as they now are. Runs on Node 20 with nothing installed, so it imports nothing but Node itself.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -23,6 +23,17 @@ export const checkNode = () => {
   if (major < 20) throw new Refused(`Node ${process.versions.node} is too old: install Node 20 or newer (https://nodejs.org) and try again`)
 }
 
+/** Said before anything is begun; a folder that is not there yet is made in one that is. */
+const mustBeWritable = (...folders) => {
+  for (const folder of folders.filter((each) => existsSync(each))) {
+    try {
+      accessSync(folder, constants.W_OK | constants.X_OK)
+    } catch ({ code }) {
+      throw new Refused(`cannot write to ${folder} (${code}): make it writable, or start as the user whose checkout it is`)
+    }
+  }
+}
+
 /** The Node that the project pins, once its packages are there. */
 export const projectNode = () => join(modules, 'node/bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
@@ -32,6 +43,7 @@ export const installPackages = async (say) => {
   const stamp = join(modules, '.bahi-lock')
   const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(projectNode())) return
+  mustBeWritable(root, modules)
   say('installing packages (once, about a minute)')
   await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], INSTALL_TIMEOUT_MS, 'npm ci')
   writeFileSync(stamp, wanted)
@@ -46,6 +58,7 @@ export const build = async (say) => {
     print.update(`${file}:${statSync(file).mtimeMs}:${statSync(file).size};`)
   const wanted = print.digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  mustBeWritable(root, join(root, 'dist'))
   say('building')
   // Beside, and put in its place when whole: what runs from the last build meanwhile finds all of one or all of the other.
   const unfinished = `dist.unfinished-${process.pid}`

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -156,6 +156,34 @@ describe('npm start', () => {
       stdout: '',
       stderr: expect.stringMatching(/^bahi: Node 18\.20\.4 is too old: install Node 20 or newer.*\n$/),
     })
+  }, 60_000)
+
+  it('says in one line which folder of the checkout cannot be written to', async () => {
+    const checkout = home()
+    const [modules, dist] = [join(checkout, 'node_modules'), join(checkout, 'dist')]
+    cpSync(join(ROOT, 'scripts'), join(checkout, 'scripts'), { recursive: true })
+    for (const file of ['package.json', 'package-lock.json', '.swcrc']) cpSync(join(ROOT, file), join(checkout, file))
+    for (const folder of ['apps', 'libs', 'dist', 'node_modules/node/bin']) mkdirSync(join(checkout, folder), { recursive: true })
+    const refused = async (locked: string) => {
+      chmodSync(locked, 0o555)
+      const [command, ...words] = [...ordinary, process.execPath, join(checkout, 'scripts/start.mjs')]
+      const started = await run(command ?? '', words, { timeout: 30_000 }).catch((error: object) => error)
+      chmodSync(locked, 0o777)
+      expect(started).toMatchObject({
+        code: 1,
+        stderr: `bahi: cannot write to ${locked} (EACCES): make it writable, or start as the user whose checkout it is\n`,
+      })
+    }
+    await refused(checkout)
+    await refused(modules)
+    // Installed, and not built.
+    const lock = createHash('sha256')
+      .update(readFileSync(join(checkout, 'package-lock.json')))
+      .digest('hex')
+    writeFileSync(join(modules, '.bahi-lock'), lock)
+    writeFileSync(join(modules, 'node/bin/node'), '')
+    await refused(checkout)
+    await refused(dist)
   }, 60_000)
 
   it.each(['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud', 'provider-sandbox'])(
