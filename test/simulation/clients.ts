@@ -38,6 +38,9 @@ const PRODUCTS = [
 
 const UPI = ['success@upi', 'success@upi', 'slow@upi', 'lost@upi', 'decline@upi', 'timeout@upi', 'late@upi', 'nobody@upi']
 const CARDS = ['tok_success', 'tok_success', 'tok_success', 'tok_lost', 'tok_decline', 'tok_timeout']
+const BANKS = ['SBOX_SUCCESS', 'SBOX_SUCCESS', 'SBOX_DECLINE']
+/** The wallet's part of a split, paise: less than anything costs. */
+const SPLIT_PART = '50000'
 const MOST_TRIES = 400
 const PATIENCE_MS = 1_500
 
@@ -273,13 +276,19 @@ export class Clients {
 
   #payment(walletId: string): PaymentRequest {
     const { scheduler } = this
-    switch (scheduler.below(10)) {
+    switch (scheduler.below(13)) {
       case 0:
         return { method: 'cod' }
+      case 10:
+        return { method: 'netbanking', bankCode: scheduler.pick(BANKS) }
+      case 11:
+        return { method: 'split', walletId, amount: SPLIT_PART, other: { method: 'card', token: scheduler.pick(CARDS) } }
+      case 12:
+        return { method: 'split', walletId, amount: SPLIT_PART, other: { method: 'upi', vpa: scheduler.pick(UPI) } }
       case 1:
       case 2:
       case 3:
-        return { method: 'upi', vpa: scheduler.pick(UPI) }
+        return { method: 'upi', vpa: scheduler.pick(UPI), flow: scheduler.chance(0.3) ? 'intent' : 'collect' }
       case 4:
       case 5:
         return { method: 'card', token: scheduler.pick(CARDS) }

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
+import { FAULTS } from './scheduler.js'
 import { describeFailure, describeReport, emptyReport, merge, type Report } from './report.js'
 import { simulate } from './simulation.js'
 
@@ -11,6 +12,10 @@ const { SEED, SEEDS, CI } = process.env
 const first = SEED === undefined ? 1 : Number(SEED)
 const last = SEED === undefined ? Number(SEEDS ?? (CI ? 10_000 : 300)) : first
 const AN_HOUR_MS = 3_600_000
+/** From so many seeds on each fault has struck, and orders of each method have ended in each way. */
+const ENOUGH_SEEDS = 300
+const METHODS = ['wallet', 'upi', 'card', 'netbanking', 'split', 'cod']
+const ENDS = ['CONFIRMED', 'DELIVERED', 'RETURNED', 'CANCELLED', 'CANCELLED after CONFIRMED']
 
 const runSeeds = async (offset: number, stride: number): Promise<Report> => {
   const here = import.meta.dirname
@@ -52,6 +57,10 @@ describe('the platform under faults', () => {
       expect(total.runs).toBe(last - first + 1)
       expect(total.leastOrders).toBeGreaterThanOrEqual(10)
       expect(total.leastCrashes).toBeGreaterThanOrEqual(1)
+      if (total.runs < ENOUGH_SEEDS) return
+      const strikes = Object.values(total.strikes)
+      expect(FAULTS.filter((fault) => strikes.every((counts) => !counts[fault]))).toEqual([])
+      expect(METHODS.flatMap((method) => ENDS.map((end) => `${method} ${end}`)).filter((outcome) => !total.outcomes[outcome])).toEqual([])
     },
     AN_HOUR_MS,
   )
