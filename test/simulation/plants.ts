@@ -34,6 +34,46 @@ export const plantedBugs: readonly PlantedBug[] = [
     walletRules: (rules) => deciding(rules, (command, events) => (command.type === 'release' ? [] : events)),
   },
   {
+    bug: 'a transfer of one side: the wallet that receives is not written',
+    shows: /^invariant 1: transfer .* differ by -/,
+    store: (store, life) =>
+      of(life, 'wallet', store, {
+        execute: (command) =>
+          store.execute({
+            ...command,
+            decide: (states) => {
+              const decided = command.decide(states)
+              return { ...decided, appends: decided.appends.filter(({ events }) => events.every(({ type }) => type !== 'TransferredIn')) }
+            },
+          }),
+      }),
+  },
+  {
+    bug: 'a wrong balance: a credit says a paisa more than it adds',
+    shows: /^invariant 2: wallet-.* its events add up to/,
+    walletRules: (rules) =>
+      deciding(rules, (command, events) =>
+        command.type !== 'credit'
+          ? events
+          : events.map((event) =>
+              event.type === 'Credited'
+                ? { ...event, data: { ...event.data, balance: (BigInt(event.data.balance) + 1n).toString() } }
+                : event,
+            ),
+      ),
+  },
+  {
+    bug: 'a broken chain: a stored event is changed while its process is down',
+    shows: /^invariant 2: wallet .*: hash-chain/,
+    restarted: ({ data }) => {
+      const reference = Buffer.from('"load"')
+      for (const { payload } of data.events) {
+        const at = payload.indexOf(reference)
+        if (at >= 0) Buffer.from('"lead"').copy(payload, at)
+      }
+    },
+  },
+  {
     bug: 'a lost timer: the row that wakes a saga is not written',
     shows: /has not ended/,
     sagaStore: (store) => ({

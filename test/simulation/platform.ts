@@ -275,6 +275,7 @@ export class Platform {
 
   /** The store of one life, its relay started. */
   #store(life: Life, database: Database): { readonly store: EventStore; readonly http: HttpCommands } {
+    this.plant.restarted?.(database)
     const opened = database.open(life.clock)
     const { outbox } = opened
     const held: EventStore = {
