@@ -37,7 +37,7 @@ export const spawnPlatform = ({ home, port = 0, args = ['--json'], env = {}, roo
   return follow(child)
 }
 
-export const follow = (child: ChildProcess): Spawned => {
+export const follow = (child: ChildProcess, timeout_ms = READY_TIMEOUT_MS): Spawned => {
   const stdout: string[] = []
   const stderr: string[] = []
   lines(child.stderr, (line) => stderr.push(line))
@@ -53,7 +53,7 @@ export const follow = (child: ChildProcess): Spawned => {
     })
     const fail = (why: string) => failed(new Error(`the platform ${why}:\n${[...stdout, ...stderr].slice(-40).join('\n')}`))
     void exited.then(({ code, signal }) => fail(`ended before it was ready (${code ?? signal})`))
-    setTimeout(() => fail(`was not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS).unref()
+    setTimeout(() => fail(`was not ready after ${timeout_ms} ms`), timeout_ms).unref()
   })
   ready.catch(() => undefined)
   return { child, pid: child.pid ?? 0, stdout, stderr, ready, exited }
