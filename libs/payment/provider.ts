@@ -2,6 +2,12 @@ import type { Paise } from '#kernel'
 import type { ProviderMethod } from './method.js'
 import type { PlanRow } from './plans.js'
 
+/**
+ * How long a provider is asked to hold what it authorised, milliseconds. Then it goes back by itself: a capture is tried no longer, and what an
+ * undone order held is free again by then where a provider knows no void.
+ */
+export const AUTHORISATION_LIFE_MS = 60 * 60_000
+
 /** `pending`: the customer has yet to approve. It may still become any other. */
 export type ProviderPaymentStatus = 'pending' | 'authorised' | 'captured' | 'declined' | 'voided'
 

@@ -140,7 +140,14 @@ const capture = async (provider: PaymentProvider, run: ActivityRun, signal: Abor
   // Refused because it was taken already is as good as taken; where nobody can tell, it is not refused.
   const found = await provider.find(text(run, 'paymentKey'), signal)
   if (found.known !== 'answered') return { outcome: 'unknown', detail: `refused, and then ${found.known}` }
-  return found.payment.status === 'captured' ? captured(found.payment, amount) : notAnswered(answer)
+  switch (found.payment.status) {
+    case 'captured':
+      return captured(found.payment, amount)
+    case 'voided':
+      return { outcome: 'refused', slug: 'authorisation-lapsed', detail: 'what was held went back', result: booksOf(found.payment) }
+    default:
+      return notAnswered(answer)
+  }
 }
 
 /** What was taken is what was asked for; else it is a person's to look at, with the books as they are. */

@@ -34,6 +34,7 @@ describe('a capture that was refused', () => {
   it.each([
     ['was taken already', answered(), 'succeeded'],
     ['is not taken', answered({ status: 'authorised', captured: ZERO }), 'refused'],
+    ['has gone back', answered({ status: 'voided', captured: ZERO }), 'refused'],
     ['took another amount', answered({ captured: paise(1) }), 'refused'],
     ['nobody can tell of', { known: 'unknown', detail: 'no answer' }, 'unknown'],
     ['the provider says nothing of', refused, 'unknown'],

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { PaymentChanged } from '#contracts'
 import type { StatesOf } from '#event-store'
 import type { JsonObject } from '#kernel'
+import { AUTHORISATION_LIFE_MS } from '#payment'
 import type { SagaState } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { CASES } from '../testing/payment-cases.js'
@@ -54,6 +55,23 @@ describe('an order payment', () => {
       expect(await play.outcome()).toMatchObject({ saga: 'NEEDS_ATTENTION', order: 'CONFIRMED', captured: '100' })
     })
   })
+
+  it.each([
+    ['capture', 'refused: authorisation-lapsed', '0'],
+    ['all', 'its time is over', AMOUNT],
+  ] as const)(
+    'a capture is tried as long as the authorisation lives: unheard (%s) it calls a person, %s',
+    async (unheard, why, authorised) => {
+      const play = new Play({ method: 'card', unheard })
+      const began = play.clock.now()
+      await play.play()
+      expect(await play.outcome()).toMatchObject({ saga: 'NEEDS_ATTENTION', order: 'CONFIRMED', captured: '0' })
+      const { steps, data } = await play.state(paymentId)
+      const { attention } = steps['capture-payment'] ?? {}
+      expect([attention?.why, data['authorised']]).toEqual([why, authorised])
+      expect((attention?.since ?? 0) - began).toBeLessThan(AUTHORISATION_LIFE_MS + 60_000)
+    },
+  )
 
   describe("settled by a person's word", () => {
     const resume = (play: Play, step: string, told: Record<string, string> = {}, outcome: 'succeeded' | 'refused' = 'succeeded') =>

@@ -1,6 +1,6 @@
 import { ProviderPaymentChanged } from '#contracts'
 import type { JsonObject, MessageContext, OutgoingMessage } from '#kernel'
-import type { ProviderMethod } from '#payment'
+import { AUTHORISATION_LIFE_MS, type ProviderMethod } from '#payment'
 import { actionKey, activity, type ByHand, type Directive, type Saga, type SagaState, type Step } from '#saga'
 import { ORDER_PAYMENT, WALLET_LOAD } from './saga-types.js'
 
@@ -54,7 +54,10 @@ export const authorisePayment = (window_ms: number): Step<ProviderPart> => ({
   expiredBecause: 'payment-expired',
 })
 
-/** Takes what was only held. */
+/**
+ * Takes what was only held, while it is: it was authorised before this step began, so a last look at the end of its time tells whether it was taken
+ * or has gone back. Past the pivot either is a person's to know; before it all is undone.
+ */
 export const capturePayment = (): Step<ProviderPart> => ({
   name: 'capture-payment',
   when: (data) => byProvider(data) && (data.captured ?? '0') === '0',
@@ -63,9 +66,10 @@ export const capturePayment = (): Step<ProviderPart> => ({
     learns: providerBooks,
     // What was authorised is asked for whole.
     byHand: (_, { data: { providerPart } }) => ({ result: { captured: providerPart } }),
-    attempts: 60,
+    window_ms: AUTHORISATION_LIFE_MS,
     backoff: { first_ms: 500, most_ms: 300_000 },
   }),
+  expiredBecause: 'payment-expired',
 })
 
 const authoriseInput = ({ data }: Saga<ProviderPart>): JsonObject => {

@@ -15,6 +15,8 @@ const CASES: readonly (readonly [LoadWorld, object])[] = [
   [{ method: 'upi', luck: 'decline' }, failed('payment-declined')],
   [{ method: 'card', luck: 'timeout' }, failed('payment-expired')],
   [{ method: 'upi', luck: 'late' }, failed('payment-expired')],
+  [{ method: 'card', unheard: 'capture' }, failed('authorisation-lapsed')],
+  [{ method: 'card', unheard: 'all' }, failed('payment-expired')],
   [{ method: 'upi', meanwhile: 'closed' }, failed('wallet-closed')],
   [{ method: 'card', meanwhile: 'closed' }, failed('wallet-closed')],
   [{ method: 'upi', meanwhile: 'frozen' }, credited],

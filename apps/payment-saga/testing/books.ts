@@ -1,6 +1,13 @@
 import type { Clock, OutgoingMessage, Paise } from '#kernel'
 import { add, paise, ZERO } from '#kernel'
-import { REFUND_FAILED, type AuthoriseRequest, type PaymentProvider, type ProviderAnswer, type ProviderPayment } from '#payment'
+import {
+  AUTHORISATION_LIFE_MS,
+  REFUND_FAILED,
+  type AuthoriseRequest,
+  type PaymentProvider,
+  type ProviderAnswer,
+  type ProviderPayment,
+} from '#payment'
 import type { BenchAnswer } from '#saga/testing'
 
 /** The books of the other apps, as small as their contracts allow. The bench gives a repeated command its first answer. */
@@ -81,6 +88,8 @@ export class BooksOfProvider implements PaymentProvider {
   #paidAt: number | undefined
   /** The fault is over. */
   back = false
+  /** What nobody captured goes back by itself then. */
+  #heldUntil = Infinity
   readonly #seen = new Set<string>()
 
   constructor(
@@ -88,13 +97,19 @@ export class BooksOfProvider implements PaymentProvider {
     private readonly luck: Luck,
     private readonly window_ms: number,
     /** Other amounts than it was asked for. */
-    private readonly other: { readonly takes?: string; readonly captures?: string; readonly fault?: ProviderFault } = {},
+    private readonly other: {
+      readonly takes?: string
+      readonly captures?: string
+      readonly unheard?: 'capture' | 'all'
+      readonly fault?: ProviderFault
+    } = {},
   ) {}
 
   /** What the payment is by now: time passes for a customer too. */
   look(): ProviderPayment | undefined {
     if (this.payment?.status === 'pending' && this.#paidAt !== undefined && this.#paidAt <= this.clock().now())
       this.payment = { ...this.payment, status: 'captured', captured: this.payment.amount }
+    if (this.payment?.status === 'authorised' && this.#heldUntil <= this.clock().now()) this.payment = { ...this.payment, status: 'voided' }
     return this.payment
   }
 
@@ -105,6 +120,7 @@ export class BooksOfProvider implements PaymentProvider {
       const amount = paise(this.other.takes ?? asked)
       const now = this.clock().now()
       const delay_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
+      this.#heldUntil = now + AUTHORISATION_LIFE_MS
       if (delay_ms !== undefined) this.#paidAt = now + delay_ms
       const paid = method === 'card' ? 'authorised' : 'captured'
       const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
@@ -118,6 +134,8 @@ export class BooksOfProvider implements PaymentProvider {
   }
 
   async capture(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
+    if (this.other.unheard !== undefined && (this.other.unheard === 'all' || this.look()?.status === 'authorised'))
+      return { known: 'unknown', detail: 'no answer' }
     return this.#faulty('capture', () =>
       this.#once(key, 'authorised', (payment) => ({ ...payment, status: 'captured', captured: paise(this.other.captures ?? amount) })),
     )

@@ -23,6 +23,7 @@ export interface LoadWorld {
   readonly method: 'upi' | 'card' | 'netbanking'
   readonly flow?: 'collect' | 'intent'
   readonly luck?: Luck
+  readonly unheard?: 'capture' | 'all'
   /** The provider tells of each change by webhook, twice, besides answering. */
   readonly webhooks?: true
   /** The wallet is closed before its load is paid, or frozen, or filled up to its limit but for the load's room. */
@@ -42,7 +43,7 @@ export class LoadPlay extends SagaBench {
       clock: { now: () => 0 },
       answer: () => 'lost',
     }
-    const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS)
+    const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS, world)
     super({
       definitions,
       routes,

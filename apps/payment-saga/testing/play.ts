@@ -25,6 +25,8 @@ export interface World {
   /** What the provider authorises, or captures, instead of what it was asked for. */
   readonly takes?: string
   readonly captures?: string
+  /** Captures do not get to the provider: as long as anything is held, or ever. */
+  readonly unheard?: 'capture' | 'all'
   readonly stock?: 'none'
   readonly fraud?: string
   readonly funds?: 'none'

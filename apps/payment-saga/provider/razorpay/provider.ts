@@ -1,5 +1,6 @@
 import { add, paise, ZERO, type JsonObject, type Paise } from '#kernel'
 import {
+  AUTHORISATION_LIFE_MS,
   capturesLater,
   REFUND_FAILED,
   type AuthoriseRequest,
@@ -19,7 +20,7 @@ export interface RazorpayPayer {
 }
 
 /** An authorisation that nobody captures goes back by itself after this: Razorpay has no call that gives one up. */
-const AUTHORISATION_MINUTES = 60
+const AUTHORISATION_MINUTES = AUTHORISATION_LIFE_MS / 60_000
 const INR = 'INR'
 
 /**
