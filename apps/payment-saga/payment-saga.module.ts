@@ -14,7 +14,7 @@ import { PaymentsController } from './http/payments.controller.js'
 import { AnyCase, ReconciliationController } from './http/reconciliation.controller.js'
 import { AnyPayment, RefundsController } from './http/refunds.controller.js'
 import { AnySaga, SagasController } from './http/sagas.controller.js'
-import { SettlementsController } from './http/settlements.controller.js'
+import { AnyDay, SettlementsController } from './http/settlements.controller.js'
 import { WebhooksController } from './http/webhooks.controller.js'
 import { Ledger } from './ledger/ledger.js'
 import { Settlements } from './ledger/settlements.js'
@@ -164,6 +164,7 @@ export class PaymentSagaModule {
         AnySaga,
         AnyPayment,
         AnyCase,
+        AnyDay,
         ReconcileHandler,
         ResolveCaseHandler,
         RefundPaymentHandler,

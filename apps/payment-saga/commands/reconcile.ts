@@ -61,19 +61,29 @@ export class ResolveCaseHandler implements ICommandHandler<ResolveCase> {
     const found = await this.reports.case(caseId)
     if (!found) throw notFound('reconciliation case')
     const by = request.caller.sub
-    const resolved = { ...found, status: 'RESOLVED' as const, resolvedAt: new Date(at), resolvedBy: by, resolution: reason }
+    const resolved = {
+      ...found,
+      version: found.version + 1,
+      status: 'RESOLVED' as const,
+      resolvedAt: new Date(at),
+      resolvedBy: by,
+      resolution: reason,
+    }
     return this.http.execute(request, {
       streams: [],
       status: 200,
       reason,
+      version: found.version,
       decide: () => (found.status === 'OPEN' ? { body: caseView(resolved) } : ALREADY),
       alongside: async (tx) => {
-        if (found.status !== 'OPEN' || (await this.reports.resolve(caseId, by, reason, at, tx))) return
-        // Somebody was faster; nothing of this command is kept.
-        throw problemOfRefusal(ALREADY)
+        if (found.status !== 'OPEN' || (await this.reports.resolve(found, by, reason, at, tx))) return
+        // Somebody was faster, or another file came; nothing of this command is kept.
+        throw problemOfRefusal(MOVED_ON)
       },
     })
   }
 }
+
+const MOVED_ON = refuse('invalid-transition', 'the case has changed at this moment: look at it again', 'conflict')
 
 const ALREADY = refuse('invalid-transition', 'the case is resolved', 'conflict')

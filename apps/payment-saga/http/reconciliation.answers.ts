@@ -116,6 +116,9 @@ export class ReconciliationCaseAnswer {
   @ApiProperty({ format: 'uuid' })
   readonly caseId!: string
 
+  @ApiProperty({ type: 'integer', description: 'Grows with its figures and its status; for `If-Match`.' })
+  readonly version!: number
+
   @ApiProperty({ format: 'date', description: 'The day whose reconciliation opened it.' })
   readonly date!: string
 

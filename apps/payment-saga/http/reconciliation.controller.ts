@@ -30,6 +30,7 @@ import {
   ReconciliationCasesAnswer,
 } from './reconciliation.answers.js'
 import { CasesQuery } from './reconciliation.dto.js'
+import { AnyDay } from './settlements.controller.js'
 import { OperatorDto } from './sagas.dto.js'
 
 /** Any case that is there is every operator's. */
@@ -57,19 +58,20 @@ export class ReconciliationController {
   @Post('settlements/:date/reconciliation')
   @HttpCode(202)
   @Roles('support', 'admin')
+  @OwnedBy(AnyDay, 'date')
   @Idempotent('optional')
   @ApiAcceptedResponse({ type: ReconciliationAskedAnswer })
   reconcile(@Param('date') date: string, @Body() { reason }: OperatorDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    if (!isDate(date)) throw notFound('settlement')
     return this.bus.execute(new Reconcile(request, date, reason))
   }
 
   /** What it came to. A day is reconciled by itself some hours after its end. */
   @Get('settlements/:date/reconciliation')
   @Roles('support', 'auditor', 'admin')
+  @OwnedBy(AnyDay, 'date')
   @ApiOkResponse({ type: ReconciliationAnswer })
   async report(@Param('date') date: string, @ConsistencyTokenHeader() _token: ConsistencyToken | undefined): Promise<ReconciliationAnswer> {
-    const report = isDate(date) ? await this.reports.of(date) : undefined
+    const report = await this.reports.of(date)
     if (!report) throw notFound('reconciliation')
     return reportView(report, (await this.settlements.totals(date)).balances)
   }
@@ -88,7 +90,10 @@ export class ReconciliationController {
     return pageOf(await this.reports.cases(filter, before, limit + 1), limit, caseView, ({ caseId }) => caseId)
   }
 
-  /** A person says what it was. It is not opened again while both sides stay as they are. */
+  /**
+   * A person says what it was. It is not opened again while both sides stay as they are. `If-Match` with the case's `version`: only while its
+   * figures are those that the person saw.
+   */
   @Post('reconciliation-cases/:id/resolve')
   @HttpCode(200)
   @Roles('support', 'admin')

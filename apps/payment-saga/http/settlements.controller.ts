@@ -1,11 +1,19 @@
 import type { Json } from '#kernel'
 import { isDate } from '#payment'
-import { ConsistencyTokenHeader, Cursor, notFound, PageQuery, pageOf, Roles, type ConsistencyToken } from '#platform'
-import { Controller, Get, Inject, Param, Query } from '@nestjs/common'
+import { ConsistencyTokenHeader, Cursor, OwnedBy, PageQuery, pageOf, Roles, type ConsistencyToken, type OwnershipResolver } from '#platform'
+import { Controller, Get, Inject, Injectable, Param, Query } from '@nestjs/common'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { Settlements } from '../ledger/settlements.js'
 import { SettlementAnswer } from './settlements.answers.js'
 import { splitView } from './settlements.view.js'
+
+/** A day that the calendar has; another is not found, before anything else of the request is looked at. */
+@Injectable()
+export class AnyDay implements OwnershipResolver {
+  owns(date: string): Promise<boolean> {
+    return Promise.resolve(isDate(date))
+  }
+}
 
 @Controller('v1/settlements')
 @ApiTags('payments')
@@ -15,13 +23,13 @@ export class SettlementsController {
   /** What a day of India's calendar comes to for the merchant: captures and refunds, and what of each is commission and its GST. */
   @Get(':date')
   @Roles('merchant', 'auditor', 'admin')
+  @OwnedBy(AnyDay, 'date')
   @ApiOkResponse({ type: SettlementAnswer })
   async read(
     @Param('date') date: string,
     @Query() { limit, cursor }: PageQuery,
     @ConsistencyTokenHeader() _token: ConsistencyToken | undefined,
   ): Promise<SettlementAnswer> {
-    if (!isDate(date)) throw notFound('settlement')
     const after = cursor === undefined ? undefined : Cursor.parse(cursor, isPlace)
     const [{ postings, balances }, rows] = await Promise.all([
       this.settlements.totals(date),

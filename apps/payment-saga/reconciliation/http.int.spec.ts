@@ -77,7 +77,7 @@ describe('a day', () => {
     const cases = async (query = '') =>
       (
         (await payments.call('GET', `/v1/reconciliation-cases?date=${today}${query}`, { as: support })).body as {
-          items: { caseId: string }[]
+          items: { caseId: string; version: number }[]
         }
       ).items
     const [found, ...others] = await cases('&status=OPEN')
@@ -99,14 +99,21 @@ describe('a day', () => {
         headers,
       })
     expect((await resolve(randomUUID())).status).toBe(404)
-    const headers = { 'idempotency-key': randomUUID() }
+    const seen = found?.version ?? 0
+    expect((await resolve(found?.caseId ?? '', { 'if-match': `"${seen + 1}"` })).status).toBe(412)
+    const headers = { 'idempotency-key': randomUUID(), 'if-match': `"${seen}"` }
     const answers = [
       await resolve(found?.caseId ?? '', headers),
       await resolve(found?.caseId ?? '', headers),
       await resolve(found?.caseId ?? ''),
     ]
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 409])
-    expect(answers[0]?.body).toMatchObject({ status: 'RESOLVED', resolvedBy: 's-1', resolution: 'a typing error of theirs' })
+    expect(answers[0]?.body).toMatchObject({
+      status: 'RESOLVED',
+      version: seen + 1,
+      resolvedBy: 's-1',
+      resolution: 'a typing error of theirs',
+    })
     expect(answers[1]?.body).toEqual(answers[0]?.body)
 
     payments.provider.settlements.set(today, `${file.join('\n')}\nnonsense`)
@@ -122,6 +129,13 @@ describe('a day', () => {
     expect((await payments.call('POST', '/v1/settlements/2026-02-30/reconciliation', { as: support, body: { reason: 'x' } })).status).toBe(
       404,
     )
+    // Before the fields are looked at.
+    const wrong = [
+      await payments.call('POST', '/v1/settlements/2026-02-30/reconciliation', { as: support, body: { nonsense: 1 } }),
+      await payments.call('GET', '/v1/settlements/2026-02-30?limit=none', { as: ['m-1', 'merchant'] }),
+      await payments.call('GET', '/v1/settlements/soon/reconciliation', { as: support }),
+    ]
+    expect(wrong.map(({ status }) => status)).toEqual([404, 404, 404])
     expect((await payments.call('GET', '/v1/reconciliation-cases?date=2026-02-30', { as: support })).body).toMatchObject({ items: [] })
     expect((await payments.call('GET', '/v1/reconciliation-cases?date=soon', { as: support })).status).toBe(400)
   })

@@ -75,4 +75,15 @@ class CreateReconciliation1767225600600 implements MigrationInterface {
   }
 }
 
-export const reconciliationMigrations: readonly Migration[] = [CreateReconciliation1767225600600]
+/** Counts the changes of a case, so that a person resolves what they saw. */
+class VersionCases1767225600620 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE reconciliation_cases ADD COLUMN version integer NOT NULL DEFAULT 1')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE reconciliation_cases DROP COLUMN version')
+  }
+}
+
+export const reconciliationMigrations: readonly Migration[] = [CreateReconciliation1767225600600, VersionCases1767225600620]

@@ -227,7 +227,10 @@ describe('a reconciliation', () => {
     const world = setUp({ [FIRST]: [line('capture', 'p-1', 1_000n)] }, beginningOf(DAYS[2] ?? ''))
     await world.again(FIRST)
     const [found] = await world.cases()
-    const resolve = () => world.transactions.run((tx) => world.reports.resolve(found?.caseId ?? '', 'ops', 'a test payment', 1, tx))
+    const resolve = () =>
+      world.transactions.run((tx) =>
+        world.reports.resolve({ caseId: found?.caseId ?? '', version: found?.version ?? 0 }, 'ops', 'a test payment', 1, tx),
+      )
     expect([await resolve(), await resolve()]).toEqual([true, false])
     await world.again(FIRST)
     expect(await world.cases()).toMatchObject([{ status: 'RESOLVED', resolvedBy: 'ops', resolution: 'a test payment' }])
@@ -238,6 +241,24 @@ describe('a reconciliation', () => {
       ['OPEN', 2_000n],
     ])
   })
+})
+
+it('a case counts its changes, and is resolved only as it was seen', async () => {
+  const world = setUp({ [FIRST]: [line('capture', 'p-1', 1_000n)] }, beginningOf(DAYS[2] ?? ''))
+  await world.again(FIRST)
+  const [seen] = await world.cases()
+  await world.again(FIRST)
+  expect((await world.cases()).map(({ version }) => version)).toEqual([1])
+  world.files[FIRST] = [line('capture', 'p-1', 2_000n)]
+  await world.again(FIRST)
+  const [now] = await world.cases()
+  expect([seen?.version, now?.version, now?.theirs]).toEqual([1, 2, 2_000n])
+  const resolve = (found = seen) =>
+    world.transactions.run((tx) =>
+      world.reports.resolve({ caseId: found?.caseId ?? '', version: found?.version ?? 0 }, 'ops', 'seen', 1, tx),
+    )
+  expect([await resolve(seen), await resolve(now), await resolve(now)]).toEqual([false, true, false])
+  expect((await world.cases()).map(({ version, status }) => [version, status])).toEqual([[3, 'RESOLVED']])
 })
 
 describe('the reconciler', () => {

@@ -76,10 +76,11 @@ WITH touched AS (
     SELECT FROM reconciliation_cases r WHERE r.payment_id = j.payment_id AND r.kind = j.kind AND r.status = 'RESOLVED'
       AND r.resolved_by <> $6 AND r.theirs = j.theirs AND r.ours = j.ours)
   ON CONFLICT (payment_id, kind) WHERE status = 'OPEN'
-    DO UPDATE SET upto = excluded.upto, difference = excluded.difference, theirs = excluded.theirs, ours = excluded.ours
+    DO UPDATE SET upto = excluded.upto, difference = excluded.difference, theirs = excluded.theirs, ours = excluded.ours,
+      version = c.version + ((c.difference, c.theirs, c.ours) IS DISTINCT FROM (excluded.difference, excluded.theirs, excluded.ours))::int
     WHERE c.upto <= excluded.upto
 ), closed AS (
-  UPDATE reconciliation_cases c SET status = 'RESOLVED', resolved_at = $5, resolved_by = $6, resolution = 'agrees by the file of ' || $2::date
+  UPDATE reconciliation_cases c SET status = 'RESOLVED', version = version + 1, resolved_at = $5, resolved_by = $6, resolution = 'agrees by the file of ' || $2::date
   FROM judged j WHERE j.matched AND c.payment_id = j.payment_id AND c.kind = j.kind AND c.status = 'OPEN' AND c.date <= $2
 )
 SELECT count(*) FILTER (WHERE matched)::int AS matched, coalesce(sum(theirs) FILTER (WHERE matched), 0)::bigint AS "matchedAmount",

@@ -25,6 +25,8 @@ export interface ReconciliationReport {
 
 export interface ReconciliationCase {
   readonly caseId: string
+  /** Of its figures and status: what a person resolves is what they saw. */
+  readonly version: number
   readonly date: string
   readonly difference: DifferenceKind
   readonly kind: MovementKind
@@ -86,6 +88,7 @@ interface ReportRow {
 
 interface CaseRow {
   case_id: string
+  version: number
   date: string
   payment_id: string
   kind: MovementKind
@@ -102,7 +105,7 @@ interface CaseRow {
 }
 
 const CASE_COLUMNS =
-  'case_id, date::text, payment_id, kind, difference, theirs, ours, order_id, reference, status, opened_at, resolved_at, resolved_by, resolution'
+  'case_id, version, date::text, payment_id, kind, difference, theirs, ours, order_id, reference, status, opened_at, resolved_at, resolved_by, resolution'
 
 /** Reconciliations and their cases, read; and a case resolved by a person. */
 export class ReconciliationReports {
@@ -131,12 +134,18 @@ export class ReconciliationReports {
     return rows[0] && caseOf(rows[0])
   }
 
-  /** Settled by a person's word: it is not opened again while both sides stay as they are. False: it was resolved before. */
-  async resolve(id: string, by: string, resolution: string, at: number, transaction: Transaction): Promise<boolean> {
+  /** Settled by a person's word: it is not opened again while both sides stay as they are. False: it is not as it was at this version any more. */
+  async resolve(
+    { caseId, version }: Pick<ReconciliationCase, 'caseId' | 'version'>,
+    by: string,
+    resolution: string,
+    at: number,
+    transaction: Transaction,
+  ): Promise<boolean> {
     const { rowCount } = await asPg(transaction).query(
-      `UPDATE reconciliation_cases SET status = 'RESOLVED', resolved_at = $2, resolved_by = $3, resolution = $4
-       WHERE case_id = $1 AND status = 'OPEN'`,
-      [id, new Date(at), by, resolution],
+      `UPDATE reconciliation_cases SET status = 'RESOLVED', version = version + 1, resolved_at = $2, resolved_by = $3, resolution = $4
+       WHERE case_id = $1 AND version = $5 AND status = 'OPEN'`,
+      [caseId, new Date(at), by, resolution, version],
     )
     return rowCount === 1
   }
@@ -183,6 +192,7 @@ const reportOf = (row: ReportRow): ReconciliationReport => ({
 
 const caseOf = (row: CaseRow): ReconciliationCase => ({
   caseId: row.case_id,
+  version: row.version,
   date: row.date,
   difference: row.difference,
   kind: row.kind,

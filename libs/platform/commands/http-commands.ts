@@ -37,6 +37,8 @@ export interface HttpCommandSpec {
   readonly streams: readonly StreamRef[]
   /** The resource's own aggregate: its version is the ETag, and what `If-Match` is held against. One of `streams`. Without one no ETag matches. */
   readonly target?: StreamRef
+  /** What `If-Match` is held against where the resource is rows and no stream. */
+  readonly version?: number
   /** When it is accepted. */
   readonly status: number
   /** Kept with the events. */
@@ -154,7 +156,7 @@ export class HttpCommands {
   }
 
   #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decision {
-    checkVersion(request.ifMatch, spec.target ? states.of(spec.target).version : 0)
+    checkVersion(request.ifMatch, spec.target ? states.of(spec.target).version : (spec.version ?? 0))
     const decided = spec.decide(states)
     const refusal = isRefusal(decided) ? decided : decided.refused
     const decision: HttpDecision = isRefusal(decided) ? {} : decided
