@@ -88,7 +88,7 @@ export class BooksOfProvider implements PaymentProvider {
   #paidAt: number | undefined
   /** The fault is over. */
   back = false
-  /** What nobody captured goes back by itself then. */
+  /** What nobody captured goes back by itself then, where it is not heard of captures. */
   #heldUntil = Infinity
   readonly #seen = new Set<string>()
 
@@ -120,7 +120,7 @@ export class BooksOfProvider implements PaymentProvider {
       const amount = paise(this.other.takes ?? asked)
       const now = this.clock().now()
       const delay_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
-      this.#heldUntil = now + AUTHORISATION_LIFE_MS
+      if (this.other.unheard !== undefined) this.#heldUntil = now + AUTHORISATION_LIFE_MS
       if (delay_ms !== undefined) this.#paidAt = now + delay_ms
       const paid = method === 'card' ? 'authorised' : 'captured'
       const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
