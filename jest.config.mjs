@@ -33,7 +33,7 @@ export default {
     suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], { ...isolated, ...postgres }),
     suite('e2e', ['test/**/*.e2e.spec.ts'], { ...isolated, ...platform }),
     suite('simulation', ['test/**/*.simulation.spec.ts'], isolated),
-    suite('chaos', ['test/**/*.chaos.spec.ts'], isolated),
+    suite('chaos', ['{apps,test}/**/*.chaos.spec.ts'], { ...isolated, ...postgres }),
     suite('manifests', ['test/**/*.manifests.spec.ts'], isolated),
     suite('compose', ['test/**/*.compose.spec.ts'], isolated),
   ],
