@@ -24,8 +24,8 @@ const platform = {
 }
 
 export default {
-  // One more than there are cores, since half of the suites mostly wait; but not so many that one PostgreSQL and one platform have to serve a crowd.
-  maxWorkers: Math.min(4, availableParallelism() + 1),
+  // A core for each worker, but not so many that one PostgreSQL and one platform have to serve a crowd.
+  maxWorkers: Math.min(4, availableParallelism()),
   testTimeout: DEFAULT_TIMEOUT_MS,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),

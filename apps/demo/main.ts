@@ -39,6 +39,9 @@ const seeded = (seed: number): (() => number) => {
   return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
 }
 
+/** Where nothing listens the answer is there at once; one who is busy is waited for. */
+const REACHABLE_MS = 30_000
+
 const stockCatalogue = async (client: Client, scarce: DemoProduct): Promise<ReadonlyMap<string, number>> => {
   const merchant = await client.token(`${RUN_ID}-merchant`, 'merchant')
   const before = new Map<string, number>()
@@ -62,7 +65,7 @@ const stockCatalogue = async (client: Client, scarce: DemoProduct): Promise<Read
 
 const demo = async (): Promise<Report> => {
   const client = new Client(options.url.replace(/\/$/, ''))
-  const reachable = await fetch(`${client.baseUrl}/health/live`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+  const reachable = await fetch(`${client.baseUrl}/health/live`, { signal: AbortSignal.timeout(REACHABLE_MS) }).catch(() => undefined)
   if (!reachable?.ok)
     throw new Error(`nothing answers at ${client.baseUrl}: start the platform with \`npm start\`, or say where it is with --url`)
 
