@@ -106,7 +106,8 @@ const run = ([script, ...args], cwd) =>
     execFile(
       projectNode(),
       [join(root, 'node_modules', script), ...args],
-      { cwd, env: withProjectPath(), maxBuffer: 64 << 20, timeout: 300_000 },
+      // What is looked for stands in the lines: no colours between, which CI has some tools use.
+      { cwd, env: { ...withProjectPath(), NO_COLOR: '1', FORCE_COLOR: '0' }, maxBuffer: 64 << 20, timeout: 300_000 },
       (error, stdout, stderr) => resolve({ ok: !error, output: `${stdout}${stderr}` }),
     )
   })
