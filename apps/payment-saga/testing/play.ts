@@ -106,7 +106,9 @@ export class Play extends SagaBench {
     const provider = this.provider.look()
     for (const { id, waitingFor } of waiting) {
       const { data } = await this.state(id)
-      expect(waitingFor).toMatch(/^operator: (authorise-payment \(undo\)|capture-payment|refund-payment): (refused|unknown after)/)
+      expect(waitingFor).toMatch(
+        /^operator: (authorise-payment \(undo\)|capture-payment|refund-payment): (refused|unknown after|its time is over)/,
+      )
       expect(JSON.stringify(data)).toContain(String(provider?.amount))
       expect(JSON.stringify(data)).toContain(provider?.paymentId)
     }
