@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { EventStore } from '#event-store'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { EVENT_STORE } from './ports.js'
 import { address, airdopes, asha, basket, merchant, placing } from './testing/examples.js'
 import { RunningApp } from './testing/running-app.js'

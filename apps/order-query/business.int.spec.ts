@@ -1,5 +1,5 @@
 import { VisibilityProbed } from '#contracts'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { incoming, messages, orderId } from './testing/messages.js'
 import { openWorld, type World } from './testing/world.js'

@@ -1,5 +1,5 @@
 import { OrderConfirmed } from '#contracts'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { INCARNATION, incoming, messages, orderId } from './testing/messages.js'
 import { openWorld, type GetOptions, type World } from './testing/world.js'

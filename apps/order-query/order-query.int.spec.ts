@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { twoAirdopes } from '#order-http/testing'
 import { INCARNATION, messages, orderId, RESTORED } from './testing/messages.js'
 import { openWorld, type GetOptions, type World } from './testing/world.js'

@@ -1,4 +1,4 @@
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#contracts'
 import { ConsistencyToken, Cursor } from '#platform'

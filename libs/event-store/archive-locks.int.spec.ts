@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ArchiveRefused, verifyAll, type EventStore } from '#event-store'
+import { eventually } from '#kernel/testing'
 import { pgTransactions } from '#postgres'
 import type pg from 'pg'
 import { partitionedPlace, type PartitionedPlace } from './testing/partitioned.js'
 import { change } from './testing/tally.js'
-
-const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  for (let tries = 0; !(await holds()); tries++) {
-    if (tries === 2_000) throw new Error('it did not come to hold')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 describe('archiving beside a transaction that stays open', () => {
   let place: PartitionedPlace
@@ -41,15 +35,19 @@ describe('archiving beside a transaction that stays open', () => {
   const cutOff = async (run: Promise<unknown>): Promise<void> => {
     let over = false
     void run.then(() => (over = true))
-    await until(async () => {
-      await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waits}) AS w`)
-      return over
-    })
+    await eventually(
+      'it is cut off',
+      async () => {
+        await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waits}) AS w`)
+        return over
+      },
+      10_000,
+    )
   }
 
   it('lets appends and streams that come back pass, also in a transaction that then appends', async () => {
     const first = place.archiveAll().catch((error: unknown) => error)
-    await until(pending)
+    await eventually('a partition is being detached', pending, 10_000)
     await cutOff(first)
     expect(await first).toMatchObject({ code: '57014' })
     const { rows } = await place.pool.query<{ stream_id: string }>(
@@ -59,7 +57,7 @@ describe('archiving beside a transaction that stays open', () => {
     const archived = (rows[0]?.stream_id ?? '').replace('tally-', '')
 
     const second = place.archiveAll()
-    await until(async () => (await place.pool.query(waits)).rowCount === 1)
+    await eventually('it waits', async () => (await place.pool.query(waits)).rowCount === 1, 10_000)
     const asked = [
       pgTransactions(place.pool).run((tx) => store.executeAll([change('within', archived, 5)], tx)),
       ...Array.from({ length: 20 }, (_, at) => store.execute(change(`meanwhile-${at}`, `1`, 1))),

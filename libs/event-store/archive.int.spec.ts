@@ -16,6 +16,7 @@ import {
   type RecordedEvent,
   type StreamHead,
 } from '#event-store'
+import { eventually } from '#kernel/testing'
 import { pgTransactions } from '#postgres'
 import { generateKeyPairSync } from 'node:crypto'
 import { closing, closingType, later, partitionedPlace, type PartitionedPlace } from './testing/partitioned.js'
@@ -28,12 +29,6 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all
-}
-const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  for (let tries = 0; !(await holds()); tries++) {
-    if (tries === 2_000) throw new Error('it did not come to hold')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 const lines = async (place: PartitionedPlace): Promise<string[]> => {
   const all: string[] = []
@@ -268,7 +263,7 @@ describe('an event store that archives', () => {
     await reader.query('SELECT FROM events LIMIT 1')
     const cutOff = place.archiveAll().catch((error: unknown) => error)
     const waiting = `SELECT pid FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE events DETACH%' AND wait_event_type = 'Lock'`
-    await until(async () => (await place.pool.query(waiting)).rowCount === 1)
+    await eventually('it waits', async () => (await place.pool.query(waiting)).rowCount === 1, 10_000)
     await expect(place.archiveAll()).rejects.toBeInstanceOf(ArchiveRefused)
     expect(await store.execute(change('slow-meanwhile', 'slow-long', 1))).toMatchObject({ answer: 'total 5' })
     expect(await (await place.open()).load(closing('slow-1'))).toMatchObject({ version: 2 })
@@ -276,10 +271,14 @@ describe('an event store that archives', () => {
     // It waits now and then: where it does not just then, it is not cut off.
     let over = false
     void cutOff.then(() => (over = true))
-    await until(async () => {
-      await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waiting}) AS w`)
-      return over
-    })
+    await eventually(
+      'it is cut off',
+      async () => {
+        await place.pool.query(`SELECT pg_cancel_backend(pid) FROM (${waiting}) AS w`)
+        return over
+      },
+      10_000,
+    )
     expect(await cutOff).toMatchObject({ code: '57014' })
     await reader.query('ROLLBACK')
     reader.release()

@@ -1,15 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { eventStoreMigrations } from '#event-store'
+import { eventually } from '#kernel/testing'
 import { createPool, migrate } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
-
-const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  for (let tries = 0; !(await holds()); tries++) {
-    if (tries === 2_000) throw new Error('it did not come to hold')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 /** Its locks in the order in which the functions of that time took them. */
 const APPEND_AS_BEFORE = `
@@ -43,12 +37,16 @@ describe('the migration of a store to partitions', () => {
     await reader.query('BEGIN')
     await reader.query('SELECT FROM events LIMIT 1')
     const migrated = migrateNow()
-    await until(async () => {
-      const { rowCount } = await pool.query(
-        `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      )
-      return rowCount === 1
-    })
+    await eventually(
+      'it waits for a lock',
+      async () => {
+        const { rowCount } = await pool.query(
+          `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        )
+        return rowCount === 1
+      },
+      10_000,
+    )
     // It had this table, and wants the one that the reader has.
     await reader.query('SELECT FROM streams LIMIT 1')
     let done = false

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { systemClock } from '#kernel'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
@@ -31,13 +32,6 @@ const say = async (): Promise<void> => {
     metadata: { ...context, actor: 'tester' },
     decide: () => ({ appends: [], messages: [{ topic: 't', key: 'k', type: 'Said', schemaVersion: 1, data: {}, context }], answer: '' }),
   })
-}
-
-const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
-  for (let tries = 0; !(await condition()); tries++) {
-    if (tries === 500) throw new Error(`not so: ${what}`)
-    await systemClock.sleep(10)
-  }
 }
 
 describe('a store that is moved to another log', () => {
@@ -78,10 +72,14 @@ describe('a store that is moved to another log', () => {
     await other.query('BEGIN')
     await other.query('SELECT FROM relay FOR UPDATE')
     const held = holdRelay(pool, 'old')
-    await until('it waits', async () => {
-      const { rows } = await pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%held_at%'`)
-      return rows.length > 0
-    })
+    await eventually(
+      'it waits',
+      async () => {
+        const { rows } = await pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%held_at%'`)
+        return rows.length > 0
+      },
+      5_000,
+    )
     const said = say()
     // It may be committed now, where nothing keeps it from that.
     await Promise.race([said, systemClock.sleep(200)])

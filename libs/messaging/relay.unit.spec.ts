@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Outbox, OutboxEntry, OutgoingMessage } from '#kernel'
-import { seededRandom } from '#kernel/testing'
+import { eventually, seededRandom } from '#kernel/testing'
 import { Relay, type LogRecord, type RelayListener } from '#messaging'
-import { eventually, MemoryBroker, memoryLog, type MemoryLogHooks } from '#messaging/testing'
+import { MemoryBroker, memoryLog, type MemoryLogHooks } from '#messaging/testing'
 
 const message = (key: string, text: string): OutgoingMessage => ({
   topic: 't',

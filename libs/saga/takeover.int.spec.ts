@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { eventStoreMigrations, openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { pgSagaStore, SagaDefinitions, SagaEngine, sagaIdFor, sagaMigrations, sagaStream, type SagaInput } from '#saga'

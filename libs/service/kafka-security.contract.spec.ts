@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { LogDriver } from '#messaging'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { withKafka } from '../../test/support/kafka.mjs'
 import { openLog, type LogPlace } from './log.js'
 

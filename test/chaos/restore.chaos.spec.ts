@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { eventually } from '#kernel/testing'
 import pg from 'pg'
 import { placePostgres } from '../../apps/bahi/postgres/placement.js'
 import { startPostgres } from '../../apps/bahi/postgres/server.js'
@@ -93,10 +94,11 @@ describe(`restored to a point in time (CHAOS_SEED=${SEED})`, () => {
     asServer(join(data, 'recovery.signal'), (path) => writeFileSync(path, ''))
     const server = await startPostgres(placement)
     await superuser(async (client) => {
-      for (let attempt = 0; (await client.query<{ on: boolean }>('SELECT pg_is_in_recovery() AS on')).rows[0]?.on; attempt++) {
-        if (attempt > 300) throw new Error('it did not come to the point in time within 30 s')
-        await wait(100)
-      }
+      await eventually(
+        'it came to the point in time',
+        async () => (await client.query<{ on: boolean }>('SELECT pg_is_in_recovery() AS on')).rows[0]?.on === false,
+        30_000,
+      )
     })
     // The lease that a relay had when time stood still must run out first.
     for (const app of STORES) await renewed(app)
@@ -137,12 +139,14 @@ describe(`restored to a point in time (CHAOS_SEED=${SEED})`, () => {
   /** Until the WAL so far is in the archive. */
   const archived = async (client: pg.Client): Promise<void> => {
     const { rows } = await client.query<{ file: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS file')
-    for (let attempt = 0; ; attempt++) {
-      const { rows: done } = await client.query<{ last: string | null }>('SELECT last_archived_wal AS last FROM pg_stat_archiver')
-      if ((done[0]?.last ?? '') >= rows[0]!.file) return
-      if (attempt > 300) throw new Error(`${rows[0]!.file} is not archived after 30 s`)
-      await wait(100)
-    }
+    await eventually(
+      `${rows[0]!.file} is archived`,
+      async () => {
+        const { rows: done } = await client.query<{ last: string | null }>('SELECT last_archived_wal AS last FROM pg_stat_archiver')
+        return (done[0]?.last ?? '') >= rows[0]!.file
+      },
+      30_000,
+    )
   }
 
   const bahi = async (...words: string[]): Promise<Record<string, unknown>[]> => {

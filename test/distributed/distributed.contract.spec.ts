@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { request } from 'node:http'
 import { failWithout, kafkaMissing, skippedWithout } from '../support/kafka.mjs'
 import { redisMissing } from '../support/redis.mjs'

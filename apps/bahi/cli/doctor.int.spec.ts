@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { systemClock, type Clock } from '#kernel'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import type pg from 'pg'
 import { failWithout, skippedWithout } from '../../../test/support/kafka.mjs'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { partitionOf } from '#messaging'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ConfirmOrder, ReleaseStock, ReserveStock } from '#contracts'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { address, airdopes, asha, basket, merchant, placing, ravi } from '../testing/examples.js'
 import { RunningApp, type Answer } from '../testing/running-app.js'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { SealedText } from '#event-store'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { twoAirdopes } from '#order-http/testing'
 import { ConsistencyToken } from '#platform'
 import { address, airdopes, asha, basket, merchant, placing, ravi } from '../testing/examples.js'

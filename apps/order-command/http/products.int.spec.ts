@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { ConsistencyToken } from '#platform'
 import { airdopes, asha, merchant } from '../testing/examples.js'
 import { RunningApp } from '../testing/running-app.js'

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { CancelOrder, ConfirmOrder, ReleaseStock, ReserveStock, StartReview, type CommandAnsweredData } from '#contracts'
 import type { OutgoingMessage } from '#kernel'
-import { seededRandom } from '#kernel/testing'
-import { eventually } from '#messaging/testing'
+import { eventually, seededRandom } from '#kernel/testing'
 import { airdopes, asha, merchant, placing } from '../testing/examples.js'
 import { RunningApp } from '../testing/running-app.js'
 

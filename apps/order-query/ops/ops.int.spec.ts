@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { asMemory, memoryTransactions } from '#kernel/testing'
+import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
 import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
-import { eventually, MemoryConsumerStore } from '#messaging/testing'
+import { MemoryConsumerStore } from '#messaging/testing'
 import { createPool } from '#postgres'
 import { openWorld, type World } from '../testing/world.js'
 

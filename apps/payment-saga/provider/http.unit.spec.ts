@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { systemClock } from '#kernel'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import fc from 'fast-check'
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { indianDate } from '#payment'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { sagaIdFor } from '#saga'
 import { randomUUID } from 'node:crypto'
 import { startTestPayments, type Order, type TestPayments } from '../testing/test-payments.js'

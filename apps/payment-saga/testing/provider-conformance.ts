@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { paise, systemIds } from '#kernel'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import type { AuthoriseRequest, PaymentProvider, ProviderAnswer, ProviderMethod, ProviderPayment } from '#payment'
 import { actionKey, sagaIdFor } from '#saga'
 import type { ProviderWebhooks } from '../webhooks/provider-webhooks.js'

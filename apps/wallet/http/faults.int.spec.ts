@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { cuttable, type Cuttable } from '#postgres/testing'
 import type pg from 'pg'

@@ -3,7 +3,7 @@ import { CreditLoad, FailLoad, LoadRequested, RedirectLoad, WALLET_EVENTS } from
 import { masterKeysOf, pgSubjectKeys, sealedText, SUBJECT_KEYS_SCHEMA } from '#event-store'
 import { systemClock, type IncomingMessage, type OutgoingMessage } from '#kernel'
 import { decodeMessage, encodeMessage, type LogConsumer, type LogProducer } from '#messaging'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import type pg from 'pg'
 import { inr, startTestWallet, type TestWallet } from '../testing/test-app.js'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { inr, startTestWallet, type Call, type TestWallet } from '../testing/test-app.js'
 

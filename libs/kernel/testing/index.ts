@@ -1,5 +1,7 @@
 import type { Clock, Ids, Random, Transaction, Transactions } from '../ports.js'
 
+export { eventually } from './eventually.js'
+
 /** A clock that stands until it is moved. Sleepers wake, in order of their time, as it passes them. */
 export class FakeClock implements Clock {
   #sleepers: { at: number; wake: () => void }[] = []

@@ -11,10 +11,10 @@ import {
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices'
 import { Test } from '@nestjs/testing'
 import type { IncomingMessage, JsonObject } from '#kernel'
-import { asMemory, memoryTransactions } from '#kernel/testing'
+import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
 import { encodeMessage, type Effect } from '#messaging'
 import { BatchPattern, LogContext, LogServer } from '#messaging/nest'
-import { eventually, MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
+import { MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
 
 const lines: string[] = []
 let forbidden = 0

@@ -19,10 +19,10 @@ import { ClientProxy, Ctx, EventPattern, MessagePattern, Payload, RpcException }
 import { Test } from '@nestjs/testing'
 import { firstValueFrom, from, lastValueFrom, map, of, toArray, type Observable } from 'rxjs'
 import type { IncomingMessage, JsonObject } from '#kernel'
-import { memoryTransactions } from '#kernel/testing'
+import { eventually, memoryTransactions } from '#kernel/testing'
 import { DependencyUnavailable } from '#messaging'
 import { BatchPattern, KeepError, LogClient, LogContext, LogServer } from '#messaging/nest'
-import { eventually, MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
+import { MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
 import { noEffect, type Effect } from '../log.js'
 
 const handled: string[] = []

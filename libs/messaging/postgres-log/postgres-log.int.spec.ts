@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { asMemory, memoryTransactions } from '#kernel/testing'
+import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { acceptLog, Consumer, encodeMessage, logMigrations, noEffect, postgresLog, type BatchHandler } from '#messaging'
-import { eventually, logConformance, MemoryConsumerStore } from '#messaging/testing'
+import { logConformance, MemoryConsumerStore } from '#messaging/testing'
 import { GroupMember } from './member.js'
 
 const kill = async (consumer: unknown) => {

@@ -1,4 +1,3 @@
-export * from './eventually.js'
 export * from './log-conformance.js'
 export * from './memory-consumer-store.js'
 export * from './memory-log.js'

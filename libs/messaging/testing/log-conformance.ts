@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { ConsumeOptions, LogConsumer, LogDriver, LogRecord, StoredRecord, TopicPartition } from '../log.js'
 import { partitionName } from '../log.js'
-import { eventually } from './eventually.js'
+import { eventually } from '#kernel/testing'
 
 export interface LogUnderTest {
   /** Another process's view of the same log. */

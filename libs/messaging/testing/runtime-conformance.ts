@@ -9,7 +9,7 @@ import type { LogGap } from '../consumer/log-gap.js'
 import type { ConsumerStore } from '../consumer/store.js'
 import { DependencyUnavailable } from '../failure.js'
 import { noEffect, type BatchHandler, type LogDriver, type LogRecord, type Standing } from '../log.js'
-import { eventually } from './eventually.js'
+import { eventually } from '#kernel/testing'
 
 export interface RuntimeUnderTest {
   driver(): LogDriver

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { systemClock } from '#kernel'
+import { eventually } from '#kernel/testing'
 import { Redis } from 'ioredis'
 import { failWithout, skippedWithout } from '../../../test/support/kafka.mjs'
 import { redisMissing, startRedis, type TestRedis } from '../../../test/support/redis.mjs'
@@ -10,14 +11,6 @@ const missing = redisMissing()
 
 /** So slow that nothing comes back while a test runs. */
 const RATE = { perSecond: 0.001, burst: 50 }
-
-const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
-  const until = Date.now() + 15_000
-  while (!(await holds())) {
-    if (Date.now() > until) throw new Error('it never came to hold')
-    await systemClock.sleep(25)
-  }
-}
 
 const allowed = async (limiters: readonly RateLimiter[], key: string, times: number): Promise<number> => {
   const taken = await Promise.all(Array.from({ length: times }, (_, index) => limiters[index % limiters.length]!.take(key)))
@@ -33,7 +26,8 @@ if (!skippedWithout({ describe, it }, 'the rate limiter on Redis', missing))
     const replicas = async (count: number, prefix: string, rate = RATE): Promise<readonly RateLimiter[]> => {
       const limiters = Array.from({ length: count }, () => redisRateLimiter(redis.url, prefix, rate, systemClock))
       open.push(...limiters)
-      for (const [index, limiter] of limiters.entries()) await eventually(() => counts(limiter, prefix, `probe-${index}`))
+      for (const [index, limiter] of limiters.entries())
+        await eventually('the window counts', () => counts(limiter, prefix, `probe-${index}`), 15_000)
       return limiters
     }
     const counts = async (limiter: RateLimiter, prefix: string, key: string): Promise<boolean> => {
@@ -65,9 +59,9 @@ if (!skippedWithout({ describe, it }, 'the rate limiter on Redis', missing))
       const [limiter] = await replicas(1, 'refill', { perSecond: 20, burst: 2 })
       expect(await allowed([limiter!], 'c-1', 3)).toBe(2)
       expect(await limiter!.take('c-1')).toMatchObject({ allowed: false, retryAfter_s: 1 })
-      await eventually(async () => (await limiter!.take('c-1')).allowed)
+      await eventually('one is allowed', async () => (await limiter!.take('c-1')).allowed, 15_000)
       expect(await client.pttl('refill:c-1')).toBeGreaterThan(0)
-      await eventually(async () => (await client.exists('refill:c-1')) === 0)
+      await eventually('the key is gone', async () => (await client.exists('refill:c-1')) === 0, 15_000)
     })
 
     it('counts for itself while Redis is away, and together again when it is back, with nothing lost in between', async () => {
@@ -77,9 +71,10 @@ if (!skippedWithout({ describe, it }, 'the rate limiter on Redis', missing))
       // A limit that fails open would allow all, one that fails closed none.
       expect(await allowed(limiters, 'c-1', 200)).toBe(2 * RATE.burst)
       redis = await startRedis({ port: redis.port })
-      await eventually(async () => (await client.ping().catch(() => '')) === 'PONG')
+      await eventually('Redis answers', async () => (await client.ping().catch(() => '')) === 'PONG', 15_000)
       // A key for each: one that the other replica made would say nothing of this one.
-      for (const [index, limiter] of limiters.entries()) await eventually(() => counts(limiter, 'away', `again-${index}`))
+      for (const [index, limiter] of limiters.entries())
+        await eventually('it counts in Redis again', () => counts(limiter, 'away', `again-${index}`), 15_000)
       expect(await allowed(limiters, 'c-3', 200)).toBe(RATE.burst)
     })
 
@@ -91,6 +86,6 @@ if (!skippedWithout({ describe, it }, 'the rate limiter on Redis', missing))
       } finally {
         process.kill(redis.pid, 'SIGCONT')
       }
-      await eventually(() => counts(limiters[0]!, 'hangs', 'again'))
+      await eventually('it counts in Redis again', () => counts(limiters[0]!, 'hangs', 'again'), 15_000)
     })
   })

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { freePort, skippedWithout, failWithout } from '../../../test/support/kafka.mjs'
 import { redisMissing } from '../../../test/support/redis.mjs'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createHmac } from 'node:crypto'
-import { eventually } from '#messaging/testing'
+import { eventually } from '#kernel/testing'
 import { RazorpayStub } from '../../testing/razorpay-stub.js'
 import { startTestPayments, type Order, type TestPayments } from '../../testing/test-payments.js'
 import { receiptOf } from './provider.js'
