@@ -38,12 +38,14 @@ export class RazorpaySettlements implements SettlementFiles {
       if (first.length === 0 && this.clock.now() < beginningOf(daysAfter(date, 2))) return { known: 'not-yet' }
       return { known: 'file', lines: this.#lines(date, first, signal) }
     } catch (error) {
-      if (error instanceof BrokenSettlementFile) return { known: 'file', lines: broken(error) }
+      if (error instanceof BrokenSettlementFile) return { known: 'file', lines: this.#lines(date, error, signal) }
       return { known: 'unknown', detail: error instanceof Error ? error.message : 'no answer' }
     }
   }
 
-  async *#lines(date: string, first: readonly ReconItem[], signal: AbortSignal): AsyncGenerator<SettlementLine> {
+  /** Whoever reads them hears of what is malformed, be it on the first page or on a later one. */
+  async *#lines(date: string, first: readonly ReconItem[] | BrokenSettlementFile, signal: AbortSignal): AsyncGenerator<SettlementLine> {
+    if (first instanceof BrokenSettlementFile) throw first
     let page = first
     for (let skip = 0; page.length > 0; page = page.length < PAGE ? [] : await this.#page(date, skip, signal)) {
       for (const [nth, item] of page.entries()) yield lineOf(item, skip + nth + 1)
@@ -61,11 +63,6 @@ export class RazorpaySettlements implements SettlementFiles {
     if (!ReconPage.Check(answer.body)) throw new BrokenSettlementFile(skip + 1, 'items', 'are not as Razorpay documents them')
     return answer.body.items
   }
-}
-
-// eslint-disable-next-line require-yield
-async function* broken(error: BrokenSettlementFile): AsyncGenerator<SettlementLine> {
-  throw error
 }
 
 /** An adjustment, a transfer, a dispute: each is looked at, for no saga of ours made it. */
