@@ -28,6 +28,12 @@ export interface SpawnOptions {
   readonly as?: readonly string[]
 }
 
+/** Put before a command: it has a terminal, which is closed when this process ends. */
+export const ON_A_TERMINAL = [
+  ...['python3', '-c', 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'],
+  ...['sh', '-c', 'stty cols 120 rows 40; exec "$@"', 'sh'],
+] as const
+
 /** The platform as a process of its own. */
 export const spawnPlatform = ({ home, port = 0, args = ['--json'], env = {}, root = ROOT, as = [] }: SpawnOptions): Spawned => {
   const node = ['--enable-source-maps', '--disable-warning=ExperimentalWarning', join(root, 'dist/apps/bahi/main.js')]

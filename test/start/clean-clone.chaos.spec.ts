@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { dataFolder, follow, newHome, postmasterPid, removeHome, ROOT, type Spawned } from '../chaos/running-process.js'
+import { dataFolder, follow, newHome, ON_A_TERMINAL, postmasterPid, removeHome, ROOT, type Spawned } from '../chaos/running-process.js'
 import { freePort } from '../support/kafka.mjs'
 
 const run = promisify(execFile)
@@ -58,7 +58,9 @@ describe('a clean clone', () => {
       ])
 
       const words = ['run', 'demo', '--', '--url', baseUrl, '--orders', '40', '--customers', '10']
-      const demo = await run('npm', words, { cwd: checkout, env, timeout: DEMO_MS })
+      const [terminal, ...rest] = [...ON_A_TERMINAL, 'npm', ...words]
+      const demo = await run(terminal, rest, { cwd: checkout, env, timeout: DEMO_MS })
+      expect(demo.stdout).toMatch(/orders +█+ 40\/40/)
       expect(demo.stdout).toMatch(/\n40 orders in [\d.]+ s; PLACED after p50 \d+ ms, p99 \d+ ms/)
       expect(demo.stdout).toMatch(/paid by .* order ended .* orders .* p50 ms .* p99 ms/)
       expect(demo.stdout).toMatch(/\n {2}holds /)

@@ -6,9 +6,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import {
+  commandOf,
   dataFolder,
   end,
   newHome,
+  ON_A_TERMINAL,
   postmasterPid,
   removeHome,
   ROOT,
@@ -120,6 +122,28 @@ describe('npm start', () => {
       expect((await fetch(`http://localhost:${port}/v1/products/BOAT-141`)).status).toBe(404)
     },
     5 * START_MS,
+  )
+
+  it(
+    'shows on a terminal what each stage is at, and stops cleanly when the terminal is closed',
+    async () => {
+      const folder = home()
+      const platform = start({ home: folder, args: [], as: ON_A_TERMINAL })
+      await platform.ready
+      const shown = platform.stdout.join('\n')
+      const running = Number(readFileSync(join(folder, 'running.pid'), 'utf8').split('\n', 1)[0])
+      // Drawn over again while it goes on, then ticked.
+      expect(shown).toMatch(/\u001b\[\d*[AG]/)
+      for (const stage of ['PostgreSQL', 'Migrations', 'Apps']) {
+        expect(shown).toMatch(new RegExp(`[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏❯].*${stage}`))
+        expect(shown).toMatch(new RegExp(`✔.*${stage}`))
+      }
+      await end(platform, 'SIGTERM')
+      await until(() => commandOf(running) === '')
+      expect(postmasterPid(dataFolder(folder))).toBeUndefined()
+      expect(existsSync(join(folder, 'running.pid'))).toBe(false)
+    },
+    START_MS,
   )
 
   it(
