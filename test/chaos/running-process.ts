@@ -30,8 +30,13 @@ export interface SpawnOptions {
 
 /** Put before a command: it has a terminal, which is closed when this process ends. */
 export const ON_A_TERMINAL = [
-  ...['python3', '-c', 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'],
-  ...['sh', '-c', 'stty cols 120 rows 40; exec "$@"', 'sh'],
+  'python3',
+  '-c',
+  'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))',
+  'sh',
+  '-c',
+  'stty cols 120 rows 40; exec "$@"',
+  'sh',
 ] as const
 
 /** The platform as a process of its own. */
