@@ -4,13 +4,13 @@ import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
 import { MemoryConsumerStore } from '#messaging/testing'
 import { encodeMessage } from '../cloud-events.js'
 import { noEffect, type StoredRecord } from '../log.js'
-import { PartitionConsumer } from './partition.js'
+import { PartitionConsumer, type PartitionOptions } from './partition.js'
 
 const place = { topic: 'said', partition: 0 }
 
-const record = (offset: number): StoredRecord => ({
+const record = (offset: number, key = 'k'): StoredRecord => ({
   ...encodeMessage(
-    { topic: 'said', key: 'k', type: 'Said', schemaVersion: 1, data: {}, context: { correlationId: 'c', causationId: 'c' } },
+    { topic: 'said', key, type: 'Said', schemaVersion: 1, data: {}, context: { correlationId: 'c', causationId: 'c' } },
     'speaker',
     0,
     { incarnation: 'one', position: BigInt(offset + 1), ordinal: 0 },
@@ -20,7 +20,7 @@ const record = (offset: number): StoredRecord => ({
   timestamp_ms: 0,
 })
 
-const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerStore) =>
+const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerStore, more: Partial<PartitionOptions> = {}) =>
   new PartitionConsumer(place, {
     group: 'readers',
     log: 'memory',
@@ -35,6 +35,7 @@ const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerSt
     listener: undefined,
     logOf: () => Promise.resolve({ first: 0n, next: 3n }),
     onAside: () => undefined,
+    ...more,
   })
 
 describe('a batch that comes late, after its lane was lost', () => {
@@ -80,5 +81,35 @@ describe('a partition of messages without effect', () => {
     await partition.store()
     await partition.store()
     expect(await stored()).toBe(3n)
+  })
+})
+
+describe('a poison message', () => {
+  it('holds no other key up while its own waits for its next try: they are handled without a moment passing, in a handful of calls', async () => {
+    const [batch, keys, poison] = [256, 50, 107]
+    const handled: bigint[] = []
+    let calls = 0
+    const consumerStore = new MemoryConsumerStore()
+    // The clock stands still: whatever waited would wait for ever.
+    const partition = partitionOf(memoryTransactions(), consumerStore, {
+      handler: (messages) => {
+        calls++
+        if (messages.some(({ offset }) => offset === BigInt(poison))) return Promise.reject(new TypeError('poison'))
+        return Promise.resolve(() => Promise.resolve(void handled.push(...messages.map(({ offset }) => offset))))
+      },
+      isTransient: () => false,
+      logOf: () => Promise.resolve({ first: 0n, next: BigInt(2 * batch) }),
+    })
+    const { signal } = new AbortController()
+    const records = Array.from({ length: 2 * batch }, (_, offset) => record(offset, `k${offset % keys}`))
+    await partition.seek({ first: 0n, next: BigInt(2 * batch) })
+    await partition.handle(records.slice(0, batch), signal)
+    expect([partition.next, calls]).toEqual([BigInt(batch), 1 + 2 * Math.log2(batch)])
+    await partition.handle(records.slice(batch), signal)
+    expect([partition.next, calls]).toEqual([BigInt(2 * batch), 2 + 2 * Math.log2(batch)])
+    const waits = (offset: number) => offset >= poison && offset % keys === poison % keys
+    expect(handled).toEqual(records.filter((_, offset) => !waits(offset)).map(({ offset }) => offset))
+    const counted = records.filter((_, offset) => waits(offset)).length
+    expect(await consumerStore.aside('readers')).toEqual([{ ...place, deferred: counted, parked: 0 }])
   })
 })
