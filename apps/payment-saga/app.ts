@@ -1,5 +1,4 @@
 import { sealerFor } from '#event-store'
-import { TURNAROUND_ROWS } from '#payment'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, masterKeys, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -48,7 +47,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
         }
         const { engine, inbox, worker, webhooks } = paymentSagaHandlers(ports, config)
         await engine.checkDefinitions()
-        const ledger = new Ledger({ commission: commissionRows(config), turnaround: TURNAROUND_ROWS })
+        const ledger = new Ledger(commissionRows(config))
         const turnarounds = new TurnaroundClock({ pool, transactions, clock, onError: (error) => report(error, 'turnaround times') })
         const reconciler = new Reconciler({
           pool,

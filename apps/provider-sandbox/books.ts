@@ -64,11 +64,11 @@ export class Books {
     const outcome = outcomeOf(request.method, instrument)
     const blank: Payment = { ...details, paymentId: this.ids.next(), status: 'pending', captured: paise(0), refunded: paise(0) }
     const luck = chance(this.settings.seed, request.idempotencyKey, 'delay')
-    const dueAt = this.clock.now() + delayOf_ms(outcome, luck, this.settings.upiWindow_seconds)
-    const change = opened(blank, outcome, dueAt)
+    const now = this.clock.now()
+    const change = opened(blank, outcome, { now, dueAt: now + delayOf_ms(outcome, luck, this.settings.upiWindow_seconds) })
     return this.#transactions.run(async (transaction) => {
       const tx = asPg(transaction)
-      const inserted = await insertPayment(tx, change.payment, fingerprint, this.clock.now())
+      const inserted = await insertPayment(tx, change.payment, fingerprint, now)
       if (inserted) {
         await this.#tell(tx, [change], outcome === 'lost' ? this.settings.lostWebhookDelay_seconds * 1_000 : 0)
         return change.payment
@@ -130,7 +130,7 @@ export class Books {
       const { rows } = await tx.query<PaymentRow>({ name: 'lock-payment', text: `${BY_ID} FOR UPDATE`, values: [paymentId] })
       const [row] = rows
       if (!row) return UNKNOWN_PAYMENT
-      const change = decided(fromRow(row), pays)
+      const change = decided(fromRow(row), pays, this.clock.now())
       if (!change) return fromRow(row)
       await updatePayment(tx, change.payment)
       await this.#tell(tx, [change], 0)
@@ -140,10 +140,11 @@ export class Books {
 
   /** Pays or declines what is due, at most `limit`. Answers how many. Several may run at once. */
   settleDue(limit: number): Promise<number> {
+    const now = this.clock.now()
     return this.#transactions.run(async (transaction) => {
       const tx = asPg(transaction)
-      const { rows } = await tx.query<PaymentRow>({ name: 'due-payments', text: DUE, values: [this.clock.now(), limit] })
-      const changes = rows.map((row) => due(fromRow(row)))
+      const { rows } = await tx.query<PaymentRow>({ name: 'due-payments', text: DUE, values: [now, limit] })
+      const changes = rows.map((row) => due(fromRow(row), now))
       for (const { payment } of changes) await updatePayment(tx, payment)
       await this.#tell(tx, changes, 0)
       return changes.length
@@ -166,6 +167,7 @@ export class Books {
         paymentId: payment.paymentId,
         idempotencyKey: payment.idempotencyKey,
         amount: event.amount.toString(),
+        ...(payment.paidAt === undefined ? {} : { paidAt: new Date(payment.paidAt).toISOString() }),
         at: new Date(now).toISOString(),
       })
       return [
@@ -207,6 +209,7 @@ interface PaymentRow {
   readonly status: PaymentStatus
   readonly captured: bigint
   readonly refunded: bigint
+  readonly paid_at: bigint | null
   readonly decline_reason: string | null
   readonly due_at: bigint | null
   readonly asks_payer: boolean
@@ -214,7 +217,7 @@ interface PaymentRow {
 }
 
 const COLUMNS =
-  'payment_id, idempotency_key, fingerprint, order_id, method, flow, amount, status, captured, refunded, decline_reason, due_at, asks_payer, return_url'
+  'payment_id, idempotency_key, fingerprint, order_id, method, flow, amount, status, captured, refunded, decline_reason, due_at, asks_payer, return_url, paid_at'
 const BY_KEY = `SELECT ${COLUMNS} FROM payment WHERE idempotency_key = $1`
 const BY_ID = `SELECT ${COLUMNS} FROM payment WHERE payment_id = $1`
 const DUE = `SELECT ${COLUMNS} FROM payment WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`
@@ -229,6 +232,7 @@ const fromRow = (row: PaymentRow): Payment => ({
   status: row.status,
   captured: paise(row.captured),
   refunded: paise(row.refunded),
+  ...(row.paid_at === null ? {} : { paidAt: Number(row.paid_at) }),
   ...(row.decline_reason === null ? {} : { declineReason: row.decline_reason }),
   ...(row.due_at === null ? {} : { dueAt: Number(row.due_at) }),
   ...(row.asks_payer ? { asksPayer: true } : {}),
@@ -246,7 +250,7 @@ const fromAnswer = (payment: Payment, answer: string): Payment => {
 const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: string, now: number): Promise<boolean> => {
   const { rowCount } = await tx.query({
     name: 'insert-payment',
-    text: `INSERT INTO payment (${COLUMNS}, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    text: `INSERT INTO payment (${COLUMNS}, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
            ON CONFLICT (idempotency_key) DO NOTHING`,
     values: [
       payment.paymentId,
@@ -263,6 +267,7 @@ const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: s
       payment.dueAt ?? null,
       payment.asksPayer ?? false,
       payment.returnUrl ?? null,
+      payment.paidAt ?? null,
       now,
     ],
   })
@@ -272,8 +277,16 @@ const insertPayment = async (tx: PgTransaction, payment: Payment, fingerprint: s
 const updatePayment = (tx: PgTransaction, payment: Payment): Promise<unknown> =>
   tx.query({
     name: 'update-payment',
-    text: 'UPDATE payment SET status = $2, captured = $3, refunded = $4, due_at = $5, decline_reason = $6 WHERE payment_id = $1',
-    values: [payment.paymentId, payment.status, payment.captured, payment.refunded, payment.dueAt ?? null, payment.declineReason ?? null],
+    text: 'UPDATE payment SET status = $2, captured = $3, refunded = $4, due_at = $5, decline_reason = $6, paid_at = $7 WHERE payment_id = $1',
+    values: [
+      payment.paymentId,
+      payment.status,
+      payment.captured,
+      payment.refunded,
+      payment.dueAt ?? null,
+      payment.declineReason ?? null,
+      payment.paidAt ?? null,
+    ],
   })
 
 const fingerprintOf = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\u0000')).digest('hex')

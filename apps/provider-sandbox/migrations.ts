@@ -78,4 +78,19 @@ class SettleMovements1764000000020 implements MigrationInterface {
   }
 }
 
-export const migrations: readonly Migration[] = [CreateBooks1764000000000, AskPayers1764000000010, SettleMovements1764000000020]
+class KeepWhenPaid1764000000030 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE payment ADD COLUMN paid_at bigint')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE payment DROP COLUMN paid_at')
+  }
+}
+
+export const migrations: readonly Migration[] = [
+  CreateBooks1764000000000,
+  AskPayers1764000000010,
+  SettleMovements1764000000020,
+  KeepWhenPaid1764000000030,
+]

@@ -15,6 +15,8 @@ export interface Payment {
   readonly status: PaymentStatus
   readonly captured: Paise
   readonly refunded: Paise
+  /** When it was authorised or taken at once, milliseconds since the epoch. */
+  readonly paidAt?: number
   readonly declineReason?: string
   /** When a pending payment will be paid, or is declined if its payer is asked, milliseconds since the epoch. */
   readonly dueAt?: number
@@ -30,11 +32,12 @@ export interface Change {
 }
 
 /** A card is authorised and waits for its capture; UPI and net banking move the money at once. */
-export const paid = (payment: Payment): Change => {
+export const paid = (payment: Payment, now: number): Change => {
   const { dueAt: _, ...rest } = payment
+  const { amount } = payment
   return payment.method === 'card'
-    ? { payment: { ...rest, status: 'authorised' }, event: { type: 'payment.authorised', amount: payment.amount } }
-    : { payment: { ...rest, status: 'captured', captured: payment.amount }, event: { type: 'payment.captured', amount: payment.amount } }
+    ? { payment: { ...rest, status: 'authorised', paidAt: now }, event: { type: 'payment.authorised', amount } }
+    : { payment: { ...rest, status: 'captured', captured: amount, paidAt: now }, event: { type: 'payment.captured', amount } }
 }
 
 export const declined = (payment: Payment, reason: string): Change => {
@@ -43,16 +46,20 @@ export const declined = (payment: Payment, reason: string): Change => {
 }
 
 /** What its payer says at the page; undefined where nobody is asked, or not any more. */
-export const decided = (payment: Payment, pays: boolean): Change | undefined => {
+export const decided = (payment: Payment, pays: boolean, now: number): Change | undefined => {
   if (payment.status !== 'pending' || !payment.asksPayer) return undefined
-  return pays ? paid(payment) : declined(payment, 'declined-by-payer')
+  return pays ? paid(payment, now) : declined(payment, 'declined-by-payer')
 }
 
 /** Its time has come: it is paid, or nobody who was asked has answered. */
-export const due = (payment: Payment): Change => (payment.asksPayer ? declined(payment, 'expired') : paid(payment))
+export const due = (payment: Payment, now: number): Change => (payment.asksPayer ? declined(payment, 'expired') : paid(payment, now))
 
 /** The first state of a payment whose outcome is known; `dueAt` is for those that are paid later. */
-export const opened = (payment: Payment, outcome: Outcome | undefined, dueAt: number): Change => {
+export const opened = (
+  payment: Payment,
+  outcome: Outcome | undefined,
+  { now, dueAt }: { readonly now: number; readonly dueAt: number },
+): Change => {
   switch (outcome) {
     case undefined:
       return declined(payment, 'unknown-instrument')
@@ -60,7 +67,7 @@ export const opened = (payment: Payment, outcome: Outcome | undefined, dueAt: nu
       return declined(payment, 'declined-by-bank')
     case 'paid':
     case 'lost':
-      return paid(payment)
+      return paid(payment, now)
     case 'timeout':
       throw new TypeError('a payment that never happens has no place in the books')
     case 'asked':

@@ -27,7 +27,7 @@ describe('a payment of the sandbox', () => {
         fc.integer({ min: 1, max: 100 }),
         fc.array(operation),
         (method, amount, asked) => {
-          let payment = paid(blank(method, amount)).payment
+          let payment = paid(blank(method, amount), 0).payment
           let moved = payment.captured
           for (const each of asked) {
             const change = operate(payment, each.operation, each.amount === undefined ? undefined : paise(each.amount))
@@ -51,7 +51,10 @@ describe('a payment of the sandbox', () => {
   })
 
   it('declines what it does not know', () => {
-    expect(opened(blank('upi', 100), outcomeOf('upi', 'tok_success'), 0).payment).toMatchObject({ status: 'declined', captured: 0n })
+    expect(opened(blank('upi', 100), outcomeOf('upi', 'tok_success'), { now: 0, dueAt: 0 }).payment).toMatchObject({
+      status: 'declined',
+      captured: 0n,
+    })
     expect(outcomeOf('card', 'toString')).toBeUndefined()
   })
 

@@ -55,6 +55,12 @@ const providerChanged = Type.Object({
   captured: Amount,
   refunded: Amount,
   at: Timestamp,
+  purpose: Type.Optional(Type.Union([Type.Literal('order'), Type.Literal('load')])),
+  method: Type.Optional(Type.Union([Type.Literal('upi'), Type.Literal('card'), Type.Literal('netbanking')])),
+  /** When its payer paid by the provider's clock, not before it was asked for. Absent: the provider does not say. */
+  paidAt: Type.Optional(Timestamp),
+  /** Whether what it was taken for is done (the order is confirmed, the load credited), or will not be. */
+  use: Type.Optional(Type.Union([Type.Literal('open'), Type.Literal('done'), Type.Literal('undone')])),
 })
 
 /**
@@ -69,5 +75,9 @@ export const ProviderPaymentChanged = defineMessage(PAYMENTS_EVENTS, 'ProviderPa
   captured: '299800',
   refunded: '0',
   at: '2026-11-01T10:00:01.000Z',
+  purpose: 'order',
+  method: 'upi',
+  paidAt: '2026-11-01T10:00:00.000Z',
+  use: 'done',
 })
 export type ProviderPaymentChangedData = Static<typeof providerChanged>

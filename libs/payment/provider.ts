@@ -18,6 +18,8 @@ export interface ProviderPayment {
   readonly amount: Paise
   readonly captured: Paise
   readonly refunded: Paise
+  /** When its payer paid, as the provider has it, milliseconds since the epoch. A clock of somebody else's: bound it. */
+  readonly paidAt?: number
   /** Why it was declined: the provider's code, no personal data. */
   readonly reason?: string
   /** Where the customer must go on. */

@@ -21,6 +21,27 @@ describe("RBI's turnaround times", () => {
     expect(of(method, at)).toEqual({ dueDate, lateAt: Date.parse(lateAt), compensation: 10_000n })
   })
 
+  it('count calendar days: a Sunday, a second Saturday and a holiday are days as any other', () => {
+    // The 14th of November 2026 is a second Saturday, the 15th a Sunday; the 26th of January is Republic Day.
+    expect([of('wallet', '2026-11-13T10:00:00Z').dueDate, of('wallet', '2026-11-14T10:00:00Z').dueDate]).toEqual([
+      '2026-11-14',
+      '2026-11-15',
+    ])
+    expect(of('upi', '2027-01-21T10:00:00Z').dueDate).toBe('2027-01-26')
+  })
+
+  it("are the same for every moment of a day of India's calendar, and end with one", () => {
+    const day = fc.integer({ min: 19_000, max: 25_000 })
+    fc.assert(
+      fc.property(day, fc.integer({ min: 0, max: 24 * HOUR_MS - 1 }), fc.constantFrom('wallet', 'upi', 'card'), (nth, within, method) => {
+        const midnight = nth * 24 * HOUR_MS - 5.5 * HOUR_MS
+        const turnaround = turnaroundOf(method, midnight + within)
+        expect(turnaround).toEqual(turnaroundOf(method, midnight))
+        expect(turnaround?.lateAt).toBe(midnight + (method === 'wallet' ? 2 : 6) * 24 * HOUR_MS)
+      }),
+    )
+  })
+
   it('know nothing of the time before them', () => {
     expect(turnaroundOf('upi', Date.parse('2019-10-14T18:29:59Z'))).toBeUndefined()
     expect(TURNAROUND_ROWS.every(({ source }) => source.includes('2019-09-20'))).toBe(true)

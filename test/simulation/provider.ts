@@ -90,7 +90,7 @@ export class SimulatedProvider {
       captured: none,
       refunded: none,
     }
-    const change = opened(blank, outcome, clock.now() + later_ms)
+    const change = opened(blank, outcome, { now: clock.now(), dueAt: clock.now() + later_ms })
     this.#book(change, outcome === 'lost' ? lostWebhookDelay_ms : 0)
     if (later_ms > 0) this.#payLater(key, later_ms)
     return outcome === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer(change.payment)
@@ -107,7 +107,7 @@ export class SimulatedProvider {
         run: () => {
           this.outstanding--
           const payment = this.payments.get(key)
-          if (payment?.status === 'pending') this.#book(paid(payment), 0)
+          if (payment?.status === 'pending') this.#book(paid(payment, this.scheduler.clock.now()), 0)
         },
       }),
     )
@@ -159,10 +159,11 @@ export class SimulatedProvider {
 
   #answer(payment: Payment | undefined): ProviderAnswer {
     if (!payment) return { known: 'absent' }
-    const { paymentId, status, amount, captured, refunded, declineReason } = payment
+    const { paymentId, status, amount, captured, refunded, declineReason, paidAt } = payment
+    const told = { ...(declineReason ? { reason: declineReason } : {}), ...(paidAt === undefined ? {} : { paidAt }) }
     return {
       known: 'answered',
-      payment: { paymentId, status, amount, captured, refunded, ...(declineReason ? { reason: declineReason } : {}) },
+      payment: { paymentId, status, amount, captured, refunded, ...told },
     }
   }
 }

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { PaymentChanged } from '#contracts'
-import { paise, systemIds, type IncomingMessage } from '#kernel'
+import { PaymentChanged, ProviderPaymentChanged } from '#contracts'
+import { paise, systemIds, type IncomingMessage, type MessageContext, type OutgoingMessage } from '#kernel'
 import { FakeClock } from '#kernel/testing'
-import { commissionSplit, TURNAROUND_ROWS, type CommissionRow } from '#payment'
+import { commissionSplit, compensationDue, turnaroundOf, type CommissionRow } from '#payment'
 import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import fc from 'fast-check'
 import type pg from 'pg'
 import { invariants } from '../invariants.js'
+import { LedgerConsumer } from '../messages/ledger.consumer.js'
+import { reconciliationMigrations } from '../reconciliation/migrations.js'
 import { Ledger } from './ledger.js'
 import { ledgerMigrations } from './migrations.js'
 import { Settlements } from './settlements.js'
@@ -22,7 +24,7 @@ const HOUR_MS = 3_600_000
 let database: TestDatabase
 let pool: pg.Pool
 beforeAll(async () => {
-  database = await createTestDatabase(ledgerMigrations)
+  database = await createTestDatabase([...ledgerMigrations, ...reconciliationMigrations])
   pool = createPool(database)
 })
 afterAll(async () => {
@@ -30,14 +32,17 @@ afterAll(async () => {
   await database.drop()
 })
 
-const ledger = new Ledger({ commission: COMMISSION, turnaround: TURNAROUND_ROWS })
+const ledger = new Ledger(COMMISSION)
 let offset = 0n
-const told = (more: Partial<Parameters<typeof PaymentChanged.parse>[0] & object> & object): IncomingMessage => {
-  const data = PaymentChanged.parse({ ...PaymentChanged.example, captured: '0', ...more })
-  const message = PaymentChanged.message('key', data, { correlationId: 'c', causationId: 'c' })
+const heard = <Data extends object>(
+  of: { parse(data: unknown): Data; message(key: string, data: Data, context: MessageContext): OutgoingMessage },
+  data: object,
+): IncomingMessage => {
+  const message = of.message('key', of.parse(data), { correlationId: 'c', causationId: 'c' })
   const origin = { incarnation: 'test', position: ++offset, ordinal: 0 }
   return { ...message, id: `m-${offset}`, partition: 0, offset, source: 'test', origin, time: 0 }
 }
+const told = (more: object) => heard(PaymentChanged, { ...PaymentChanged.example, captured: '0', ...more })
 const hear = (...messages: readonly IncomingMessage[]) => pgTransactions(pool).run(async (tx) => (await ledger.handle(messages))(tx))
 const balances = async (where: string, values: unknown[] = []) => {
   const { rows } = await pool.query<{ account: string; amount: bigint }>(
@@ -143,13 +148,27 @@ describe('the books of payments', () => {
 })
 
 describe('money that was taken for nothing', () => {
-  const setUp = async (method: 'upi' | 'split') => {
-    const clock = new FakeClock(Date.parse('2026-11-01T10:00:00Z'))
+  const consumer = new LedgerConsumer(ledger)
+  const START = Date.parse('2026-11-01T10:00:00Z')
+  const setUp = (of: object = {}) => {
+    const clock = new FakeClock(START)
     const turnarounds = new TurnaroundClock({ pool, transactions: pgTransactions(pool), clock })
-    const of = { paymentId: systemIds.next(), orderId: systemIds.next(), method, captured: '50000' }
-    const say = (more: object) => hear(told({ ...of, at: new Date(clock.now()).toISOString(), ...more }))
-    const owed = async () => (await balances(`payment_id = $1 AND account = 'customer-payable'`, [of.paymentId]))['customer-payable'] ?? 0n
-    await say({ status: 'COMPENSATING' })
+    const sagaId = systemIds.next()
+    const payment = {
+      sagaId,
+      orderId: systemIds.next(),
+      providerPaymentId: `pay_${sagaId}`,
+      captured: '50000',
+      paidAt: undefined,
+      use: 'undone',
+    }
+    const say = async (more: object = {}) => {
+      const at = new Date(clock.now()).toISOString()
+      const data = JSON.parse(JSON.stringify({ ...ProviderPaymentChanged.example, ...payment, at, ...of, ...more }))
+      const effect = await consumer.onPayments([heard(ProviderPaymentChanged, data)])
+      await pgTransactions(pool).run(async (tx) => effect(tx))
+    }
+    const owed = async () => -((await balances(`payment_id = $1 AND account = 'customer-payable'`, [sagaId]))['customer-payable'] ?? 0n)
     const go = async (hours: number) => {
       clock.advance(hours * HOUR_MS)
       // Two processes at once, and again: once.
@@ -159,31 +178,102 @@ describe('money that was taken for nothing', () => {
     }
     return { clock, turnarounds, say, go }
   }
+  const back = { refunded: '50000' }
 
   it('costs nothing that is back in time', async () => {
-    const { turnarounds, say, go } = await setUp('upi')
+    const { turnarounds, say, go } = setUp()
+    await say()
     expect(await turnarounds.counts()).toEqual({ awaited: 1, late: 0 })
-    await say({ status: 'COMPENSATED', refunded: '50000' })
+    await say(back)
     expect([await go(24 * 30), await turnarounds.counts()]).toEqual([0n, { awaited: 0, late: 0 }])
   })
 
   it('is owed a hundred rupees a day after T+5, once for each day, until it is back', async () => {
-    const { clock, turnarounds, say, go } = await setUp('upi')
+    const { clock, turnarounds, say, go } = setUp()
+    await say()
     // The sixth day of November ends at 18:30 UTC.
     expect(await go(5 * 24 + 8)).toBe(0n)
-    expect([await go(1), await turnarounds.counts()]).toEqual([-10_000n, { awaited: 1, late: 1 }])
-    expect(await go(23)).toBe(-10_000n)
+    expect([await go(1), await turnarounds.counts()]).toEqual([10_000n, { awaited: 1, late: 1 }])
+    expect(await go(23)).toBe(10_000n)
     // Nobody looked for two days and a bit; it came back on the third, and all are owed.
     clock.advance(50 * HOUR_MS)
-    await say({ status: 'COMPENSATED', refunded: '50000' })
-    expect([await go(24 * 7), await turnarounds.counts()]).toEqual([-40_000n, { awaited: 0, late: 0 }])
+    await say(back)
+    expect([await go(24 * 7), await turnarounds.counts()]).toEqual([40_000n, { awaited: 0, late: 0 }])
     expect(await unbalanced()).toBe(0)
   })
 
-  it('is held to T+1 where a wallet is part of it', async () => {
-    const { say, go } = await setUp('split')
-    expect([await go(24 + 8), await go(1)]).toEqual([0n, -10_000n])
-    await say({ status: 'COMPENSATED', refunded: '50000' })
-    expect(await go(48)).toBe(-10_000n)
+  it('counts from when the provider says that it was paid, and not from when we heard of it', async () => {
+    // Paid on the 31st of October by India's calendar, heard of on the 1st of November.
+    const { say, go } = setUp({ paidAt: '2026-10-31T18:29:59.999Z' })
+    await say()
+    expect([await go(4 * 24 + 8), await go(1)]).toEqual([0n, 10_000n])
+    await say(back)
+  })
+
+  it('counts from when we heard of it at the latest, whatever the clock of the provider says', async () => {
+    const { say, go } = setUp({ paidAt: '2027-01-01T00:00:00.000Z' })
+    await say({ use: 'open' })
+    // It turned back four days after it was taken.
+    await go(4 * 24)
+    await say()
+    expect([await go(24 + 8), await go(1)]).toEqual([0n, 10_000n])
+    await say(back)
+  })
+
+  it('is owed for also when it was found and given back in one run, if that was late', async () => {
+    const { turnarounds, say, go } = setUp({ paidAt: '2026-10-20T10:00:00.000Z' })
+    await say(back)
+    // T+5 was the 25th of October; it came back on the 1st of November.
+    expect([await go(0), await go(24 * 30), await turnarounds.counts()]).toEqual([70_000n, 70_000n, { awaited: 0, late: 0 }])
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('of an order that goes on is not watched', async () => {
+    const { turnarounds, say, go } = setUp()
+    await say({ use: 'open' })
+    await say({ use: 'done' })
+    await say({ use: 'done', ...back })
+    expect([await turnarounds.counts(), await go(24 * 30)]).toEqual([{ awaited: 0, late: 0 }, 0n])
+  })
+
+  it.each([
+    ['is credited late', { use: 'done' }],
+    ['is given back late', { use: 'undone', ...back }],
+  ])('of a load that %s is held to T+1, from when it was taken', async (_, end) => {
+    const { turnarounds, say, go } = setUp({ purpose: 'load' })
+    await say({ use: 'open' })
+    expect([await go(24 + 8), await go(1)]).toEqual([0n, 10_000n])
+    await say(end)
+    expect([await go(48), await turnarounds.counts()]).toEqual([10_000n, { awaited: 0, late: 0 }])
+  })
+
+  it('of a load that is credited in time costs nothing', async () => {
+    const { turnarounds, say, go } = setUp({ purpose: 'load' })
+    await say({ use: 'open' })
+    await say({ use: 'done' })
+    expect([await go(24 * 30), await turnarounds.counts()]).toEqual([0n, { awaited: 0, late: 0 }])
+  })
+
+  it('comes to what the rule says, whenever it was paid, heard of and given back', async () => {
+    const hours = fc.integer({ min: 0, max: 24 * 12 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('order', 'load'),
+        fc.constantFrom('upi', 'card', 'netbanking'),
+        hours,
+        hours,
+        async (purpose, method, heardAfter, backAfter) => {
+          const paidAt = START - heardAfter * HOUR_MS
+          const { say, go } = setUp({ purpose, method, paidAt: new Date(paidAt).toISOString() })
+          await say()
+          await go(backAfter)
+          await say(back)
+          const rule = turnaroundOf(purpose === 'load' ? 'wallet' : method, paidAt)
+          expect(await go(24 * 3)).toBe(rule && compensationDue(rule, START + backAfter * HOUR_MS))
+        },
+      ),
+      { numRuns: 25 },
+    )
+    expect(await unbalanced()).toBe(0)
   })
 })

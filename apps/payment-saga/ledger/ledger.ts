@@ -1,7 +1,7 @@
 import { PaymentChanged, type PaymentChangedData } from '#contracts'
 import { paise, ZERO, type IncomingMessage, type Transaction } from '#kernel'
 import { noEffect, type Effect } from '#messaging'
-import { commissionTermsAt, turnaroundOf, type CommissionRow, type TurnaroundRow } from '#payment'
+import { commissionTermsAt, type CommissionRow } from '#payment'
 import { asPg, type PgTransaction } from '#postgres'
 import { postingsOf, type BookedPayment, type Posting } from './postings.js'
 
@@ -19,16 +19,6 @@ INSERT INTO ledger_entries (journal, account, amount, payment_id, order_id, kind
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
 ON CONFLICT (journal, account) DO NOTHING`
 
-/** What is to be given back is watched from the moment on that it was taken; what was given back is not watched on. */
-const WATCH = `
-INSERT INTO turnarounds (payment_id, order_id, due_date, compensation, next_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[], $5::timestamptz[])
-ON CONFLICT (payment_id) DO NOTHING`
-
-const SETTLE = `
-UPDATE turnarounds t SET settled_at = s.at FROM unnest($1::uuid[], $2::timestamptz[]) AS s (payment_id, at)
-WHERE t.payment_id = s.payment_id AND t.settled_at IS NULL`
-
 interface BookedRow {
   payment_id: string
   order_id: string
@@ -40,17 +30,12 @@ interface BookedRow {
   owed: bigint | null
 }
 
-export interface LedgerRows {
-  readonly commission: readonly CommissionRow[]
-  readonly turnaround: readonly TurnaroundRow[]
-}
-
 /**
  * The books of payments, kept by double entry from what the payment sagas publish: on capture and refund what was collected is divided into
  * the merchant's payable, the commission and its GST. A posting is made once, whatever is told again or late.
  */
 export class Ledger {
-  constructor(private readonly rows: LedgerRows) {}
+  constructor(private readonly commission: readonly CommissionRow[]) {}
 
   readonly handle = async (messages: readonly IncomingMessage[]): Promise<Effect> => {
     const changes = messages.filter(({ type }) => type === PaymentChanged.type).map(({ data }) => PaymentChanged.parse(data))
@@ -62,8 +47,6 @@ export class Ledger {
     const tx = asPg(transaction)
     const booked = await loadBooked(tx, [...new Set(changes.map(({ paymentId }) => paymentId))])
     const postings: Posting[] = []
-    const late: { readonly change: PaymentChangedData; readonly payment: BookedPayment }[] = []
-    const settled = new Map<string, string>()
     for (const change of changes) {
       const { after, postings: made } = postingsOf(
         booked.get(change.paymentId) ?? this.#opened(change),
@@ -73,41 +56,15 @@ export class Ledger {
       )
       booked.set(change.paymentId, takesAtOnce(change) ? { ...after, owed: paise(change.amount) } : after)
       postings.push(...made)
-      if (after.refunded === after.captured) settled.set(change.paymentId, settled.get(change.paymentId) ?? change.at)
-      else if (change.status === 'COMPENSATING') late.push({ change, payment: after })
     }
     saveBooked(tx, [...booked.values()])
     post(tx, postings)
-    this.#watch(tx, late)
-    if (settled.size > 0) tx.send({ name: 'turnaround-settle', text: SETTLE, values: [[...settled.keys()], [...settled.values()]] })
   }
 
   /** Before anything of it was posted: the terms are the first capture's. */
   #opened({ paymentId, orderId, at }: PaymentChangedData): BookedPayment {
     const capturedAt = Date.parse(at)
-    return { paymentId, orderId, terms: commissionTermsAt(capturedAt, this.rows.commission), captured: ZERO, refunded: ZERO, capturedAt }
-  }
-
-  /** Money that was taken for an order which is being undone. */
-  #watch(tx: PgTransaction, late: readonly { readonly change: PaymentChangedData; readonly payment: BookedPayment }[]): void {
-    const due = new Map(
-      late.flatMap(({ change, payment }) => {
-        // Of a split nobody says here which part is out; it is held to the shorter time.
-        const method = change.method === 'split' || change.method === 'cod' ? 'wallet' : change.method
-        const turnaround = turnaroundOf(method, payment.capturedAt, this.rows.turnaround)
-        return turnaround ? [[payment.paymentId, { payment, turnaround }] as const] : []
-      }),
-    )
-    if (due.size === 0) return
-    const all = [...due.values()]
-    const values = [
-      all.map(({ payment }) => payment.paymentId),
-      all.map(({ payment }) => payment.orderId),
-      all.map(({ turnaround }) => turnaround.dueDate),
-      all.map(({ turnaround }) => turnaround.compensation),
-      all.map(({ turnaround }) => new Date(turnaround.lateAt).toISOString()),
-    ]
-    tx.send({ name: 'turnaround-watch', text: WATCH, values })
+    return { paymentId, orderId, terms: commissionTermsAt(capturedAt, this.commission), captured: ZERO, refunded: ZERO, capturedAt }
   }
 }
 

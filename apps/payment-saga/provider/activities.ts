@@ -178,13 +178,14 @@ const notAnswered = (answer: Exclude<ProviderAnswer, { known: 'answered' }>): Ac
 }
 
 /** A payment of the provider's as the sagas learn it. */
-export const booksOf = ({ paymentId, status, amount, captured, refunded, next }: ProviderPayment): JsonObject => ({
+export const booksOf = ({ paymentId, status, amount, captured, refunded, paidAt, next }: ProviderPayment): JsonObject => ({
   providerPaymentId: paymentId,
   status,
   // Held or taken; what was given up or never given is nothing.
   authorised: status === 'authorised' || status === 'captured' ? amount.toString() : '0',
   captured: captured.toString(),
   refunded: refunded.toString(),
+  ...(paidAt === undefined ? {} : { paidAt: new Date(paidAt).toISOString() }),
   ...(next ? { next: { kind: next.kind, url: next.url } } : {}),
 })
 

@@ -96,7 +96,7 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
     tells: (saga) => (saga.status === 'COMPLETED' ? [...refunding(saga), ...captureTold(saga)] : []),
     publishes: (saga, before, told) => [
       ...(before && paymentView(before) === paymentView(saga) ? [] : [paymentChanged(saga, told)]),
-      ...providerPaymentChanged(saga, before, refundedByProvider, told),
+      ...providerPaymentChanged(saga, before, { purpose: 'order', doneBy: 'confirm-order', refunded: refundedByProvider }, told),
     ],
   })
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
-import { PaymentChanged } from '#contracts'
+import { PaymentChanged, ProviderPaymentChanged } from '#contracts'
 import type { StatesOf } from '#event-store'
 import type { JsonObject } from '#kernel'
 import { AUTHORISATION_LIFE_MS } from '#payment'
 import type { SagaState } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { CASES } from '../testing/payment-cases.js'
-import { AMOUNT, context, killedAtEveryStep, orderId, paymentId, Play, type World } from '../testing/play.js'
+import { AMOUNT, context, killedAtEveryStep, orderId, paymentId, Play, WINDOW_MS, type World } from '../testing/play.js'
 
 describe('an order payment', () => {
   it.each(CASES.map(([world, end]) => [JSON.stringify(world), world, end] as const))('%s', async (_, world, end) => {
@@ -20,6 +20,31 @@ describe('an order payment', () => {
     { method: 'split', other: 'card', cancel: 'CONFIRMED' },
     { method: 'upi', luck: 'late', webhooks: true },
   ] as const satisfies readonly World[])('%j, killed at every step', killedAtEveryStep)
+
+  describe('says of what the provider took', () => {
+    const told = (play: Play) => play.sent.filter(({ type }) => type === ProviderPaymentChanged.type).map(({ data }) => data)
+
+    it('when it was paid, and that it is for nothing: also where it was found and given back in one run', async () => {
+      const play = new Play({ method: 'upi', luck: 'late' })
+      const began = play.clock.now()
+      await play.play()
+      const paidAt = new Date(began + WINDOW_MS + 3_000).toISOString()
+      const back = { captured: AMOUNT, refunded: AMOUNT, purpose: 'order', method: 'upi', paidAt, use: 'undone' }
+      expect(told(play)).toEqual([expect.objectContaining(back)])
+    })
+
+    it('that it is open until the order is confirmed, and then done', async () => {
+      const play = await new Play({ method: 'upi' }).play()
+      expect(told(play).map(({ use }) => use)).toEqual(['open', 'done'])
+    })
+
+    it('no time before it was asked for', async () => {
+      const play = new Play({ method: 'upi', clockOff_ms: -86_400_000 })
+      const began = play.clock.now()
+      await play.play()
+      expect(Date.parse(String(told(play)[0]?.['paidAt']))).toBeGreaterThanOrEqual(began)
+    })
+  })
 
   describe('whose amount is not what was asked', () => {
     const told = (play: Play, body: JsonObject) =>

@@ -26,6 +26,8 @@ export type ProviderPart = {
   /** What undoing the payment gave back. */
   readonly refunded?: string
   readonly providerPaymentId?: string
+  /** When its payer paid, as the provider said first. */
+  readonly paidAt?: string
   readonly next?: { readonly kind: string; readonly url: string }
 }
 
@@ -91,14 +93,18 @@ const captureInput = ({ id, data: { providerPart, providerPaymentId = '' } }: Sa
 })
 
 /** What the provider's books say, from an activity's result or a webhook. Fields that it does not tell stay as they are. */
-const providerBooks = (told: JsonObject): Pick<ProviderPart, 'providerPaymentId' | 'authorised' | 'captured' | 'refunded' | 'next'> => {
-  const { providerPaymentId, authorised, captured, refunded, next } = told
+const providerBooks = (
+  told: JsonObject,
+  { paidAt: known }: Pick<ProviderPart, 'paidAt'>,
+): Pick<ProviderPart, 'providerPaymentId' | 'authorised' | 'captured' | 'refunded' | 'paidAt' | 'next'> => {
+  const { providerPaymentId, authorised, captured, refunded, paidAt, next } = told
   const link = typeof next === 'object' && next !== null && 'kind' in next && 'url' in next ? next : undefined
   return {
     ...(typeof providerPaymentId === 'string' ? { providerPaymentId } : {}),
     ...(typeof authorised === 'string' ? { authorised } : {}),
     ...(typeof captured === 'string' ? { captured } : {}),
     ...(typeof refunded === 'string' ? { refunded } : {}),
+    ...(known === undefined && typeof paidAt === 'string' ? { paidAt } : {}),
     ...(link ? { next: { kind: String(link.kind), url: String(link.url) } } : {}),
   }
 }
@@ -129,7 +135,7 @@ export const providerTold =
     switch (told['status']) {
       case 'authorised':
       case 'captured':
-        return saga.failure || isExact(providerBooks(told), saga.data.providerPart)
+        return saga.failure || isExact(providerBooks(told, saga.data), saga.data.providerPart)
           ? { settles: { step, outcome: 'succeeded', result: told } }
           : { hastens: step }
       case 'declined':
@@ -139,23 +145,42 @@ export const providerTold =
     }
   }
 
-/**
- * Said when what the provider took or gave back is another than before. `refunded` is all that went back: a saga may know of more than its undoing
- * gave.
- */
+/** What a saga has its provider take money for: done when the step `doneBy` is. */
+export interface Purpose<Data> {
+  readonly purpose: 'order' | 'load'
+  readonly doneBy: string
+  /** All that went back: a saga may know of more than its undoing gave. */
+  readonly refunded: (data: Data) => string
+}
+
+/** Said when what the provider took or gave back is another than before, or what becomes of it. */
 export const providerPaymentChanged = <Data extends ProviderPart>(
   saga: Saga<Data>,
   before: Saga<Data> | undefined,
-  refunded: (data: Data) => string,
+  of: Purpose<Data>,
   { version, at, context }: { readonly version: number; readonly at: number; readonly context: MessageContext },
 ): readonly OutgoingMessage[] => {
-  const { providerPaymentId, captured = '0', orderId } = saga.data
-  if (providerPaymentId === undefined || captured === '0') return []
-  const told = { providerPaymentId, captured, refunded: refunded(saga.data) }
-  const was = before && [before.data.providerPaymentId, before.data.captured, refunded(before.data)]
-  if (was?.every((value, nth) => value === Object.values(told)[nth])) return []
-  const at_iso = new Date(at).toISOString()
-  return [ProviderPaymentChanged.message(orderId, { sagaId: saga.id, orderId, version, ...told, at: at_iso }, context)]
+  const told = takenOf(saga, of)
+  if (!told || (before && JSON.stringify(takenOf(before, of)) === JSON.stringify(told))) return []
+  const { orderId } = saga.data
+  return [ProviderPaymentChanged.message(orderId, { sagaId: saga.id, orderId, version, ...told, at: new Date(at).toISOString() }, context)]
+}
+
+const takenOf = <Data extends ProviderPart>(saga: Saga<Data>, { purpose, doneBy, refunded }: Purpose<Data>) => {
+  const { providerPaymentId, providerMethod: method, captured = '0', paidAt } = saga.data
+  if (providerPaymentId === undefined || captured === '0') return undefined
+  const use = saga.succeeded(doneBy) ? ('done' as const) : saga.failure ? ('undone' as const) : ('open' as const)
+  const paid_ms = Math.max(paidAt === undefined ? NaN : Date.parse(paidAt), saga.startedAt)
+  return {
+    providerPaymentId,
+    captured,
+    refunded: refunded(saga.data),
+    purpose,
+    ...(method === undefined ? {} : { method }),
+    // Nobody paid before they were asked to, whatever the provider's clock says.
+    ...(Number.isNaN(paid_ms) ? {} : { paidAt: new Date(paid_ms).toISOString() }),
+    use,
+  }
 }
 
 /** The payer's browser came back from the bank's page. What became of the payment only the provider knows: it is asked at once. */

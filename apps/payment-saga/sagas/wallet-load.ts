@@ -34,7 +34,7 @@ export const walletLoad = ({ paymentWindow_ms }: { readonly paymentWindow_ms: nu
     on: { 'provider-payment': providerTold(AUTHORISE), [PAYER_RETURNED]: payerReturned },
     publishes: (saga, before, told) => [
       ...(isRedirected(saga, before) ? [redirectLoad(saga, told.context)] : []),
-      ...providerPaymentChanged(saga, before, ({ refunded = '0' }) => refunded, told),
+      ...providerPaymentChanged(saga, before, { purpose: 'load', doneBy: 'credit-load', refunded: ({ refunded = '0' }) => refunded }, told),
     ],
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { LoadPlay, type LoadWorld } from '../testing/load-play.js'
+import { ProviderPaymentChanged } from '#contracts'
+import { LOADED, LoadPlay, type LoadWorld } from '../testing/load-play.js'
 import { killedEverywhere } from '#saga/testing'
 
 const credited = { saga: 'COMPLETED', load: 'credited' }
@@ -36,6 +37,20 @@ describe('a wallet load', () => {
   ] as const satisfies readonly LoadWorld[])('%j, killed at every step', async (world) => {
     expect(await killedEverywhere((crash) => new LoadPlay(world, crash))).toBeGreaterThan(10)
   })
+
+  it.each([
+    [{ method: 'card' }, ['open', 'done'], '0'],
+    [{ method: 'card', meanwhile: 'closed' }, ['open', 'undone', 'undone'], LOADED],
+    [{ method: 'upi', luck: 'late' }, ['undone'], LOADED],
+  ] as const satisfies readonly (readonly [LoadWorld, ...unknown[]])[])(
+    '%j says what becomes of what was taken',
+    async (world, uses, refunded) => {
+      const play = await new LoadPlay(world).play()
+      const told = play.sent.filter(({ type }) => type === ProviderPaymentChanged.type).map(({ data }) => data)
+      expect(told.map(({ use }) => use)).toEqual(uses)
+      expect(told.at(-1)).toMatchObject({ captured: LOADED, refunded, purpose: 'load', method: world.method, paidAt: expect.any(String) })
+    },
+  )
 
   it('gives back what was paid too late', async () => {
     const play = await new LoadPlay({ method: 'upi', luck: 'late' }).play()

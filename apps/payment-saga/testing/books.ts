@@ -96,19 +96,20 @@ export class BooksOfProvider implements PaymentProvider {
     private readonly clock: () => Pick<Clock, 'now'>,
     private readonly luck: Luck,
     private readonly window_ms: number,
-    /** Other amounts than it was asked for. */
+    /** Other amounts than it was asked for, what is not heard or goes wrong, and how far off its clock is. */
     private readonly other: {
       readonly takes?: string
       readonly captures?: string
       readonly unheard?: 'capture' | 'all'
       readonly fault?: ProviderFault
+      readonly clockOff_ms?: number
     } = {},
   ) {}
 
   /** What the payment is by now: time passes for a customer too. */
   look(): ProviderPayment | undefined {
     if (this.payment?.status === 'pending' && this.#paidAt !== undefined && this.#paidAt <= this.clock().now())
-      this.payment = { ...this.payment, status: 'captured', captured: this.payment.amount }
+      this.payment = { ...this.payment, status: 'captured', captured: this.payment.amount, paidAt: this.#says(this.#paidAt) }
     if (this.payment?.status === 'authorised' && this.#heldUntil <= this.clock().now()) this.payment = { ...this.payment, status: 'voided' }
     return this.payment
   }
@@ -125,6 +126,7 @@ export class BooksOfProvider implements PaymentProvider {
       const paid = method === 'card' ? 'authorised' : 'captured'
       const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
       this.payment = { paymentId: `pp-${key}`, status, amount, captured: status === 'captured' ? amount : ZERO, refunded: ZERO }
+      if (status === paid) this.payment = { ...this.payment, paidAt: this.#says(now) }
     }
     return this.luck === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer()
   }
@@ -147,6 +149,10 @@ export class BooksOfProvider implements PaymentProvider {
 
   async refund(key: string, _: string, amount: Paise): Promise<ProviderAnswer> {
     return this.#faulty('refund', () => this.#once(key, 'captured', (payment) => ({ ...payment, refunded: add(payment.refunded, amount) })))
+  }
+
+  #says(at_ms: number): number {
+    return at_ms + (this.other.clockOff_ms ?? 0)
   }
 
   #faulty(call: ProviderFault['of'], make: () => ProviderAnswer): ProviderAnswer {

@@ -25,6 +25,8 @@ export interface World {
   /** What the provider authorises, or captures, instead of what it was asked for. */
   readonly takes?: string
   readonly captures?: string
+  /** How far off the provider's clock is. */
+  readonly clockOff_ms?: number
   /** Captures do not get to the provider: as long as anything is held, or ever. */
   readonly unheard?: 'capture' | 'all'
   readonly stock?: 'none'

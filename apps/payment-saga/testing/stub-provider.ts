@@ -89,6 +89,7 @@ const json = async (request: Request): Promise<(name: string) => string> => {
 const wire = (told: Exclude<ProviderAnswer, { known: 'unknown' }>): [number, object] => {
   if (told.known === 'absent') return [404, { type: '/problems/unknown-payment', status: 404 }]
   if (told.known === 'refused') return [409, { type: `/problems/${told.slug}`, status: 409, detail: told.detail }]
-  const { amount, captured, refunded, ...rest } = told.payment
-  return [201, { ...rest, amount: amount.toString(), captured: captured.toString(), refunded: refunded.toString() }]
+  const { amount, captured, refunded, paidAt, ...rest } = told.payment
+  const paid = paidAt === undefined ? {} : { paidAt: new Date(paidAt).toISOString() }
+  return [201, { ...rest, ...paid, amount: amount.toString(), captured: captured.toString(), refunded: refunded.toString() }]
 }

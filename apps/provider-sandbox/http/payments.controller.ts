@@ -87,6 +87,7 @@ const view = (payment: Payment, publicUrl: string) => ({
   amount: payment.amount.toString(),
   captured: payment.captured.toString(),
   refunded: payment.refunded.toString(),
+  ...(payment.paidAt === undefined ? {} : { paidAt: new Date(payment.paidAt).toISOString() }),
   ...(payment.declineReason === undefined ? {} : { reason: payment.declineReason }),
   ...nextOf(payment, publicUrl),
 })

@@ -274,18 +274,20 @@ const sameRequest = (payment: RazorpayPayment, amount: Paise): boolean => BigInt
 
 /** A payment that was refunded without having been captured is an authorisation that lapsed. */
 const booksOf = (payment: RazorpayPayment, refunded: Paise): ProviderPayment => {
-  const { id, status, error_reason } = payment
+  const { id, status, error_reason, created_at } = payment
   const amount = paise(payment.amount)
   const open = { paymentId: id, amount, captured: ZERO, refunded: ZERO }
+  // It does not say when a payer paid: the time of the attempt is the earliest that it can be, and so never to their loss.
+  const paid = created_at === undefined ? open : { ...open, paidAt: created_at * 1_000 }
   switch (status) {
     case 'created':
       return { ...open, status: 'pending' }
     case 'authorized':
-      return { ...open, status: 'authorised' }
+      return { ...paid, status: 'authorised' }
     case 'failed':
       return { ...open, status: 'declined', ...(error_reason ? { reason: error_reason.replaceAll('_', '-') } : {}) }
     case 'captured':
     case 'refunded':
-      return wasTaken(payment) ? { ...open, status: 'captured', captured: amount, refunded } : { ...open, status: 'voided' }
+      return wasTaken(payment) ? { ...paid, status: 'captured', captured: amount, refunded } : { ...open, status: 'voided' }
   }
 }

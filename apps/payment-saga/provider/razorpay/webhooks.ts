@@ -36,8 +36,9 @@ const parse = (text: string) => {
 }
 
 /** By the event's name and not by the payment's status: events may come in any order, and each tells what happened then. */
-const booksOf = (event: string, { id, amount }: RazorpayPayment): JsonObject | undefined => {
-  const told = { providerPaymentId: id, authorised: amount.toString() }
+const booksOf = (event: string, { id, amount, created_at }: RazorpayPayment): JsonObject | undefined => {
+  const paid = created_at === undefined ? {} : { paidAt: new Date(created_at * 1_000).toISOString() }
+  const told = { providerPaymentId: id, authorised: amount.toString(), ...paid }
   switch (event) {
     case 'payment.authorized':
       return { ...told, status: 'authorised' }

@@ -22,6 +22,8 @@ const payment = Type.Object({
   captured: Type.Boolean(),
   amount_refunded: Type.Optional(Nullable(Amount)),
   error_reason: Type.Optional(Nullable(Type.String({ maxLength: 100 }))),
+  /** When it was made: its payer's money moved then, or later. */
+  created_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8_640_000_000_000 })),
   notes: Type.Optional(Notes),
 })
 export type RazorpayPayment = Static<typeof payment>

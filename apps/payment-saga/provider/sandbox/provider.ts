@@ -5,6 +5,8 @@ import { Compile } from 'typebox/compile'
 import type { HttpAnswer, ProviderHttp } from '../http.js'
 
 const Paise = Type.String({ pattern: '^[0-9]{1,18}$' })
+/** RFC 3339, in UTC. */
+export const Instant = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$' })
 const Books = Compile(
   Type.Object({
     paymentId: Type.String({ minLength: 1, maxLength: 128 }),
@@ -12,6 +14,7 @@ const Books = Compile(
     amount: Paise,
     captured: Paise,
     refunded: Paise,
+    paidAt: Type.Optional(Instant),
     reason: Type.Optional(Type.String({ maxLength: 200 })),
     next: Type.Optional(
       Type.Object({ kind: Type.Union([Type.Literal('redirect'), Type.Literal('intent')]), url: Type.String({ maxLength: 2_000 }) }),
@@ -69,7 +72,8 @@ const readAnswer = (answer: HttpAnswer): ProviderAnswer => {
   return { known: 'unknown', detail: `status ${status}` }
 }
 
-type WireBooks = Omit<ProviderPayment, 'amount' | 'captured' | 'refunded' | 'status'> & {
+type WireBooks = Omit<ProviderPayment, 'amount' | 'captured' | 'refunded' | 'status' | 'paidAt'> & {
+  readonly paidAt?: string
   readonly status: string
   readonly amount: string
   readonly captured: string
@@ -81,7 +85,11 @@ const STATUSES = ['pending', 'authorised', 'captured', 'declined', 'voided'] as 
 const readBooks = ({ status, amount, captured, refunded, ...rest }: WireBooks): ProviderPayment => {
   const known = STATUSES.find((each) => each === status)
   if (!known) throw new Error('an answer off contract')
-  const { paymentId, reason, next } = rest
-  const optional = { ...(reason === undefined ? {} : { reason }), ...(next === undefined ? {} : { next }) }
+  const { paymentId, reason, next, paidAt } = rest
+  const optional = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(next === undefined ? {} : { next }),
+    ...(paidAt === undefined || Number.isNaN(Date.parse(paidAt)) ? {} : { paidAt: Date.parse(paidAt) }),
+  }
   return { paymentId, status: known, amount: paise(amount), captured: paise(captured), refunded: paise(refunded), ...optional }
 }

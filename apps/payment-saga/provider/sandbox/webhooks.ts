@@ -2,6 +2,7 @@ import type { JsonObject } from '#kernel'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ProviderWebhooks } from '../../webhooks/provider-webhooks.js'
+import { Instant } from './provider.js'
 import { isSigned } from './signature.js'
 
 const event = Type.Object({
@@ -11,6 +12,7 @@ const event = Type.Object({
   /** The key that the payment was asked for with: it names the saga. */
   idempotencyKey: Type.String({ minLength: 1, maxLength: 255 }),
   amount: Type.String({ pattern: '^[0-9]{1,16}$' }),
+  paidAt: Type.Optional(Instant),
 })
 const Event = Compile(event)
 
@@ -32,12 +34,13 @@ const parse = (text: string): Static<typeof event> | undefined => {
   }
 }
 
-const books = ({ type, paymentId, amount }: Static<typeof event>): JsonObject => {
+const books = ({ type, paymentId, amount, paidAt }: Static<typeof event>): JsonObject => {
+  const paid = paidAt === undefined ? {} : { paidAt }
   switch (type) {
     case 'payment.authorised':
-      return { providerPaymentId: paymentId, status: 'authorised', authorised: amount }
+      return { providerPaymentId: paymentId, status: 'authorised', authorised: amount, ...paid }
     case 'payment.captured':
-      return { providerPaymentId: paymentId, status: 'captured', authorised: amount, captured: amount }
+      return { providerPaymentId: paymentId, status: 'captured', authorised: amount, captured: amount, ...paid }
     default:
       return { providerPaymentId: paymentId, status: type.replace(/^payment\./, '') }
   }
