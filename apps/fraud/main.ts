@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { runApp } from '#service'
 import { createFraudApp } from './app.js'
 import { migrations } from './migrations.js'
+import { alertType } from './alerts/alert-stream.js'
 import { fraudConfig } from './fraud.config.js'
 
 await runApp({
@@ -9,5 +10,6 @@ await runApp({
   description: 'Fraud: scores transactions, raises alerts, and keeps the review queue.',
   config: fraudConfig,
   migrations,
+  types: [alertType],
   create: (config) => createFraudApp(config),
 })

@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { runApp } from '#service'
 import { createOrderCommandApp } from './app.js'
 import { migrations } from './migrations.js'
+import { streamTypes } from './streams.js'
 import { orderCommandConfig } from './order-command.config.js'
 
 await runApp({
@@ -9,6 +10,7 @@ await runApp({
   description: 'Orders, catalogue and stock: what changes them.',
   config: orderCommandConfig,
   migrations,
+  types: streamTypes,
   makesSubjectKeys: true,
   create: (config) => createOrderCommandApp(config),
 })

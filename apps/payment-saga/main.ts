@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { sagaStream } from '#saga'
 import { runApp } from '#service'
 import { createPaymentSagaApp } from './app.js'
 import { migrations } from './migrations.js'
@@ -9,5 +10,6 @@ await runApp({
   description: 'Payments: the sagas that take and give back money, and the providers behind them.',
   config: paymentSagaConfig,
   migrations,
+  types: [sagaStream],
   create: (config) => createPaymentSagaApp(config),
 })

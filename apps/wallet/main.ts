@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { runApp } from '#service'
 import { createWalletApp } from './app.js'
 import { migrations } from './migrations.js'
+import { streamTypes } from './streams.js'
 import { walletConfig } from './wallet.config.js'
 
 await runApp({
@@ -9,5 +10,6 @@ await runApp({
   description: 'Wallets: credits, debits, holds, transfers, statements.',
   config: walletConfig,
   migrations,
+  types: streamTypes,
   create: (config) => createWalletApp(config),
 })

@@ -8,4 +8,5 @@ export { InvariantWatch, invariantMigrations, showInvariants } from './invariant
 export * from './invariants.js'
 export * from './passing.js'
 export { pendingMigrations } from './start-up.js'
+export { checkpointSettings } from './upkeep.js'
 export { masterKeys, openSubjectKeys } from './subject-keys.js'

@@ -1,11 +1,14 @@
+import type { AnyStreamType } from '#event-store'
 import { readConfig, runStandalone } from '#platform'
 import type { Migration } from '#postgres'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { once } from 'node:events'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
 import { environmentText } from './environment-text.js'
 import { logSettings } from './log.js'
 import { acceptAppLog, awaitReady, keySettings, migrateApp, startSettings } from './start-up.js'
+import { archiveOld, checkpointSettings, keepCheckpoint, publicLine, signingKey, streamCheckpoint } from './upkeep.js'
 
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {
@@ -25,13 +28,15 @@ export interface AppCommand<P extends PlaceProperties> {
   readonly migrations: readonly Migration[]
   /** Its configuration names the keys of persons, and it is the one that makes them: it migrates their database too. */
   readonly makesSubjectKeys?: true
+  /** What its event store keeps, where it has one: then it can be archived and signed. */
+  readonly types?: readonly object[]
   create(config: Static<TObject<P>>): Promise<NestFastifyApplication>
 }
 
 /**
  * An app's command line: `start`, which is also what it does when nothing is said, and `migrate`, which a start never does by itself:
- * replicas that start at once must not race for it, and the role that may alter tables need not be the one that serves. Wrong configuration
- * ends with one line that names the variable, and exit code 1.
+ * replicas that start at once must not race for it, and the role that may alter tables need not be the one that serves. `checkpoint` and `archive`
+ * are for once a day, and for an app with an event store. Wrong configuration ends with one line that names the variable, and exit code 1.
  */
 export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<void> => {
   const program = new Command(app.name)
@@ -52,7 +57,25 @@ export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
       .option('--all', 'every partition, also where nothing seems to be missing')
       .action(({ all = false }: { readonly all?: boolean }) => acceptAndSay(app, all))
   }
+  const { types } = app
+  if (types) registerUpkeep(program, app, types as readonly AnyStreamType[])
   await program.parseAsync()
+}
+
+const registerUpkeep = <P extends PlaceProperties>(program: Command, app: AppCommand<P>, types: readonly AnyStreamType[]): void => {
+  program
+    .command('checkpoint')
+    .description('write the heads of all streams, signed by CHECKPOINT_KEY, to keep where the database does not reach')
+    .option('--folder <path>', 'as a new file there; without it, to the output')
+    .option('--keep <count>', 'in the folder, the newest of this app', whole, 35)
+    .action((options: { readonly folder?: string; readonly keep: number }) =>
+      orSay(app, 'cannot be signed', () => checkpoint(app, options)),
+    )
+  program
+    .command('archive')
+    .description('set aside closed streams that have grown old; holds up nobody')
+    .option('--idle-days <days>', 'only partitions to which nothing was appended for so long', whole, 90)
+    .action(({ idleDays }: { readonly idleDays: number }) => orSay(app, 'cannot be archived', () => archive(app, types, idleDays)))
 }
 
 const start = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<void> => {
@@ -70,26 +93,66 @@ const start = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<voi
   process.off('SIGTERM', quit)
 }
 
-const migrateAndSay = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<void> => {
-  const places = placesOf(app)
+const checkpoint = async <P extends PlaceProperties>(
+  app: AppCommand<P>,
+  { folder, keep }: { readonly folder?: string; readonly keep: number },
+): Promise<void> => {
+  const key = signingKey(readConfig(checkpointSettings).CHECKPOINT_KEY)
+  const place = { name: app.name, ...placesOf(app) }
+  if (folder === undefined) {
+    await streamCheckpoint(place, key, async (line) => {
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
+    })
+    return
+  }
+  const { file, streams, position, root } = await keepCheckpoint(place, key, { folder, keep })
+  const what = `${streams} heads up to position ${position}, root ${root}`
+  process.stdout.write(`${app.name}: ${file}: ${what}, signed by ${publicLine(key)}\n`)
+}
+
+const archive = async <P extends PlaceProperties>(app: AppCommand<P>, types: readonly AnyStreamType[], idleDays: number): Promise<void> => {
+  const stop = new AbortController()
+  process.once('SIGTERM', () => stop.abort())
+  await archiveOld({ name: app.name, ...placesOf(app) }, types, {
+    idleDays,
+    signal: stop.signal,
+    onArchived: ({ partition, streams, moved }) =>
+      void process.stdout.write(`${app.name}: ${partition}: ${streams} streams archived, ${moved} events moved forward\n`),
+    // What a parser says may quote what it could not parse.
+    onUnreadable: (stream) => void process.stderr.write(`${app.name}: ${stream} cannot be read, and stays in use\n`),
+  })
+  process.stdout.write(`${app.name}: nothing more is full, published, and without an append for ${idleDays} days\n`)
+}
+
+const whole = (text: string): number => {
+  if (!/^[0-9]{1,5}$/.test(text)) throw new InvalidArgumentError('It is a whole number.')
+  return Number(text)
+}
+
+/** What fails ends with one line and exit code 1. */
+const orSay = async (app: { readonly name: string }, what: string, work: () => Promise<void>): Promise<void> => {
   try {
-    const ran = await migrateApp({ ...places, name: app.name, migrations: app.migrations })
-    process.stdout.write(`${app.name}: ${ran.length === 0 ? 'nothing to migrate' : `${ran.length} migrations ran: ${ran.join(', ')}`}\n`)
+    await work()
   } catch (error) {
-    process.stderr.write(`${app.name} cannot migrate: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`${app.name} ${what}: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(1)
   }
 }
 
+const migrateAndSay = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<void> => {
+  const places = placesOf(app)
+  await orSay(app, 'cannot migrate', async () => {
+    const ran = await migrateApp({ ...places, name: app.name, migrations: app.migrations })
+    process.stdout.write(`${app.name}: ${ran.length === 0 ? 'nothing to migrate' : `${ran.length} migrations ran: ${ran.join(', ')}`}\n`)
+  })
+}
+
 const acceptAndSay = async <P extends PlaceProperties>(app: AppCommand<P>, all: boolean): Promise<void> => {
-  try {
+  await orSay(app, 'cannot accept the log', async () => {
     const moved = await acceptAppLog({ ...placesOf(app), name: app.name, migrations: app.migrations }, all)
     for (const line of moved) process.stdout.write(`${app.name}: ${line}\n`)
     process.stdout.write(`${app.name}: ${moved.length} partitions are read again from the log's first record\n`)
-  } catch (error) {
-    process.stderr.write(`${app.name} cannot accept the log: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  }
+  })
 }
 
 /** Widened, so that what is read has a plain type. */

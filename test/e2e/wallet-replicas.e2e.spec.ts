@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
+import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startIssuer, type Issuer } from '../distributed/issuer.js'
 import { run, startProcess, type AppProcess } from '../distributed/processes.js'
 import setUpPostgres from '../support/postgres.setup.mjs'
@@ -7,6 +11,7 @@ import tearDownPostgres from '../support/postgres.teardown.mjs'
 
 /** Two processes of the wallet's app, as they are deployed, on one database of their own. */
 let issuer: Issuer
+let environment: Readonly<Record<string, string>>
 let replicas: readonly AppProcess[] = []
 const tokenOf: Issuer['tokenOf'] = (...who) => issuer.tokenOf(...who)
 
@@ -14,7 +19,7 @@ beforeAll(async () => {
   await setUpPostgres()
   const url = String(process.env['BAHI_TEST_POSTGRES_URL'])
   issuer = await startIssuer()
-  const environment = {
+  environment = {
     DATABASE_URL: url,
     KEYS_DATABASE_URL: url,
     LOG: 'postgres',
@@ -191,6 +196,42 @@ describe('two processes of the wallet', () => {
       new Set(['/problems/limit-exceeded']),
     )
     expect(statuses.filter((status) => status >= 500)).toEqual([])
+  }, 120_000)
+
+  it('are signed and archived beside them by the app’s own command line, and the tools verify what it wrote', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bahi-heads-'))
+    try {
+      const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+      const pem = join(folder, 'public.pem')
+      writeFileSync(pem, publicKey.export({ type: 'spki', format: 'pem' }))
+      const key = { CHECKPOINT_KEY: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64') }
+      expect(await run('wallet', ['checkpoint', '--folder', folder], environment)).toMatchObject({
+        code: 1,
+        output: ['CHECKPOINT_KEY: must be set'],
+      })
+      const signed = await run('wallet', ['checkpoint', '--folder', folder], { ...environment, ...key })
+      expect([signed.code, signed.output]).toEqual([0, [expect.stringMatching(/^wallet: .*[0-9]+ heads up to position [0-9]+, root /)]])
+      const [file = ''] = readdirSync(folder).filter((name) => name.endsWith('.heads'))
+      const cli = join(import.meta.dirname, '../../dist/apps/bahi/cli/main.js')
+      const words = [
+        'events',
+        'verify',
+        '--url',
+        environment['DATABASE_URL'] ?? '',
+        '--checkpoint',
+        join(folder, file),
+        '--public-key',
+        pem,
+      ]
+      const verified = spawnSync(process.execPath, [cli, ...words], { encoding: 'utf8', timeout: 60_000 })
+      expect([verified.status, verified.stdout]).toEqual([0, expect.stringMatching(/^ok: [0-9]+ streams, [^]*could not be told\n$/)])
+      expect(await run('wallet', ['archive'], environment)).toMatchObject({
+        code: 0,
+        output: ['wallet: nothing more is full, published, and without an append for 90 days'],
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   }, 120_000)
 
   it('release a hold whose maker’s process is gone', async () => {

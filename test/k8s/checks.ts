@@ -1,6 +1,6 @@
 import { TOPICS } from '#contracts'
 import { InvalidConfig, parseConfig } from '#platform'
-import { topicSpecs } from '#service'
+import { checkpointSettings, topicSpecs } from '#service'
 import type { TObject } from 'typebox'
 import { fraudConfig } from '../../apps/fraud/fraud.config.js'
 import { frontConfig } from '../../apps/front/front.config.js'
@@ -22,6 +22,8 @@ export const CONFIGS: Readonly<Record<string, TObject>> = {
   front: frontConfig,
   'provider-sandbox': providerSandboxConfig,
 }
+/** The apps with an event store. */
+const STORES = ['order-command', 'wallet', 'payment-saga', 'fraud']
 /** `ENV PORT` of the Dockerfile. */
 const APP_PORT = 3_000
 /** What the image's health check and the apps' command line read beside the configuration. */
@@ -132,14 +134,21 @@ export const environmentIsTheAppsOwn: Check = (objects) =>
     if (!schema) return []
     const env = environmentOf(objects, container)
     const referred = new Set((container.env ?? []).flatMap(({ value = '' }) => [...value.matchAll(/\$\((\w+)\)/g)].map(([, name]) => name)))
-    const unknown = [...env.keys()].filter((key) => !(key in schema.properties) && !referred.has(key) && !BESIDE.has(key))
+    const [command = 'start'] = container.args ?? []
+    const signs = command === 'checkpoint' ? checkpointSettings.properties : {}
+    const unknown = [...env.keys()].filter(
+      (key) => !(key in schema.properties) && !(key in signs) && !referred.has(key) && !BESIDE.has(key),
+    )
     const nowhere = [...env].filter(([, value]) => value === undefined || /\$\(/.test(value)).map(([key]) => key)
     const found = [
       ...unknown.map((key) => `${workload.name}: ${key} is no setting of the app`),
       ...nowhere.map((key) => `${workload.name}: ${key} refers to what is not there`),
     ]
-    if (container.args?.includes('migrate'))
-      return env.has('DATABASE_URL') ? found : [...found, `${workload.name}: DATABASE_URL: must be set`]
+    if (command !== 'start')
+      return [
+        ...found,
+        ...['DATABASE_URL', ...Object.keys(signs)].filter((key) => !env.has(key)).map((key) => `${workload.name}: ${key}: must be set`),
+      ]
     try {
       parseConfig(schema, Object.fromEntries(env))
       return found
@@ -266,6 +275,27 @@ export const backupsAreInTheRegion: Check = (objects) => {
     })
 }
 
+/** What was rewritten since the last checkpoint cannot be told: each store is signed and archived once a day, signing first, and what is signed stays. */
+export const storesAreSignedDaily: Check = (objects) =>
+  STORES.flatMap((app) =>
+    (['checkpoint', 'archive'] as const).flatMap((command) => {
+      const job = named(objects, 'CronJob').find(({ metadata }) => metadata.name === `${command}-${app}`)
+      const container = job?.spec?.jobTemplate?.spec.template.spec.containers.find((each) => appOf(each) === app)
+      if (container?.args?.[0] !== command) return [`nothing runs ${command} of ${app}`]
+      const { args, volumeMounts = [] } = container
+      const folder = args[args.indexOf('--folder') + 1]
+      const lasting = new Set(
+        (job?.spec?.jobTemplate?.spec.template.spec.volumes ?? []).flatMap((each) => (each.persistentVolumeClaim ? [each.name] : [])),
+      )
+      return [
+        ...(/^[0-9]{1,2} [0-9]{1,2} \* \* \*$/.test(job?.spec?.schedule ?? '') ? [] : [`${command} of ${app} does not run once a day`]),
+        ...(command === 'archive' || volumeMounts.some(({ name, mountPath }) => mountPath === folder && lasting.has(name))
+          ? []
+          : [`the checkpoints of ${app} do not outlive their pod`]),
+      ]
+    }),
+  )
+
 export const CHECKS: Readonly<Record<string, Check>> = {
   selectorsMatchPods,
   portsMatchListeners,
@@ -275,4 +305,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   podsAreRestricted,
   appsLeaveQuietly,
   backupsAreInTheRegion,
+  storesAreSignedDaily,
 }

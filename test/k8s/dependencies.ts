@@ -9,10 +9,16 @@ const everyApp = APPS.flatMap((app) => [
   `${app} -> redis:6379`,
   `migrate-${app} -> postgres:5432`,
 ])
+/** Those that have an event store: signed and archived once a day. */
+const upkeep = ['order-command', 'wallet', 'payment-saga', 'fraud'].flatMap((app) => [
+  `checkpoint-${app} -> postgres:5432`,
+  `archive-${app} -> postgres:5432`,
+])
 
 export const EDGES: Readonly<Record<'local' | 'production', readonly string[]>> = {
   local: [
     ...everyApp,
+    ...upkeep,
     'gateway -> front:3000',
     // The development issuer's keys.
     ...APPS.map((app) => `${app} -> order-command:3000`),
@@ -21,5 +27,5 @@ export const EDGES: Readonly<Record<'local' | 'production', readonly string[]>> 
     'provider-sandbox -> postgres:5432',
     'migrate-provider-sandbox -> postgres:5432',
   ],
-  production: [...everyApp, 'gateway -> front:3000', 'postgres -> postgres:*', 'kafka -> kafka:*'],
+  production: [...everyApp, ...upkeep, 'gateway -> front:3000', 'postgres -> postgres:*', 'kafka -> kafka:*'],
 }

@@ -199,6 +199,24 @@ if (!skipped) {
       for (const what of [/fraud is killed before/, /fraud is restarted for what/]) finds('appsLeaveQuietly', hasty, what)
     })
 
+    it('a store that nobody signs, one signed too seldom or where it does not last, a checkpoint without its key', () => {
+      const gone = local().filter(({ metadata }) => metadata.name !== 'archive-fraud')
+      finds('storesAreSignedDaily', gone, /^nothing runs archive of fraud/)
+      const weekly = planted(local(), 'CronJob', 'checkpoint-wallet', ({ spec }: { spec: object }) =>
+        Object.assign(spec, { schedule: '0 3 * * 0' }),
+      )
+      finds('storesAreSignedDaily', weekly, /^checkpoint of wallet does not run once a day/)
+      type Cron = {
+        spec: { jobTemplate: { spec: { template: { spec: { volumes: object[]; containers: [{ env: { name: string }[] }] } } } } }
+      }
+      const lost = planted(local(), 'CronJob', 'checkpoint-wallet', ({ spec }: Cron) => {
+        spec.jobTemplate.spec.template.spec.volumes = [{ name: 'checkpoints', emptyDir: {} }]
+        spec.jobTemplate.spec.template.spec.containers[0].env.pop()
+      })
+      finds('storesAreSignedDaily', lost, /^the checkpoints of wallet do not outlive/)
+      finds('environmentIsTheAppsOwn', lost, /checkpoint-wallet: CHECKPOINT_KEY: must be set/)
+    })
+
     it('a way that is open and not in the table, and one that is in the table and closed', () => {
       const edges = (plant: readonly KubeObject[]) => openEdges(plant)
       const open = planted(local(), 'NetworkPolicy', 'redis', ({ spec }: { spec: object }) => Object.assign(spec, { ingress: [{}] }))

@@ -25,6 +25,7 @@ export interface Container {
   readonly readinessProbe?: Probe
   readonly startupProbe?: Probe
   readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
   readonly resources?: { readonly requests?: Labels; readonly limits?: Labels }
   readonly securityContext?: {
     readonly allowPrivilegeEscalation?: boolean
@@ -38,6 +39,7 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds?: number
   readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly seccompProfile?: { readonly type: string } }
   readonly containers: readonly Container[]
+  readonly volumes?: readonly { readonly name: string; readonly persistentVolumeClaim?: { readonly claimName: string } }[]
 }
 export interface Selector {
   readonly matchLabels?: Labels
@@ -63,6 +65,10 @@ export interface KubeObject {
   readonly spec?: {
     readonly replicas?: number
     readonly selector?: Selector & Labels
+    readonly jobTemplate?: {
+      readonly spec: { readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec } }
+    }
+    readonly schedule?: string
     readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
     readonly strategy?: { readonly rollingUpdate?: { readonly maxUnavailable: number | string } }
     readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[]
@@ -95,13 +101,14 @@ export interface Workload {
   readonly pod: PodSpec | undefined
 }
 
-const PODS = new Set(['Deployment', 'StatefulSet', 'Job'])
+const PODS = new Set(['Deployment', 'StatefulSet', 'Job', 'CronJob'])
 
 export const workloadsOf = (objects: readonly KubeObject[]): readonly Workload[] =>
   objects.flatMap((object): Workload[] => {
     const { kind, metadata, spec } = object
     const { name } = metadata
-    if (PODS.has(kind) && spec?.template) return [{ name, kind, labels: spec.template.metadata.labels, object, pod: spec.template.spec }]
+    const template = spec?.template ?? spec?.jobTemplate?.spec.template
+    if (PODS.has(kind) && template) return [{ name, kind, labels: template.metadata.labels, object, pod: template.spec }]
     // Pods that CloudNativePG and Strimzi make, by the labels that they give them.
     if (kind === 'Cluster') return [{ name, kind, labels: spec?.inheritedMetadata?.labels ?? {}, object, pod: undefined }]
     if (kind === 'Kafka') return [{ name, kind, labels: { 'app.kubernetes.io/name': 'kafka' }, object, pod: undefined }]

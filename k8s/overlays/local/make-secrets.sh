@@ -17,6 +17,7 @@ secret() { # secret NAME KEY=VALUE...
   secret postgres "password=$POSTGRES_PASSWORD"
   secret redis "password=$REDIS_PASSWORD"
   secret bahi-keys "master-key=$MASTER_KEY" "fraud-hash-key=$FRAUD_HASH_KEY"
+  secret checkpoint-key "key=$CHECKPOINT_KEY"
   secret provider "api-key=$PROVIDER_API_KEY" "webhook-secret=$PROVIDER_WEBHOOK_SECRET"
   secret order-command-database "password=$ORDER_COMMAND_DB_PASSWORD"
   secret order-query-database "password=$ORDER_QUERY_DB_PASSWORD"
