@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventStoreMigrations, openEventStore, type BatchReport, type EventStore } from '#event-store'
+import { systemClock, type Clock } from '#kernel'
+import { createPool } from '#postgres'
+import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import pg from 'pg'
+import { change, commandOf, move, publishTally, tally, tallyType } from './testing/tally.js'
+
+/** No snapshots: what is written here is written by commands alone. */
+const type = { ...tallyType, snapshotEvery: 0 }
+const on = (id: string) => ({ type, id })
+
+let database: TestDatabase
+let pool: pg.Pool
+const stores: EventStore[] = []
+const reports: BatchReport[] = []
+
+const open = async (clock: Clock = systemClock, onBatch = (report: BatchReport) => void reports.push(report)): Promise<EventStore> => {
+  const store = await openEventStore({ pool, postgres: database, types: [type], publish: publishTally, clock, app: 'co', onBatch })
+  stores.push(store)
+  return store
+}
+const silent = () => undefined
+
+/** Transactions that wrote events of these streams: PostgreSQL's own count of commits. */
+const commits = async (streams: string): Promise<number> => {
+  const { rows } = await pool.query<{ n: number }>('SELECT count(DISTINCT xmin::text)::int AS n FROM events WHERE stream_id LIKE $1', [
+    streams,
+  ])
+  return rows[0]?.n ?? 0
+}
+
+/** The names of the statements that went out while `work` ran: one for each trip. Not the doorbell of the relay: nobody waits for it. */
+const trips = async (work: () => Promise<unknown>): Promise<readonly string[]> => {
+  const { prototype } = pg.Client
+  const { query } = prototype
+  const names: string[] = []
+  const noting = function (this: pg.Client, ...given: unknown[]): unknown {
+    names.push((given[0] as { name?: string }).name ?? String(given[0]))
+    return Reflect.apply(query, this, given)
+  }
+  prototype.query = noting as typeof query
+  try {
+    await work()
+  } finally {
+    prototype.query = query
+  }
+  return names.filter((name) => name !== 'outbox_ring')
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase(eventStoreMigrations)
+  pool = createPool(database)
+})
+afterAll(async () => {
+  for (const store of stores) await store.close()
+  await pool.end()
+  await database.drop()
+})
+
+describe('commands that come together', () => {
+  it('go together: many of different streams take few trips and few commits', async () => {
+    const store = await open()
+    const many = 200
+    // Known streams: nothing is to be loaded.
+    await Promise.all(Array.from({ length: many }, (_, at) => store.execute(change(`warm-${at}`, `many-${at}`, 1))))
+    const before = await commits('tally-many-%')
+    reports.length = 0
+    const names = await trips(() =>
+      Promise.all(Array.from({ length: many }, (_, at) => store.execute(change(`go-${at}`, `many-${at}`, 1)))),
+    )
+    expect(names.length).toBeLessThanOrEqual(many / 10)
+    expect(new Set(names)).toEqual(new Set(['append_commands']))
+    expect((await commits('tally-many-%')) - before).toBe(names.length)
+    expect([reports.length, reports.reduce((sum, { commands }) => sum + commands, 0)]).toEqual([names.length, many])
+  })
+
+  it('of one hot stream too, each decided on what those before it left', async () => {
+    const store = await open()
+    await store.execute(change('hot-0', 'hot', 1))
+    const names = await trips(() =>
+      Promise.all(Array.from({ length: 100 }, async (_, at) => (await store.execute(change(`hot-${at + 1}`, 'hot', 1))).answer)).then(
+        (answers) => expect(answers).toEqual(Array.from({ length: 100 }, (_, at) => `total ${at + 2}`)),
+      ),
+    )
+    expect(names.length).toBeLessThanOrEqual(10)
+  })
+
+  it('do not wait to come together: a lone one goes at once, though no timer ever fires', async () => {
+    const stopped: Clock = {
+      now: () => systemClock.now(),
+      // What runs beside it, sweeps and the doorbell, sleeps until the store is closed.
+      sleep: (_, signal) => new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted')))),
+    }
+    const store = await open(stopped, silent)
+    await store.execute(change('lone-0', 'lone', 1))
+    const { setTimeout: later, setInterval: often } = globalThis
+    const armed = { ref: () => armed, unref: () => armed, refresh: () => armed, hasRef: () => false, close: () => armed }
+    globalThis.setTimeout = (() => armed) as never
+    globalThis.setInterval = (() => armed) as never
+    try {
+      const names = await trips(async () => expect((await store.execute(change('lone-1', 'lone', 1))).answer).toBe('total 2'))
+      expect(names).toEqual(['append_command'])
+    } finally {
+      globalThis.setTimeout = later
+      globalThis.setInterval = often
+    }
+  })
+
+  it('do not touch each other: refused, thrown, ill-formed and moved ones share a commit with those that are well', async () => {
+    const store = await open()
+    const ids = Array.from({ length: 30 }, (_, at) => `n-${at}`)
+    await Promise.all(ids.map((id) => store.execute(change(`${id}-0`, id, 1))))
+    reports.length = 0
+    const throws = (id: string) =>
+      commandOf(`${id}-1`, [on(id)], () => {
+        throw new Error(`no ${id}`)
+      })
+    const astray = (id: string) =>
+      commandOf(`${id}-1`, [on(id)], () => ({ appends: [{ stream: on('elsewhere'), events: [] }], answer: '' }))
+    const outcomes = await Promise.allSettled(
+      ids.map((id, at) => {
+        if (at % 5 === 0) return store.execute(change(`${id}-1`, id, -9))
+        if (at % 5 === 1) return store.execute(throws(id))
+        if (at % 5 === 2) return store.execute(astray(id))
+        if (at % 5 === 3) return store.execute(move(`${id}-1`, id, ids[at + 1] ?? id, 1))
+        return store.execute(change(`${id}-1`, id, 1))
+      }),
+    )
+    expect(reports.length).toBeLessThanOrEqual(3)
+    outcomes.forEach((outcome, at) => {
+      const said = outcome.status === 'fulfilled' ? outcome.value.answer : String(outcome.reason)
+      const expected = [/^refused at 1$/, new RegExp(`^Error: no n-${at}$`), /^TypeError: the command did not name/, /^moved$/, /^total 3$/]
+      expect(said).toMatch(expected[at % 5] ?? /never/)
+    })
+    const versions = await Promise.all(ids.map(async (id) => (await store.load(tally(id))).version))
+    expect(versions).toEqual(ids.map((_, at) => [1, 1, 1, 2, 3][at % 5]))
+  })
+
+  it('of one stream alone are decided again when another replica was faster there, on the tail that the same trip brought back', async () => {
+    const [store, other] = [await open(), await open(systemClock, silent)]
+    const ids = ['r-0', 'r-1', 'r-2', 'r-3']
+    await Promise.all(ids.map((id) => store.execute(change(`${id}-0`, id, 1))))
+    for (let at = 0; at < 5; at++) await other.execute(change(`rival-${at}`, 'r-1', 10))
+    reports.length = 0
+    const decided: string[] = []
+    const add = (id: string, n: number) =>
+      commandOf(`${id}-add-${n}`, [on(id)], (states) => {
+        const { total } = states.of(on(id)).state
+        decided.push(`${id} on ${total}`)
+        return { appends: [{ stream: on(id), events: [{ type: 'Changed', data: { by: 1 } }] }], answer: `total ${total + 1}` }
+      })
+    let answers: readonly string[] = []
+    const names = await trips(async () => {
+      answers = await Promise.all([...ids, 'r-1'].map(async (id, at) => (await store.execute(add(id, at))).answer))
+    })
+    // Two trips, no load: the second is of the refused stream's two commands, on what the first brought back.
+    expect(names).toEqual(['append_commands', 'append_commands'])
+    expect(reports.map(({ commands, refused }) => [commands, refused])).toEqual([
+      [5, 2],
+      [2, 0],
+    ])
+    expect(answers).toEqual(['total 2', 'total 52', 'total 2', 'total 2', 'total 53'])
+    expect(decided.slice(0, 5).toSorted()).toEqual(['r-0 on 1', 'r-1 on 1', 'r-1 on 2', 'r-2 on 1', 'r-3 on 1'])
+    expect(decided.slice(5)).toEqual(['r-1 on 51', 'r-1 on 52'])
+  })
+})
