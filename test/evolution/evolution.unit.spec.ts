@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { EventTypes, type AnyStreamType, type EventType } from '#event-store'
-import { evolutionFaults, missingFixtures, type EventFixture } from '#event-store/testing'
+import { evolutionFaults, missingFixtures, releaseFaults, releaseLine, type EventFixture } from '#event-store/testing'
 import type { JsonObject } from '#kernel'
 import Type from 'typebox'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { STORES } from '../../apps/bahi/cli/place.js'
@@ -10,6 +11,9 @@ import { stories } from './stories.js'
 
 const APPS = join(import.meta.dirname, '../../apps')
 const FOLDER = join(import.meta.dirname, 'fixtures')
+
+/** One line for each fixture, for good: it only grows. */
+const LIST = join(import.meta.dirname, 'released.txt')
 
 const types = Object.values(STORES).flatMap((store) => store.types as readonly AnyStreamType[])
 /** Stream types whose events have no registration: nobody could say which shapes of them were ever written. */
@@ -20,6 +24,18 @@ const readFixtures = (): readonly EventFixture[] =>
     .sort()
     .map((name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as EventFixture)
 
+const readReleased = (): readonly string[] => (existsSync(LIST) ? readFileSync(LIST, 'utf8').split('\n').filter(Boolean) : [])
+
+/** Lines taken out of the list by any commit of this history, or since the last one; undefined where there is no git. */
+const linesTakenOut = (): number | undefined => {
+  const taken = ['log', 'diff'].map((what) => {
+    const range = what === 'log' ? ['--format=', '-m', '--first-parent'] : ['HEAD']
+    const { status, stdout } = spawnSync('git', [what, ...range, '--numstat', '--', LIST], { cwd: import.meta.dirname, encoding: 'utf8' })
+    return status === 0 ? stdout.split('\n').reduce((sum, line) => sum + Number(line.split('\t')[1] ?? 0), 0) : undefined
+  })
+  return taken.every((each) => each !== undefined) ? taken.reduce<number>((sum, each) => sum + (each ?? 0), 0) : undefined
+}
+
 /** `BAHI_UPDATE_EVENTS=true` keeps fixtures of versions that have none. It changes none that is there. */
 const writeMissing = (): void => {
   mkdirSync(FOLDER, { recursive: true })
@@ -27,6 +43,9 @@ const writeMissing = (): void => {
   for (const type of types)
     for (const fixture of missingFixtures(type, (stories[type.category] ?? []) as never, kept))
       writeFileSync(join(FOLDER, `${fixture.category}.${fixture.type}.v${fixture.version}.json`), `${JSON.stringify(fixture, null, 2)}\n`)
+  // Lines that have no fixture any more stay: the test below says so.
+  const lines = new Set([...readReleased(), ...readFixtures().map(releaseLine)])
+  writeFileSync(LIST, `${[...lines].toSorted().join('\n')}\n`)
 }
 if (process.env['BAHI_UPDATE_EVENTS'] === 'true') writeMissing()
 
@@ -36,6 +55,32 @@ const registered = types.flatMap((type) => type.events?.all.map((event) => [type
 describe('what was ever written', () => {
   it('is read and folded today, and its schemas have not changed in place (else: a new version with an upcast, and `npm run events`)', () => {
     expect(evolutionFaults(types, fixtures)).toEqual([])
+  })
+
+  it('is all there: no fixture was dropped or rewritten, and no line was ever taken out of the list of them', () => {
+    const released = readReleased()
+    expect(released.length).toBeGreaterThanOrEqual(62)
+    expect(releaseFaults(released, fixtures)).toEqual([])
+    // A copy without git has the list alone; CI runs on a clone.
+    if (process.env['CI'] !== undefined || linesTakenOut() !== undefined) expect(linesTakenOut()).toBe(0)
+  })
+
+  it('would not be dropped unseen: a fixture that is gone, rewritten or new is named', () => {
+    const [first, ...rest] = fixtures as [EventFixture, ...EventFixture[]]
+    const released = readReleased()
+    const name = `${first.category}: ${first.type} v${first.version}`
+    expect(releaseFaults(released, rest)).toEqual([`${name} was written once, and its fixture is gone or changed`])
+    const rewritten = { ...first, data: { ...first.data, planted: 1 } }
+    expect(releaseFaults(released, [rewritten, ...rest])).toEqual([
+      `${name} was written once, and its fixture is gone or changed`,
+      `${name} is not in the list`,
+    ])
+    expect(
+      releaseFaults(
+        released,
+        fixtures.map(({ data, ...rest }) => ({ data, ...rest })),
+      ),
+    ).toEqual([])
   })
 
   it('is of registered types, in the store of every app that has one', () => {

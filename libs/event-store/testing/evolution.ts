@@ -1,4 +1,5 @@
 import type { JsonObject } from '#kernel'
+import { createHash } from 'node:crypto'
 import { versionOf, type EventType } from '../event-types.js'
 import { upcastData, type AnyStreamType } from '../stream.js'
 
@@ -44,6 +45,29 @@ export const missingFixtures = (
       .map((one) => ({ type: one.type, version: type.events?.checked(one.type, one.data) ?? 1, data: one.data }))
     return [{ category, type: event.type, version, schema: plain(event), given, data: example.data }]
   })
+}
+
+/**
+ * A line for each fixture: its name, and the SHA-256 of what it says, whatever the file is formatted like. Kept in a file of its own that only grows, so
+ * that nobody can drop or rewrite a fixture without taking a line out of it.
+ */
+export const releaseLine = (fixture: EventFixture): string =>
+  `${nameOf(fixture.category, fixture.type, fixture.version)} ${createHash('sha256')
+    .update(JSON.stringify(sorted(fixture)))
+    .digest('hex')}`
+
+/** What of the lines kept has no fixture that says the same any more, and which fixtures have no line yet. Empty: all is well. */
+export const releaseFaults = (lines: readonly string[], fixtures: readonly EventFixture[]): readonly string[] => {
+  const there = new Set(fixtures.map(releaseLine))
+  const kept = new Set(lines)
+  return [
+    ...lines
+      .filter((line) => !there.has(line))
+      .map((line) => `${line.replace(/ [0-9a-f]*$/, '')} was written once, and its fixture is gone or changed`),
+    ...fixtures
+      .filter((each) => !kept.has(releaseLine(each)))
+      .map((each) => `${nameOf(each.category, each.type, each.version)} is not in the list`),
+  ]
 }
 
 const nameOf = (category: string, type: string, version: number): string => `${category}: ${type} v${version}`

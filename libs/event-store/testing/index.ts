@@ -1,7 +1,7 @@
 export { MemoryStoreData } from './memory-data.js'
 export { deciderSpec, type Given, type Then } from './decider-spec.js'
 export { eventStoreConformance, type ConformanceHarness } from './conformance.js'
-export { evolutionFaults, missingFixtures, type EventFixture } from './evolution.js'
+export { evolutionFaults, missingFixtures, releaseFaults, releaseLine, type EventFixture } from './evolution.js'
 export { memoryEventStore, MemoryEventStore, type MemoryEventStoreOptions } from './memory-store.js'
 export { memorySubjectKeys } from './memory-subject-keys.js'
 export { runAgainstModel, waves, type Step } from './model.js'
