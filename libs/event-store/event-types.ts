@@ -29,7 +29,11 @@ export class EventTypes {
   readonly #types = new Map<string, EventType>()
   readonly #checks = new Map<string, Check>()
 
-  constructor(types: readonly EventType[]) {
+  /** `source`: `import.meta.url` of the module that has the upcasts, which with those it imports tells when they change. Needed beside snapshots. */
+  constructor(
+    types: readonly EventType[],
+    readonly source?: string,
+  ) {
     for (const each of types) {
       if (this.#types.has(each.type)) throw new Error(`the event type ${each.type} is there twice`)
       this.#types.set(each.type, each)

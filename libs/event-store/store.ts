@@ -16,8 +16,11 @@ export interface StreamType<State = unknown, Event extends DomainEvent = DomainE
   readonly events?: EventTypes
   /** How many events after the last snapshot another is taken, off the request path. 0: never. */
   readonly snapshotEvery: number
-  /** Raise it when `evolve` changes in a way that its own source does not show (a function it calls): older snapshots are then ignored. */
-  readonly revision?: number
+  /**
+   * `import.meta.url`, written in the module that makes the type: that module and all that it imports are the code that made a state. When any of it
+   * changes, older snapshots are ignored. Needed by a type that takes snapshots.
+   */
+  readonly source?: string
   /**
    * Whether the aggregate's life is over in this state: nothing is expected to happen to it any more. Such a stream is archived once it has been
    * idle for long enough, and comes back when it is asked for. Without it streams of this type are never archived.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '#kernel'
+import { codeHash } from './code-hash.js'
 import type { EventTypes } from './event-types.js'
 import type { DomainEvent, StreamRef, StreamType } from './store.js'
 
@@ -13,10 +14,11 @@ export const streamName = (ref: StreamRef): string => `${ref.type.category}-${re
 
 /**
  * Names the shape of a type's state: another `evolve`, `initialState` or snapshot codec gives another, so that snapshots taken before are
- * ignored. Functions count by their source text; `revision` covers what that does not show.
+ * ignored; so does other code in any module that they reach, for which see `codeHash`. Of functions given elsewhere their own text counts.
  */
 export const shapeOf = (type: StreamType<unknown, never>): string => {
-  const parts = [type.category, type.revision ?? 0, canonical(type.initialState), type.evolve.toString()]
+  const parts = [type.category, canonical(type.initialState), type.evolve.toString()]
+  for (const source of [type.source, type.events?.source]) if (source !== undefined) parts.push(codeHash(source))
   for (const { type: name, upcasts } of type.events?.all ?? []) if (upcasts.length > 0) parts.push(name, ...upcasts.map(String))
   if (type.snapshot) parts.push(type.snapshot.write.toString(), type.snapshot.read.toString())
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
@@ -56,11 +58,19 @@ export const upcastData = (
   data: JsonObject,
 ): JsonObject => (of?.events ? of.events.upcast(type, version, data) : data)
 
-/** The registered types by category; two of one category are a mistake in the composition. */
+/** The registered types by category; two of one category are a mistake in the composition, and so are snapshots of code that is not named. */
 export const typesByCategory = (types: readonly AnyStreamType[]): StreamTypes => {
   const known = new Map<string, AnyStreamType>()
   for (const type of types) {
     if (known.has(type.category)) throw new Error(`two stream types have the category ${type.category}`)
+    const { snapshotEvery, source, events } = type
+    if (
+      snapshotEvery > 0 &&
+      (source === undefined || (events?.source === undefined && events?.all.some(({ upcasts }) => upcasts.length > 0)))
+    )
+      throw new TypeError(
+        `the stream type ${type.category} takes snapshots: it, and its EventTypes with upcasts, must name their source, import.meta.url`,
+      )
     known.set(type.category, type)
   }
   return known

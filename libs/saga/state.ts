@@ -271,6 +271,7 @@ export const sagaStream: StreamType<SagaState, SagaEvent> & { readonly events: E
   closed: (state) => hasEnded(state),
   events: sagaEvents,
   snapshotEvery: 100,
+  source: import.meta.url,
 }
 
 export const statusOf = (state: SagaState): SagaStatus => {

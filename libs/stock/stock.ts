@@ -91,6 +91,7 @@ export const stockStream = {
   initialState: stock.initialState,
   evolve: stock.evolve,
   snapshotEvery: 500,
+  source: import.meta.url,
 }
 
 const tooMuch = () => refuse('stock-limit-exceeded', `at most ${MAX_ON_HAND} units of a sku`)

@@ -9,8 +9,7 @@ export const walletStream = {
   closed: ({ status }: WalletState) => status === 'CLOSED',
   /** A snapshot is a few kilobytes; folding 500 events is well under a millisecond. */
   snapshotEvery: 500,
-  // Raise it with any change of what `evolve` or the functions under it do.
-  revision: 2,
+  source: import.meta.url,
   snapshot: { write: writeWallet, read: readWallet },
 } as const
 
@@ -20,4 +19,5 @@ export const ownerStream = {
   initialState: ownerDecider.initialState,
   evolve: ownerDecider.evolve,
   snapshotEvery: 0,
+  source: import.meta.url,
 } as const

@@ -14,6 +14,7 @@ export const tallyType: StreamType<Tally, TallyEvent> = {
   initialState: { total: 0, changes: 0 },
   evolve: (state, event) => ({ total: state.total + event.data.by, changes: state.changes + 1 }),
   snapshotEvery: 10,
+  source: import.meta.url,
 }
 
 /** The same, with a state that plain JSON cannot hold. */
@@ -22,6 +23,7 @@ export const ledgerType: StreamType<{ readonly total: bigint }, TallyEvent> = {
   initialState: { total: 0n },
   evolve: (state, event) => ({ total: state.total + BigInt(event.data.by) }),
   snapshotEvery: 5,
+  source: import.meta.url,
   snapshot: { write: ({ total }) => ({ total: total.toString() }), read: ({ total }) => ({ total: BigInt(String(total)) }) },
 }
 

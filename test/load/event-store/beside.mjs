@@ -35,7 +35,7 @@ const type = {
   evolve: ({ count, balance }, event) => ({ count: count + 1, balance: balance + (event.data.by ?? 0) }),
   snapshotEvery: 0,
 }
-const snapshotted = { ...type, category: 'snapshotted', snapshotEvery: 1_000 }
+const snapshotted = { ...type, category: 'snapshotted', snapshotEvery: 1_000, source: import.meta.url }
 
 const openOurs = async (url) => {
   await migrate({ url, schema: 'ours', migrations: eventStoreMigrations })
