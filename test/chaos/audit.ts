@@ -25,7 +25,8 @@ const END_TIMEOUT_MS = 90_000
 
 /** Everything that must hold when the traffic has stopped, by what the API says; answers what does not. */
 export const audit = async ({ shop, customers, placed, received }: Traffic): Promise<readonly string[]> => {
-  const ended = await each(placed, (order) => untilEnded(shop, order))
+  const cancelled = cancellationsOf(shop)
+  const ended = await each(placed, (order) => untilEnded(shop, order, cancelled.has(order.orderId)))
   const findings = [
     ...shop.wrong,
     ...ended.flatMap(moneyOf),
@@ -49,7 +50,11 @@ const each = async <T, R>(items: readonly T[], work: (item: T) => Promise<R>): P
   return results
 }
 
-const untilEnded = async (shop: Shop, placed: Placed): Promise<Ended> => {
+/** Orders whose cancellation was acknowledged. The read model may show them confirmed for a moment yet. */
+const cancellationsOf = ({ acknowledged }: Shop): ReadonlySet<string> =>
+  new Set(acknowledged.flatMap(({ path, status }) => (status === 200 ? (/^\/v1\/orders\/([^/]+)\/cancel$/.exec(path)?.[1] ?? []) : [])))
+
+const untilEnded = async (shop: Shop, placed: Placed, cancelled: boolean): Promise<Ended> => {
   const deadline = Date.now() + END_TIMEOUT_MS
   for (;;) {
     const path = `/v1/orders/${placed.orderId}`
@@ -57,16 +62,16 @@ const untilEnded = async (shop: Shop, placed: Placed): Promise<Ended> => {
     const payment = await shop.call('GET', `${path}/payment`, placed.customer.token)
     if (order.status === 200 && payment.status === 200) {
       const ended = { ...placed, order: JSON.parse(order.text) as OrderBody, payment: JSON.parse(payment.text) as PaymentBody }
-      if (isEnded(ended)) return ended
+      if (isEnded(ended, cancelled)) return ended
     }
     if (Date.now() > deadline) throw new Error(`${path} has not ended: ${order.status} ${order.text}\n${payment.status} ${payment.text}`)
     await wait(100)
   }
 }
 
-const isEnded = ({ order, payment }: Ended): boolean => {
+const isEnded = ({ order, payment }: Ended, cancelled: boolean): boolean => {
   if (!['COMPLETED', 'COMPENSATED'].includes(payment.status)) return false
-  if (order.status === 'CONFIRMED') return true
+  if (order.status === 'CONFIRMED') return !cancelled
   // What a late payment or a cancellation after the capture brought in goes back by a saga of its own.
   return order.status === 'CANCELLED' && payment.captured.amount === payment.refunded.amount
 }
