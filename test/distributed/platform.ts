@@ -9,6 +9,9 @@ import { run, startProcess, type AppProcess } from './processes.js'
 export const SANDBOX = 'provider-sandbox'
 const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 
+/** Which library speaks with the brokers, for a run of the suite by another than the default. */
+const { KAFKA_CLIENT } = process.env
+
 /** What a test run shortens: nothing else differs from a deployment. The provider's slow payments take up to 5 s. */
 const QUICK = {
   UPI_WINDOW_SECONDS: '6',
@@ -114,6 +117,7 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
 const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis): Readonly<Record<string, string>> => ({
   ...QUICK,
   LOG: 'kafka',
+  ...(KAFKA_CLIENT && { KAFKA_CLIENT }),
   KAFKA_BROKERS: `127.0.0.1:${kafkaPort}`,
   REDIS_URL: redis.url,
   JWKS_URL: `${gateway.url}/v1/dev/jwks`,

@@ -252,6 +252,19 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         expect(await driver().offsets(`${t}-missing`)).toEqual([])
         await driver().ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }])
         expect(await driver().offsets(t)).toHaveLength(4)
+        // Several processes that start at once, each with topics of several kinds.
+        const more = ['a', 'b', 'c', 'd'].map((name, n) => ({
+          name: `${t}-${name}`,
+          partitions: n + 1,
+          retention_ms: DAY_MS,
+          compacted: n > 2,
+        }))
+        await Promise.all(
+          [driver(), driver(), driver()].map((each) => each.ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }, ...more])),
+        )
+        // A partition that was made this moment may have no leader yet.
+        const made = () => Promise.all(more.map(({ name }) => driver().offsets(name))).catch(() => [])
+        await eventually('all are there', async () => (await made()).map(({ length }) => length).join() === '1,2,3,4')
       },
       timeout_ms,
     )

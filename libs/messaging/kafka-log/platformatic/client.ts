@@ -33,16 +33,17 @@ export class PlatformaticClient implements KafkaClient {
   }
 
   createTopics(topics: readonly TopicSpec[], replicationFactor: number): Promise<void> {
+    // Settings are those of a whole request.
+    const alike = Map.groupBy(topics, ({ retention_ms, compacted }) => `${retention_ms} ${compacted ? 'compact' : 'delete'}`)
     return this.#ask(async (admin) => {
-      // Settings are those of a whole request.
-      for (const { name, partitions, retention_ms, compacted } of topics) {
+      for (const [settings, each] of alike) {
+        const [retention = '', policy = ''] = settings.split(' ')
         const configs = [
-          { name: 'retention.ms', value: String(retention_ms) },
-          { name: 'cleanup.policy', value: compacted ? 'compact' : 'delete' },
+          { name: 'retention.ms', value: retention },
+          { name: 'cleanup.policy', value: policy },
         ]
-        await admin
-          .createTopics({ topics: [{ topic: name, partitions, replicas: replicationFactor }], configs })
-          .catch(unlessAll('TOPIC_ALREADY_EXISTS'))
+        const made = each.map(({ name, partitions }) => ({ topic: name, partitions, replicas: replicationFactor }))
+        await admin.createTopics({ topics: made, configs }).catch(unlessAll('TOPIC_ALREADY_EXISTS'))
       }
     })
   }
