@@ -51,7 +51,7 @@ export const paymentPlansConfig = Type.Optional(
   Type.String({
     maxLength: 1_000_000,
     description:
-      'Rows of EMI and pay-later plans as JSON, instead of those in the code, the same for order-command and payment-saga: `[{"plan": "EMI_6", "kind": "emi", "goesAs": "card", "effectiveFrom": "2026-01-01", "least": "300000", "most": "50000000", "tells": {"method": "emi", "emi_duration": 6}, "source"}]`.',
+      'Rows of EMI and pay-later plans as JSON, instead of those in the code, the same for order-command and payment-saga: `[{"plan": "EMI_6", "kind": "emi", "goesAs": "card", "effectiveFrom": "2026-01-01", "least": "500000", "most": "50000000", "tells": {"method": "emi", "emi_duration": 6}, "source"}]`.',
   }),
 )
 

@@ -18,6 +18,11 @@ export const COD_ROWS: readonly CodRow[] = [
     most: paise(19_999_999),
     source: 'Income-tax Act 1961, s. 269ST (Finance Act 2017): nobody receives 2,00,000 rupees or more in cash for one transaction',
   },
+  {
+    effectiveFrom: '2026-04-01',
+    most: paise(19_999_999),
+    source: 'Income-tax Act 2025, s. 186 (in place of s. 269ST of 1961): the same, by whoever receives it, for one transaction',
+  },
 ]
 
 /** Why an order cannot be paid at the door; undefined: it can. `at_ms`: when it is placed, milliseconds since the epoch. */

@@ -50,7 +50,11 @@ describe('cash on delivery', () => {
   it('is of less than two lakh, by the law of the land', () => {
     expect(codRefusal({ amount: paise(19_999_999), pincode: '560001', at_ms: NOW })).toBeUndefined()
     expect(codRefusal({ amount: paise(20_000_000), pincode: '560001', at_ms: NOW })).toMatchObject({ slug: 'cod-not-offered' })
-    expect(COD_ROWS.every(({ source }) => source.includes('269ST'))).toBe(true)
+    const law = (date: string) => inForceAt(Date.parse(`${date}T00:00:00+05:30`), COD_ROWS)?.source.split(':')[0]
+    expect([law('2026-03-31'), law('2026-04-01')]).toEqual([
+      'Income-tax Act 1961, s. 269ST (Finance Act 2017)',
+      'Income-tax Act 2025, s. 186 (in place of s. 269ST of 1961)',
+    ])
   })
 })
 
@@ -79,6 +83,11 @@ describe('a plan', () => {
       { at_ms: Date.parse('2025-12-31T00:00:00+05:30') },
     ])
       expect(refused(more)).toMatchObject({ slug: 'plan-not-offered', kind: 'rule' })
+  })
+
+  it('of the code is offered from where every bank offers it: American Express asks the most, 5,000 rupees', () => {
+    const emi = (amount: number) => planRefusal({ plan: 'EMI_6', method: 'card', amount: paise(amount), at_ms: NOW })
+    expect([emi(499_999)?.slug, emi(500_000)]).toEqual(['plan-not-offered', undefined])
   })
 
   it('of the code goes by a method that there is, and names what the provider is told', () => {

@@ -28,10 +28,10 @@ const emi = (months: number): PlanRow => ({
   kind: 'emi',
   goesAs: 'card',
   effectiveFrom: '2020-01-01',
-  least: paise(300_000),
+  least: paise(500_000),
   most: paise(50_000_000),
   tells: { method: 'emi', emi_duration: months },
-  source: `${DOCS}/emi; least amount of the banks that offer the most`,
+  source: `${DOCS}/emi/faqs, 2026-11: whose card it is the token does not say, so the highest least amount of all banks: 5,000 (American Express); others ask 1,000 to 3,000`,
 })
 
 export const PAYMENT_PLANS: readonly PlanRow[] = [

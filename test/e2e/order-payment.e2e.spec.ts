@@ -71,10 +71,11 @@ describe('an order is confirmed and captured', () => {
     ['card, answer lost', { method: 'card', token: 'tok_lost' }],
     ['net banking', { method: 'netbanking', bankCode: 'SBOX_SUCCESS' }],
     ['a lender, later', { method: 'netbanking', bankCode: 'SBOX_SUCCESS', plan: 'LAZYPAY' }],
-  ])('by %s', async (_, instrument) => {
-    const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 10 }), makeCustomer()])
+    ['instalments', { method: 'card', token: 'tok_success', plan: 'EMI_6' }, 500_000],
+  ])('by %s', async (_, instrument, price = PRICE) => {
+    const [sku, customer] = await Promise.all([makeProduct({ price, stock: 10 }), makeCustomer()])
     const { payment } = await ended(customer, await placeOrder(customer, sku, instrument), 'CONFIRMED', 'COMPLETED')
-    expect(money(payment)).toMatchObject({ captured: String(PRICE), refunded: '0' })
+    expect(money(payment)).toMatchObject({ captured: String(price), refunded: '0' })
     await settledStock(sku, 9)
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { killedEverywhere } from '#saga/testing'
-import { CASES, faults, isLong, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
+import { CASES, faults, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
 import { loadMatrix } from '../../apps/payment-saga/testing/load-cases.js'
 import { LoadPlay } from '../../apps/payment-saga/testing/load-play.js'
 import { anyEnd, killedAtEveryStep, Play } from '../../apps/payment-saga/testing/play.js'
@@ -16,7 +16,11 @@ describe('every way to pay, every outcome at the provider, and a crash before an
 
   it.each(faults().map((world) => [JSON.stringify(world), world] as const))(
     'a person is called, and the provider is back: %s',
-    async (_, world) => (isLong(world) ? (await new Play(world).play()).check() : killedAtEveryStep(world)),
+    async (_, world) => {
+      await (await new Play(world).play()).check()
+      // Asked about dozens of times, or hundreds, there are too many points to be killed at each: a few askings have the same steps.
+      await killedAtEveryStep({ ...world, asksLess: true })
+    },
     60_000,
   )
 

@@ -90,7 +90,7 @@ describe('placing an order', () => {
 
   it('is paid by a plan that is offered, which goes with it', async () => {
     const one = await world()
-    await one.putPrice('200000')
+    await one.putPrice('250000')
     const { body, status } = await one.placing({ method: 'card', token: 'tok_success', plan: 'EMI_6' })
     expect([status, body]).toMatchObject([201, { payment: { method: 'card', plan: 'EMI_6', display: 'card …ss' } }])
     const { state } = await one.store.load(orderRef((body as unknown as { orderId: string }).orderId))

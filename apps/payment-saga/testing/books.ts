@@ -90,6 +90,8 @@ export class BooksOfProvider implements PaymentProvider {
   back = false
   /** What nobody captured goes back by itself then, where it is not heard of captures. */
   #heldUntil = Infinity
+  /** The plan that it was asked to be paid by. */
+  plan: string | undefined
   readonly #seen = new Set<string>()
 
   constructor(
@@ -103,6 +105,7 @@ export class BooksOfProvider implements PaymentProvider {
       readonly unheard?: 'capture' | 'all'
       readonly fault?: ProviderFault
       readonly clockOff_ms?: number
+      readonly paysAfter_ms?: number
     } = {},
   ) {}
 
@@ -114,13 +117,15 @@ export class BooksOfProvider implements PaymentProvider {
     return this.payment
   }
 
-  async authorise(key: string, { amount: asked, method }: AuthoriseRequest): Promise<ProviderAnswer> {
+  async authorise(key: string, { amount: asked, method, plan }: AuthoriseRequest): Promise<ProviderAnswer> {
     if (this.luck === 'timeout') return { known: 'unknown', detail: 'no answer' }
     if (!this.payment) {
       this.key = key
+      this.plan = plan?.plan
       const amount = paise(this.other.takes ?? asked)
       const now = this.clock().now()
-      const delay_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
+      const after_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
+      const delay_ms = this.other.paysAfter_ms ?? after_ms
       if (this.other.unheard !== undefined) this.#heldUntil = now + AUTHORISATION_LIFE_MS
       if (delay_ms !== undefined) this.#paidAt = now + delay_ms
       const paid = method === 'card' ? 'authorised' : 'captured'

@@ -27,6 +27,33 @@ const provided = (['upi', 'card', 'netbanking'] as const).flatMap((method): read
   [{ method, luck: 'timeout', cancel: 5_000 }, cancelled('customer')],
 ])
 
+/** What is paid by a plan goes the way of what it goes as, and the provider is told the plan. */
+const planned = (
+  [
+    { method: 'card', plan: 'EMI_6' },
+    { method: 'netbanking', plan: 'LAZYPAY' },
+  ] as const
+).flatMap((way): readonly (readonly [World, object])[] => [
+  [way, confirmed()],
+  [{ ...way, luck: 'lost', webhooks: true }, confirmed()],
+  [{ ...way, luck: 'decline' }, cancelled('payment-declined')],
+  [{ ...way, luck: 'timeout' }, cancelled('payment-expired')],
+  [{ ...way, cancel: 'CONFIRMED' }, refunded()],
+  [{ ...way, refunds: 'parts' }, confirmed(AMOUNT, AMOUNT)],
+  [{ ...way, returned: true }, confirmed(AMOUNT, '149900')],
+])
+
+/** A payer has five minutes: paid just inside them it is the order's, just outside it goes back. */
+const atTheEnd = ([undefined, true] as const).flatMap((webhooks) =>
+  (['collect', 'intent'] as const).flatMap((flow): readonly (readonly [World, object])[] => {
+    const world = { method: 'upi', flow, window_ms: 300_000, ...(webhooks ? { webhooks } : {}) } as const
+    return [
+      [{ ...world, paysAfter_ms: 299_000 }, confirmed()],
+      [{ ...world, paysAfter_ms: 301_000 }, cancelled('payment-expired', AMOUNT)],
+    ]
+  }),
+)
+
 export const CASES: readonly (readonly [World, object])[] = [
   [{ method: 'wallet' }, confirmed()],
   [{ method: 'wallet', stock: 'none' }, cancelled('out-of-stock')],
@@ -49,6 +76,12 @@ export const CASES: readonly (readonly [World, object])[] = [
   [{ method: 'split', other: 'upi', refunds: 'parts' }, confirmed(AMOUNT, AMOUNT)],
   [{ method: 'wallet', refunds: 'racing-a-cancellation' }, refunded()],
   [{ method: 'upi', refunds: 'racing-a-cancellation' }, refunded()],
+  [{ method: 'wallet', returned: true, refunds: 'racing-a-return' }, confirmed(AMOUNT, AMOUNT)],
+  [{ method: 'upi', returned: true, refunds: 'racing-a-return' }, confirmed(AMOUNT, AMOUNT)],
+  [{ method: 'split', other: 'card', returned: true, refunds: 'racing-a-return' }, confirmed(AMOUNT, AMOUNT)],
+  [{ method: 'split', other: 'upi', refunds: 'racing-a-cancellation' }, refunded()],
+  ...planned,
+  ...atTheEnd,
   [{ method: 'cod', returned: true }, confirmed(AMOUNT, '149900')],
   [{ method: 'card', returned: true }, confirmed(AMOUNT, '149900')],
   ...provided,
@@ -110,7 +143,3 @@ export const faults = (): readonly World[] => {
   ]
   return uses.flatMap(([of, world]) => (['refused', 'unknown', 'lost'] as const).map((is): World => ({ ...world, fault: { of, is } })))
 }
-
-/** Asked about dozens of times, or hundreds, until a person is called: too many points to be killed at each, in each way to pay. */
-export const isLong = ({ fault, method }: World): boolean =>
-  fault !== undefined && (fault.is === 'unknown' || fault.of === 'void' || (fault.is === 'lost' && method === 'split'))
