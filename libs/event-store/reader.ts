@@ -11,6 +11,8 @@ import type { Events, ReadAll, ReadStream, RecordedEvent, StreamRef, StreamState
 import { registeredRef, streamName, upcastData, type AnyStreamType, type StreamTypes } from './stream.js'
 
 const PAGE = 1_000
+/** Events that one trip for a category looks at. */
+export const LOOKED_AT = 10_000
 
 /** One row at least where there is such a stream: it says whether it is archived. Partitions older than the stream are passed over. */
 export const STREAM_PAGE = `
@@ -23,9 +25,18 @@ WHERE s.stream_id = $1 ORDER BY e.version`
 export const allPage = (archives: readonly string[]): string => `
 SELECT ${EVENT_COLUMNS} FROM ${eventsWith(archives)} e
 WHERE position > $1 AND kept_at > $1 AND recorded_at <= $3 ORDER BY position LIMIT $2`
+/**
+ * The events of a category among the next ones of all, at most `$5` of them: however rare the category is, a trip looks at no more. One row at least:
+ * how many it looked at, and up to which position.
+ */
 export const categoryPage = (archives: readonly string[]): string => `
-SELECT ${EVENT_COLUMNS.replaceAll(/\w+/g, 'e.$&')} FROM ${eventsWith(archives)} e JOIN streams s ON s.stream_id = e.stream_id
-WHERE e.position > $1 AND e.kept_at > $1 AND e.recorded_at <= $3 AND s.category = $4 ORDER BY e.position LIMIT $2`
+WITH looked AS MATERIALIZED (
+  SELECT ${EVENT_COLUMNS} FROM ${eventsWith(archives)} e
+  WHERE position > $1 AND kept_at > $1 AND recorded_at <= $3 ORDER BY position LIMIT $5
+), found AS (
+  SELECT l.* FROM looked l JOIN streams s ON s.stream_id = l.stream_id WHERE s.category = $4 ORDER BY l.position LIMIT $2
+)
+SELECT w.looked, w.upto, f.* FROM (SELECT count(*) AS looked, max(position) AS upto FROM looked) w LEFT JOIN found f ON true ORDER BY f.position`
 
 /** How long a follower waits at the end before it looks again. */
 const FOLLOW_EVERY_MS = 200
@@ -67,11 +78,10 @@ const readAll = async function* (
   let archives = await archivesAfter(pool, position)
   for (let left = limit; left > 0;) {
     const size = Math.min(PAGE, left)
-    const { rows } = await pool.query<EventRow>(
+    const { rows, upto, isLast } =
       category === undefined
-        ? { ...named('read_all', archives), text: allPage(archives), values: [position, size, until] }
-        : { ...named('read_category', archives), text: categoryPage(archives), values: [position, size, until, category] },
-    )
+        ? await pageOfAll(pool, archives, position, size, until)
+        : await pageOfCategory(pool, archives, position, size, until, category)
     // An archive is listed before it is detached: a page that may have missed one is told so by the list as it is after the page.
     const known = archives
     archives = await archivesAfter(pool, position)
@@ -83,9 +93,45 @@ const readAll = async function* (
       yield toRecorded(types, row)
       left--
     }
-    if (rows.length === size) continue
+    if (upto > position) position = upto
+    if (!isLast) continue
     if (!follow || !(await waited(clock, follow))) return
   }
+}
+
+interface Page {
+  readonly rows: readonly EventRow[]
+  /** Nothing else that is asked for lies up to here. */
+  readonly upto: bigint
+  readonly isLast: boolean
+}
+
+const pageOfAll = async (pool: pg.Pool, archives: readonly string[], after: bigint, size: number, until: number): Promise<Page> => {
+  const { rows } = await pool.query<EventRow>({
+    ...named('read_all', archives),
+    text: allPage(archives),
+    values: [after, size, until],
+  })
+  return { rows, upto: rows.at(-1)?.position ?? after, isLast: rows.length < size }
+}
+
+const pageOfCategory = async (
+  pool: pg.Pool,
+  archives: readonly string[],
+  after: bigint,
+  size: number,
+  until: number,
+  category: string,
+): Promise<Page> => {
+  const page = await pool.query<EventRow & { readonly looked: bigint; readonly upto: bigint | null }>({
+    ...named('read_category', archives),
+    text: categoryPage(archives),
+    values: [after, size, until, category, LOOKED_AT],
+  })
+  const [first] = page.rows
+  const rows = page.rows.filter(({ position }) => position !== null)
+  if (rows.length === size) return { rows, upto: rows.at(-1)?.position ?? after, isLast: false }
+  return { rows, upto: first?.upto ?? after, isLast: Number(first?.looked ?? 0) < LOOKED_AT }
 }
 
 /** Another text for each set of archives is not worth being kept prepared. */

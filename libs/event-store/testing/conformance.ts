@@ -244,14 +244,6 @@ export const eventStoreConformance = (name: string, make: () => Promise<Conforma
       expect(seen).toEqual([1, 2, 3, 4, 5, 6])
     })
 
-    it('fetches no further ahead than a page of what a slow reader takes', async () => {
-      for (let at = 0; at < 3; at++) await store.execute(change(`slow-${at}`, 'slow', 1))
-      const reader = store.readStream('tally-slow')[Symbol.asyncIterator]()
-      expect((await reader.next()).value).toMatchObject({ version: 1 })
-      await reader.return?.()
-      expect(await total('slow')).toBe(3)
-    })
-
     it('verifies an intact chain', async () => {
       await store.execute(change('chain-1', 'chain', 1))
       await store.execute(change('chain-2', 'chain', 1))
