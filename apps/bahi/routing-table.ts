@@ -41,6 +41,7 @@ export const ROUTES: readonly Route[] = [
     'GET /v1/orders',
     'GET /v1/orders/{id}',
     'GET /v1/orders/{id}/history',
+    'GET /v1/ops/audit',
     'GET /v1/ops/consumers',
     'GET /v1/ops/dead-letters',
     'GET /v1/ops/dead-letters/{id}',

@@ -1,4 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { auditStream } from '#event-store'
 import { createService, type ServiceParts } from '#service'
 import { invariants } from './invariants.js'
 import { alertType } from './alerts/alert-stream.js'
@@ -14,7 +15,7 @@ export const createFraudApp = (config: FraudConfig, parts: ServiceParts = {}): P
       description: 'Fraud: scores, and the review queue.',
       config,
       invariants,
-      types: [alertType],
+      types: [alertType, auditStream],
       publish,
       module: (context) => FraudModule.with(config, context),
     },

@@ -1,4 +1,4 @@
-import type { RecordedEvent, StatesOf, StreamRef } from '#event-store'
+import { auditStream, type RecordedEvent, type StatesOf, type StreamRef } from '#event-store'
 import { orderStream, productStream, type Order, type Product } from '#order'
 import { reservationStream, stockStream, type Reservation, type Stock, type StockMoves } from '#stock'
 import { eventTypes } from './event-types.js'
@@ -9,6 +9,7 @@ export const streamTypes = [
   { ...productStream, events: eventTypes.product },
   { ...stockStream, events: eventTypes.stock },
   { ...reservationStream, events: eventTypes.reservation },
+  auditStream,
 ]
 
 export const orderRef = (orderId: string): StreamRef<Order> => ({ type: orderStream, id: orderId })

@@ -3,7 +3,7 @@ import type { Migration } from '#postgres'
 import { projectionsMigrations } from '#projections'
 import { invariantMigrations } from '#service'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
-import { CreateOperations1764000000300 } from './ops/migrations.js'
+import { CreateAudit1764000000400, CreateOperations1764000000300 } from './ops/migrations.js'
 
 /**
  * Columns but the keys can be null: topics are read side by side, so a row may begin with any of its parts. Texts that lists sort by compare
@@ -121,4 +121,5 @@ export const migrations: readonly Migration[] = [
   ...projectionsMigrations,
   CreateReadModels1764000000200,
   CreateOperations1764000000300,
+  CreateAudit1764000000400,
 ]

@@ -13,6 +13,8 @@ import { OrdersController } from './http/orders.controller.js'
 import { ProductsController } from './http/products.controller.js'
 import { Freshness } from './http/reads.js'
 import { EventsConsumer } from './messages/events.consumer.js'
+import { AuditConsumer } from './ops/audit.consumer.js'
+import { AuditTrail } from './ops/audit.js'
 import { DeadLettersConsumer } from './ops/dead-letters.consumer.js'
 import { DeadLetters } from './ops/dead-letters.js'
 import { AnyLetter, OpsController } from './ops/ops.controller.js'
@@ -47,7 +49,7 @@ export class OrderQueryModule {
     return {
       module: OrderQueryModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 3, retryDelay: 1_000 })],
-      controllers: [OrdersController, ProductsController, OpsController, EventsConsumer, DeadLettersConsumer],
+      controllers: [OrdersController, ProductsController, OpsController, EventsConsumer, DeadLettersConsumer, AuditConsumer],
       providers: [
         { provide: Life, useValue: life },
         { provide: ROWS, useFactory: (source: DataSource) => typeormRows(source), inject: [DataSource] },
@@ -66,6 +68,7 @@ export class OrderQueryModule {
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: systemIds },
         AnyLetter,
+        AuditTrail,
         DeadLetters,
         Redrives,
       ],

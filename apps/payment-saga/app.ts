@@ -1,4 +1,4 @@
-import { sealerFor } from '#event-store'
+import { auditStream, sealerFor } from '#event-store'
 import { pgSagaStore, sagaStream } from '#saga'
 import { createService, masterKeys, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -25,7 +25,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       description: 'Payments: the sagas that take and give back money, and the providers behind them.',
       config,
       invariants,
-      types: [sagaStream],
+      types: [sagaStream, auditStream],
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],
       module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {

@@ -1,12 +1,13 @@
 import { eventually } from '#kernel/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderReturned } from '#contracts'
+import type { Events } from '#event-store'
 import { ConsistencyToken, Cursor } from '#platform'
 import type { Transactions } from '#kernel'
 import { sagaIdFor, type SagaInstance, type SagaStore } from '#saga'
 import { createHmac, randomUUID } from 'node:crypto'
 import { paymentKey } from './sagas/provider-part.js'
-import { SAGAS, TRANSACTIONS } from './tokens.js'
+import { SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { startTestPayments, WEBHOOK_SECRET, type Order, type TestPayments } from './testing/test-payments.js'
 
 let payments: TestPayments
@@ -442,6 +443,17 @@ describe("an operator's hand", () => {
       body: { reason: 'again', filter: { type: 'order-payment', status: 'COMPENSATED' }, limit: 1 },
     })
     expect(refused.body).toMatchObject({ matched: 1, applied: 0, items: [{ result: 'refused', reason: 'invalid-transition' }] })
+    // Of each saga an entry in the audit trail, what was refused too; of what was dry none.
+    const acts: Readonly<Record<string, unknown>>[] = []
+    for await (const { data, metadata } of payments.app.get<Events>(STORE).readStream('audit-s-1'))
+      if (String(data['action']).startsWith('POST /v1/sagas/') && !String(data['action']).includes(':id'))
+        acts.push({ ...data, ...metadata })
+    const paths = orders.map(({ orderId }) => `/v1/sagas/${sagaIdFor('order-payment', orderId)}/compensate`)
+    const turned = acts.filter(({ status }) => status === 200)
+    expect(turned.map(({ path }) => path)).toEqual(expect.arrayContaining(paths))
+    expect(new Set(turned.map(({ path }) => path)).size).toBe(turned.length)
+    expect(new Set(turned.map(({ reason }) => reason))).toEqual(new Set(['an outage']))
+    expect(acts.at(-1)).toMatchObject({ action: 'POST /v1/sagas/retry', status: 409, refused: 'invalid-transition', roles: ['support'] })
   })
 
   it('settles the same step of many by a word, and says of each that it does not fit why not', async () => {

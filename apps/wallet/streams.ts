@@ -1,12 +1,9 @@
-import type { RecordedEvent, StreamRef } from '#event-store'
+import { auditStream, type RecordedEvent, type StreamRef } from '#event-store'
 import { ownerStream, walletStream, type OwnerState, type WalletEvent, type WalletState } from '#wallet'
 import { ownerEvents, walletEvents } from './event-types.js'
 
 /** What this app's store keeps. */
-export const streamTypes = [
-  { ...walletStream, events: walletEvents },
-  { ...ownerStream, events: ownerEvents },
-]
+export const streamTypes = [{ ...walletStream, events: walletEvents }, { ...ownerStream, events: ownerEvents }, auditStream]
 
 export const walletRef = (walletId: string): StreamRef<WalletState> => ({ type: walletStream, id: walletId })
 export const freshWalletRef = (walletId: string): StreamRef<WalletState> => ({ type: walletStream, id: walletId, fresh: true })

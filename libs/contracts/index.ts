@@ -1,3 +1,4 @@
+import { AUDIT_EVENTS, PrivilegedActDone } from './audit-events.js'
 import { CATALOGUE_EVENTS, ProductChanged } from './catalogue-events.js'
 import * as commands from './commands.js'
 import { FRAUD_COMMANDS, ORDERS_COMMANDS, STOCK_COMMANDS, WALLET_COMMANDS } from './commands.js'
@@ -23,6 +24,7 @@ import { CommandAnswered, REPLIES } from './replies.js'
 import { STOCK_EVENTS, StockChanged } from './stock-events.js'
 import { LoadRequested, WALLET_EVENTS, WalletChanged } from './wallet-events.js'
 
+export * from './audit-events.js'
 export * from './catalogue-events.js'
 export * from './compatibility.js'
 export * from './commands.js'
@@ -42,6 +44,7 @@ export const TOPICS = [
   WALLET_EVENTS,
   PAYMENTS_EVENTS,
   FRAUD_EVENTS,
+  AUDIT_EVENTS,
   STOCK_COMMANDS,
   ORDERS_COMMANDS,
   WALLET_COMMANDS,
@@ -70,6 +73,7 @@ export const CONTRACTS: readonly MessageContract<never>[] = [
   ProviderPaymentChanged,
   TransactionScored,
   AlertDecided,
+  PrivilegedActDone,
   commands.ReserveStock,
   commands.ReleaseStock,
   commands.ConfirmOrder,

@@ -44,4 +44,5 @@ export {
   type ProblemBody,
 } from './errors/problem.js'
 export { lookedAtOnce, Metrics } from './observability/metrics.js'
+export { publishingActs } from './observability/publish-acts.js'
 export { traceOf } from './observability/request-trace.js'

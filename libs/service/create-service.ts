@@ -3,7 +3,7 @@ import { openEventStore, type EventStore, type EventStoreOptions, type Registere
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
 import { LogServer } from '#messaging/nest'
-import { createApp, Readiness, type AppOptions, type BaseConfig } from '#platform'
+import { createApp, publishingActs, Readiness, type AppOptions, type BaseConfig } from '#platform'
 import { openTracing, type Tracing } from '#tracing'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule } from '@nestjs/common'
@@ -85,7 +85,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       pool,
       postgres,
       types: spec.types,
-      publish: spec.publish,
+      publish: publishingActs(spec.publish),
       clock,
       app: name,
       tracing,

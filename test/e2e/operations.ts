@@ -271,6 +271,7 @@ export const examplesOf = (things: Things): Readonly<Record<string, Example>> =>
     'GET /v1/payments/{id}/callback': { params: { id: sagaId } },
     'GET /v1/payments/{id}/refunds': { params: { id: sagaId } },
     'POST /v1/payments/{id}/refunds': { params: { id: sagaId }, bodies: [{ amount: inr(1), ...reason }] },
+    'GET /v1/ops/audit': { query: 'actor=e2e-support&app=wallet&from=2026-01-01T00:00:00Z&to=2036-01-01T00:00:00Z&limit=5' },
     'GET /v1/ops/consumers': {},
     'GET /v1/ops/dead-letters': { query: 'topic=orders.events&limit=5' },
     'GET /v1/ops/dead-letters/{id}': { params: { id: NO_LETTER }, absent: true },

@@ -3,7 +3,7 @@ import type { AnyStreamType, DomainEvent } from '#event-store'
 import { STORES } from '../../apps/bahi/cli/place.js'
 import { stories } from './stories.js'
 
-const types = Object.values(STORES).flatMap((store) => store.types as readonly AnyStreamType[])
+const types = [...new Set(Object.values(STORES).flatMap((store) => store.types as readonly AnyStreamType[]))]
 
 /** The event types of its stories that close a stream, and those that open one again. */
 const turns = (type: AnyStreamType) => {
@@ -24,6 +24,7 @@ const turns = (type: AnyStreamType) => {
 describe('a stream that may be archived', () => {
   it.each([
     ['alert', ['AlertDecided'], []],
+    ['audit', [], []],
     ['order', ['OrderCancelled', 'OrderDelivered', 'OrderReturned'], ['OrderReturnRequested']],
     ['product', [], []],
     ['reservation', ['ReservationReleased', 'ReservationShipped'], []],
@@ -38,6 +39,7 @@ describe('a stream that may be archived', () => {
   it('is said of every category that is stored, and is never one that is new', () => {
     expect(types.map(({ category }) => category).sort()).toEqual([
       'alert',
+      'audit',
       'order',
       'product',
       'reservation',

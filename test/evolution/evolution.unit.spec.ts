@@ -15,7 +15,7 @@ const FOLDER = join(import.meta.dirname, 'fixtures')
 /** One line for each fixture, for good: it only grows. */
 const LIST = join(import.meta.dirname, 'released.txt')
 
-const types = Object.values(STORES).flatMap((store) => store.types as readonly AnyStreamType[])
+const types = [...new Set(Object.values(STORES).flatMap((store) => store.types as readonly AnyStreamType[]))]
 /** Stream types whose events have no registration: nobody could say which shapes of them were ever written. */
 const unregistered = (all: readonly AnyStreamType[]): readonly string[] =>
   all.filter(({ events }) => (events?.all.length ?? 0) === 0).map(({ category }) => category)

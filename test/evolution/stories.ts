@@ -268,5 +268,21 @@ const saga: readonly (readonly SagaEvent[])[] = [
   ],
 ]
 
+const audit = [
+  [
+    { type: 'ActDone', data: { action: 'POST /v1/wallets/:id/freeze', path: '/v1/wallets/w-1/freeze', roles: ['support'], status: 200 } },
+    {
+      type: 'ActDone',
+      data: {
+        action: 'POST /v1/sagas/:id/compensate',
+        path: '/v1/sagas/s-1/compensate',
+        roles: ['admin'],
+        status: 409,
+        refused: 'invalid-transition',
+      },
+    },
+  ],
+]
+
 /** By category: streams in which every event of it has its place. What `fixtures` begin from; afterwards only they count. */
-export const stories: Stories = { wallet, 'wallet-owner': owner, alert, order, product, stock, reservation, saga }
+export const stories: Stories = { wallet, 'wallet-owner': owner, alert, order, product, stock, reservation, saga, audit }

@@ -16,7 +16,7 @@ import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { ownerDecider, type OwnerState } from '#wallet'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
 import { streamTypes } from '../../wallet/streams.js'
@@ -219,10 +219,22 @@ describe('bahi events', () => {
 })
 
 describe('bahi persons', () => {
-  const env = () => ({ KEYS_DATABASE_URL: source.url, MASTER_KEY: 'y'.repeat(43), MASTER_KEYS_BEFORE: 'o'.repeat(43) })
+  let orders: TestDatabase
+  const env = () => ({
+    KEYS_DATABASE_URL: source.url,
+    DATABASE_URL: orders.url,
+    MASTER_KEY: 'y'.repeat(43),
+    MASTER_KEYS_BEFORE: 'o'.repeat(43),
+  })
   let keyPool: pg.Pool
-  beforeAll(() => void (keyPool = createPool({ ...source, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })))
-  afterAll(() => keyPool.end())
+  beforeAll(async () => {
+    keyPool = createPool({ ...source, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })
+    orders = await createTestDatabase(eventStoreMigrations, 'order_command')
+  })
+  afterAll(async () => {
+    await keyPool.end()
+    await orders.drop()
+  })
   let ran: Ran | undefined
   beforeEach(() => (ran = undefined))
 
@@ -238,5 +250,10 @@ describe('bahi persons', () => {
     ran = await bahi(['persons', 'erase', 'c-1', '--yes', '--json'], { env: env() })
     expect([ran.code, ...objects(ran), await after()]).toEqual([0, { subject: 'c-1', erased: true }, [undefined]])
     expect((await bahi(['persons', 'erase', 'c-1', '--yes'], { env: env() })).out).toEqual(['was erased before'])
+    // Each with its entry in the audit trail, before it was done; of what was not done, for want of --yes, none.
+    const trail = objects(await bahi(['events', 'read', `audit-${userInfo().username}`, '--app', 'order-command', ...at(orders, '--json')]))
+    const { roles, status } = { roles: ['console'], status: 202 }
+    const erased = { action: 'bahi persons erase', path: 'persons/c-1', roles, status }
+    expect(trail.map(({ data }) => data)).toEqual([{ action: 'bahi persons rewrap', path: 'persons', roles, status }, erased, erased])
   })
 })

@@ -1,4 +1,12 @@
-import { masterKeysOf, SUBJECT_KEYS_SCHEMA, typesByCategory, type AnyStreamType, type MasterKeys, type StreamTypes } from '#event-store'
+import {
+  auditStream,
+  masterKeysOf,
+  SUBJECT_KEYS_SCHEMA,
+  typesByCategory,
+  type AnyStreamType,
+  type MasterKeys,
+  type StreamTypes,
+} from '#event-store'
 import { createPool, type PostgresConfig } from '#postgres'
 import { sagaStream } from '#saga'
 import { Option, type Command } from 'commander'
@@ -17,8 +25,8 @@ import { Refused, type Io } from './io.js'
 export const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
   'order-command': { schema: 'order_command', types: orderTypes },
   wallet: { schema: 'wallet', types: walletTypes },
-  'payment-saga': { schema: 'payment_saga', types: [sagaStream] },
-  fraud: { schema: 'fraud', types: [alertType] },
+  'payment-saga': { schema: 'payment_saga', types: [sagaStream, auditStream] },
+  fraud: { schema: 'fraud', types: [alertType, auditStream] },
 }
 
 export interface PlaceOptions {
@@ -41,8 +49,12 @@ export const withPlaceOfOne = (command: Command, io: Io): Command =>
 
 export const homeOption = ({ env }: Io): Option => new Option('--home <folder>', 'of `npm start`').default(env['BAHI_HOME'] ?? '.bahi')
 
-const urlOption = ({ env }: Io, variable: string, text: string): Option => {
-  const option = new Option('--url <url>', `${text} (or ${variable})`)
+/** Where an act is recorded whose effect is in no store. */
+export const auditUrlOption = (io: Io): Option =>
+  urlOption(io, 'DATABASE_URL', "order-command's database, for the audit trail; without it, that of `npm start`", '--audit-url <url>')
+
+const urlOption = ({ env }: Io, variable: string, text: string, flags = '--url <url>'): Option => {
+  const option = new Option(flags, `${text} (or ${variable})`)
   const given = env[variable]
   // Not shown by --help: it holds a password.
   return given === undefined ? option : option.default(given, `$${variable}`)
@@ -65,6 +77,12 @@ export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => 
     work({ pool, postgres, types: typesByCategory(store.types as readonly AnyStreamType[]) }),
   )
 }
+
+/** Connects to the database of order-query, which has no store. */
+export const atReadModels = async <T>(
+  { home, url, schema = 'order_query' }: Omit<PlaceOptions, 'app'>,
+  work: (pool: pg.Pool) => Promise<T>,
+): Promise<T> => withPool(url ?? (await homeUrl(home, schema)), schema, work)
 
 /** Of every verb that works on the keys of persons. */
 export const withKeysPlace = (command: Command, io: Io): Command =>

@@ -80,6 +80,12 @@ it('takes a file of a day, prints what it came to, and exits with 1 while the bo
   expect((await bahi('cases')).out).toEqual([])
   expect((await bahi('cases', '--all', '--json')).objects()).toMatchObject([{ status: 'RESOLVED', resolvedBy: 'reconciliation' }])
   expect((await bahi('report', '2026-11-20')).code).toBe(0)
+  const pool = createPool(database)
+  const { rows } = await pool.query(
+    `SELECT convert_from(metadata, 'utf8')::jsonb ->> 'reason' AS reason FROM events WHERE stream_id LIKE 'audit-%'`,
+  )
+  await pool.end()
+  expect(rows).toEqual([{ reason: 'by mail' }, { reason: 'by mail' }, { reason: 'by mail' }])
 })
 
 it.each([

@@ -58,3 +58,37 @@ export class CreateOperations1764000000300 implements MigrationInterface {
     await runner.query('DROP TABLE dead_letters, dead_letter_history, redrives')
   }
 }
+
+/** What was written stays: whoever would change or remove a row, an app with a fault in it, is refused. The chain is where it was recorded. */
+export class CreateAudit1764000000400 implements MigrationInterface {
+  async up(runner: QueryRunner) {
+    await runner.query(`
+      CREATE TABLE audit (
+        id text COLLATE "C" PRIMARY KEY,
+        app text NOT NULL,
+        actor text COLLATE "C" NOT NULL,
+        roles text[] NOT NULL,
+        action text NOT NULL,
+        path text COLLATE "C" NOT NULL,
+        status int NOT NULL,
+        refused text,
+        reason text,
+        correlation_id text NOT NULL,
+        command_id text NOT NULL,
+        at timestamptz(3) NOT NULL
+      )`)
+    await runner.query('CREATE INDEX audit_by_time ON audit (at DESC, id DESC)')
+    await runner.query('CREATE INDEX audit_by_actor ON audit (actor, at DESC, id DESC)')
+    await runner.query('CREATE INDEX audit_by_path ON audit (path, at DESC, id DESC)')
+    await runner.query(`
+      CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'the audit trail is only added to'; END $$`)
+    await runner.query(
+      'CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_stays()',
+    )
+  }
+  async down(runner: QueryRunner) {
+    await runner.query('DROP TABLE audit')
+    await runner.query('DROP FUNCTION audit_stays')
+  }
+}

@@ -4,6 +4,8 @@ import { HttpCommand, Idempotent, notFound, OwnedBy, Roles, unavailable, type Co
 import { Body, Controller, Get, HttpCode, Inject, Injectable, Param, Post, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import { CLOCK, LOG_DRIVER } from '../tokens.js'
+import { AuditPageDto, AuditQuery } from './audit.dto.js'
+import { AuditTrail } from './audit.js'
 import { DeadLetters } from './dead-letters.js'
 import {
   ConsumersDto,
@@ -35,6 +37,7 @@ export class OpsController {
   constructor(
     @Inject(DeadLetters) private readonly letters: DeadLetters,
     @Inject(Redrives) private readonly redrives: Redrives,
+    @Inject(AuditTrail) private readonly trail: AuditTrail,
     @Inject(LOG_DRIVER) private readonly driver: LogDriver,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -48,6 +51,14 @@ export class OpsController {
     })
     const now_ms = this.clock.now()
     return { items: [...Map.groupBy(standings, ({ group }) => group)].map(([group, partitions]) => groupView(group, partitions, now_ms)) }
+  }
+
+  /** Who did what by a role that customers do not have, the newest first; a second or so after it was done. */
+  @Get('audit')
+  @Roles('auditor', 'admin')
+  @ApiOkResponse({ type: AuditPageDto })
+  audit(@Query() query: AuditQuery): Promise<AuditPageDto> {
+    return this.trail.list(query)
   }
 
   /** The newest first. */

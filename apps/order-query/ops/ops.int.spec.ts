@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
 import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
 import { MemoryConsumerStore } from '#messaging/testing'
+import { auditStream } from '#event-store'
+import { publishingActs } from '#platform'
 import { createPool } from '#postgres'
 import { openWorld, type World } from '../testing/world.js'
 
@@ -161,6 +163,73 @@ describe('dead letters', () => {
     ill = false
     expect((await world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN)).status).toBe(200)
     await eventually('it is handled', async () => (await listed()).length === 0)
+  })
+})
+
+describe('the audit trail', () => {
+  const AUDITOR = ['ravi', 'auditor'] as const
+  const trail = async (query: string, as: readonly [string, 'auditor' | 'admin'] = AUDITOR) => {
+    const { status, body } = await world.get(`/v1/ops/audit?${query}`, { as })
+    expect(status).toBe(200)
+    return body
+  }
+  /** As the wallet's relay sends it. */
+  const acted = async (at: number, more: object, reason?: string) => {
+    const data = { action: 'POST /v1/wallets/:id/freeze', path: '/v1/wallets/w-1/freeze', roles: ['support'], status: 200, ...more }
+    const metadata = { actor: 'meera', correlationId: `c-${at}`, causationId: 'x', commandId: `http:${at}`, ...(reason && { reason }) }
+    const event = { stream: `${auditStream.category}-meera`, type: 'ActDone', data, metadata, version: at, schemaVersion: 1 }
+    const recorded = { ...event, position: BigInt(at), recordedAt: Date.UTC(2026, 10, 1, 10, at), hash: new Uint8Array() }
+    const origin = { incarnation: 'wallets', position: BigInt(at), ordinal: 0 }
+    const messages = publishingActs(() => [])(recorded)
+    expect(messages).toHaveLength(1)
+    await (await log.producer()).send(messages.map((message) => encodeMessage(message, 'wallet', recorded.recordedAt, origin)))
+  }
+
+  it('shows auditors who did what, on what, why and when, each act once, the newest first', async () => {
+    await acted(1, {}, 'stolen, says +91 98765 43210')
+    await acted(2, { status: 409, refused: 'invalid-transition' })
+    await acted(3, { action: 'POST /v1/wallets/:id/close', path: '/v1/wallets/w-1/close' })
+    await acted(3, { action: 'POST /v1/wallets/:id/close', path: '/v1/wallets/w-1/close' })
+    await eventually('all came', async () => (await trail('actor=meera')).items?.length === 3)
+    const { items = [] } = await trail('actor=meera&path=/v1/wallets/w-1/freeze')
+    expect(items).toEqual([
+      expect.objectContaining({ at: '2026-11-01T10:02:00.000Z', app: 'wallet', status: 409, refused: 'invalid-transition' }),
+      {
+        at: '2026-11-01T10:01:00.000Z',
+        app: 'wallet',
+        actor: 'meera',
+        roles: ['support'],
+        action: 'POST /v1/wallets/:id/freeze',
+        path: '/v1/wallets/w-1/freeze',
+        status: 200,
+        reason: 'stolen, says +#',
+        correlationId: 'c-1',
+        commandId: 'http:1',
+      },
+    ])
+    const first = await trail('actor=meera&limit=2')
+    const rest = await trail(`actor=meera&limit=2&cursor=${String(first.nextCursor)}`)
+    expect([...(first.items ?? []), ...(rest.items ?? [])].map(({ correlationId }) => correlationId)).toEqual(['c-3', 'c-2', 'c-1'])
+    expect(rest.nextCursor).toBeNull()
+    const window = 'from=2026-11-01T10:02:00Z&to=2026-11-01T10:03:00Z'
+    expect((await trail(`${window}&action=POST%20/v1/wallets/:id/freeze&app=wallet`)).items).toHaveLength(1)
+    expect((await trail(`${window}&app=fraud`)).items).toEqual([])
+    for (const role of ['customer', 'merchant', 'support', 'risk', 'service'] as const)
+      expect([role, (await world.get('/v1/ops/audit', { as: ['x', role] })).status]).toEqual([role, 403])
+  })
+
+  it('has what was asked of dead letters, in the transaction that asked', async () => {
+    expect((await world.post(`${LETTERS}/redrive`, { topic: 'nowhere', reason: 'mended' }, ['kiran', 'admin'])).status).toBe(200)
+    expect((await trail('actor=kiran')).items).toEqual([
+      expect.objectContaining({ app: 'order-query', action: 'POST /v1/ops/dead-letters/redrive', roles: ['admin'], reason: 'mended' }),
+    ])
+  })
+
+  it('cannot be changed by what writes to it', async () => {
+    const pool = createPool(world.database)
+    for (const text of [`UPDATE audit SET actor = 'nobody'`, 'DELETE FROM audit', 'TRUNCATE audit'])
+      await expect(pool.query(text)).rejects.toThrow('the audit trail is only added to')
+    await pool.end()
   })
 })
 

@@ -6,6 +6,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Logger } from 'pino'
 import { DataSource, type EntityManager } from 'typeorm'
 import { CLOCK, IDS, LOG_DRIVER } from '../tokens.js'
+import { KEEP_ACT } from './audit.js'
 import { conditionOf, DeadLetters } from './dead-letters.js'
 import type { LetterFilterDto } from './ops.dto.js'
 
@@ -77,13 +78,19 @@ export class Redrives {
     ids: readonly string[],
     { redriveId, reason, filter, request }: { redriveId: string; reason: string | undefined; filter: Json; request: CommandRequest },
   ): Promise<void> {
-    const { commandId, fingerprint, caller } = request
+    const { commandId, fingerprint, caller, act } = request
     const at_ms = this.clock.now()
     await manager.query(
       `INSERT INTO redrives (redrive_id, command_id, fingerprint, by, reason, at, filter, letters, answer)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
       [redriveId, commandId, fingerprint, caller.sub, reason ?? null, new Date(at_ms), JSON.stringify(filter), ids],
     )
+    if (act) {
+      const { action, path, roles } = act
+      const { correlationId } = request.context
+      const by = [caller.sub, roles, action, path, 200, null, reason ?? null]
+      await manager.query(KEEP_ACT, [`order-query/${redriveId}`, 'order-query', ...by, correlationId, commandId, new Date(at_ms)])
+    }
     if (ids.length === 0) return
     await this.#stayInLog(manager)
     await manager.query('UPDATE dead_letters SET asked_revision = revision WHERE id = ANY ($1)', [ids])

@@ -1,4 +1,4 @@
-import type { Events } from '#event-store'
+import { actCommand, type Act, type Commands, type Events } from '#event-store'
 import type { JsonObject, MessageContext, Transactions } from '#kernel'
 import { isTransient } from '#messaging'
 import {
@@ -20,6 +20,8 @@ export interface OperatorRequest {
   readonly commandId: string
   readonly caller: { readonly sub: string }
   readonly context: MessageContext
+  /** In the audit trail it is told of each saga. */
+  readonly act?: Pick<Act, 'roles'>
 }
 
 export interface OperatedSagas {
@@ -56,7 +58,7 @@ const TOGETHER = 20
 export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
   constructor(
     @Inject(SagaEngine) private readonly engine: Pick<SagaEngine, 'apply' | 'preview'>,
-    @Inject(STORE) private readonly events: Pick<Events, 'load'>,
+    @Inject(STORE) private readonly store: Pick<Events, 'load'> & Pick<Commands, 'executeAll'>,
     @Inject(SAGAS) private readonly sagas: Pick<SagaStore, 'list'>,
     @Inject(TRANSACTIONS) private readonly transactions: Transactions,
   ) {}
@@ -84,7 +86,7 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
   #preview(command: OperateSagas, sagas: readonly SagaInstance[]): Promise<readonly JsonObject[]> {
     return Promise.all(
       sagas.map(async (saga) => {
-        const answer = this.engine.preview(inputOf(command, saga), await this.events.load(sagaRef(saga.id)))
+        const answer = this.engine.preview(inputOf(command, saga), await this.store.load(sagaRef(saga.id)))
         return { ...resultOf(saga, answer), ...(answer.disposition === 'refused' ? {} : { result: 'matched' }) }
       }),
     )
@@ -93,7 +95,11 @@ export class OperateSagasHandler implements ICommandHandler<OperateSagas> {
   async #operate(command: OperateSagas, sagas: readonly SagaInstance[]): Promise<readonly JsonObject[]> {
     const inputs = sagas.map((saga) => inputOf(command, saga))
     try {
-      const answers = await this.transactions.run((tx) => this.engine.apply(inputs, tx))
+      const answers = await this.transactions.run(async (tx) => {
+        const answers = await this.engine.apply(inputs, tx)
+        await this.store.executeAll(actsOf(command, inputs, answers), tx)
+        return answers
+      })
       return sagas.flatMap((saga, nth) => (answers[nth] ? [resultOf(saga, answers[nth])] : []))
     } catch (error) {
       if (isTransient(error)) throw error
@@ -115,6 +121,17 @@ const inputOf = ({ request, operator, reason }: OperateSagas, { id: sagaId }: Sa
   reason,
   operator,
 })
+
+const actsOf = ({ request, operator: { action }, reason }: OperateSagas, inputs: readonly SagaInput[], answers: readonly InputAnswer[]) => {
+  const { roles } = request.act ?? {}
+  if (!roles) return []
+  return inputs.map(({ id, sagaId }, nth) => {
+    const answer = answers[nth]
+    const act = { action: `POST /v1/sagas/${action}`, path: `/v1/sagas/${sagaId}/${action}`, roles }
+    const outcome = answer?.disposition === 'refused' ? { status: 409, refused: answer.slug } : { status: 200 }
+    return actCommand(`${id}>act`, { actor: request.caller.sub, reason, context: request.context }, act, outcome)
+  })
+}
 
 const about = ({ id, type, status, correlationKey }: SagaInstance): JsonObject => ({ sagaId: id, type, status, correlationKey })
 

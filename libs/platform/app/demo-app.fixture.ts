@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Inject, Injectable, Module, Param, Post, Query, type DynamicModule } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { EventStore, StreamRef, StreamType } from '#event-store'
+import { auditStream, type EventStore, type StreamRef, type StreamType } from '#event-store'
 import { countingIds } from '#kernel/testing'
 import { refuse, systemClock, type Clock, type JsonObject } from '#kernel'
 import {
@@ -87,7 +87,7 @@ class JarOwners implements OwnershipResolver {
 }
 
 @Controller('v1/jars')
-@Roles('customer')
+@Roles('customer', 'support')
 class JarsController {
   constructor(
     @Inject(HttpCommands) private readonly commands: HttpCommands,
@@ -220,7 +220,7 @@ export const demoApp = async (
   const tokens = await testTokens()
   const lines: string[] = []
   const time = clock ?? systemClock
-  const gated = gatedStore([jarType], time)
+  const gated = gatedStore([jarType, auditStream], time)
   const { store } = gated
   const ids = countingIds()
   const module: DynamicModule = {

@@ -1,9 +1,9 @@
-import { EXPIRING } from '#event-store'
+import { EXPIRING, type Act } from '#event-store'
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { systemIds, type MessageContext } from '#kernel'
 import type { FastifyRequest } from 'fastify'
 import { setImmediate as laterTurn } from 'node:timers/promises'
-import { IDEMPOTENT } from '../auth/access.js'
+import { IDEMPOTENT, type RouteAccess } from '../auth/access.js'
 import { callerOf, type CallerIdentity } from '../auth/caller.js'
 import { Problem } from '../errors/problem.js'
 import { traceOf } from '../observability/request-trace.js'
@@ -15,6 +15,8 @@ export interface CommandRequest {
   readonly method: string
   /** Without query. */
   readonly path: string
+  /** Where the caller may do this by a role that customers do not have: it is kept in the audit trail, whatever comes of it. */
+  readonly act?: Act
   /** Of caller, method, path and key; random where no key was sent. */
   readonly commandId: string
   readonly idempotencyKey?: string
@@ -50,10 +52,12 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
   const ifMatch = expectedVersion(request.headers['if-match'])
   const commandId = key === undefined ? `${EXPIRING}${systemIds.next()}` : commandIdOf(caller.sub, request.method, path, key)
   const { traceId, traceparent } = traceOf(request)
+  const act = actOf(request, caller, path)
   return {
     caller,
     method: request.method,
     path,
+    ...(act && { act }),
     commandId,
     ...(key !== undefined && { idempotencyKey: key }),
     fingerprint: fingerprint(request.body ?? {}),
@@ -61,6 +65,12 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
     context: { correlationId: commandId, causationId: commandId, traceparent },
     traceId,
   }
+}
+
+const actOf = ({ method, routeOptions }: FastifyRequest, caller: CallerIdentity, path: string): Act | undefined => {
+  const { access } = routeOptions.config as { readonly access?: RouteAccess }
+  const roles = caller.roles.filter((role) => role !== 'customer' && access?.roles.includes(role))
+  return roles.length === 0 ? undefined : { action: `${method} ${routeOptions.url ?? path}`, path, roles }
 }
 
 type Header = string | readonly string[] | undefined

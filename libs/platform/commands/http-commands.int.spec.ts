@@ -2,7 +2,7 @@ import { StoreOverloaded, StoreUnavailable } from '#event-store'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { FakeClock } from '#kernel/testing'
 import { demoApp, type Demo } from '../app/demo-app.fixture.js'
-import { ConsistencyToken } from '../index.js'
+import { ConsistencyToken, type Role } from '../index.js'
 
 let demo: Demo
 beforeEach(async () => {
@@ -14,16 +14,22 @@ const good = { label: 'rice', price: { amount: '100', currency: 'INR' }, items: 
 
 interface Call {
   readonly sub?: string
+  readonly roles?: readonly Role[]
   readonly key?: string
   readonly headers?: Record<string, string>
 }
-const send = async (url: string, payload: string | object, { sub = 'c-1', key, headers = {} }: Call = {}, to = demo) =>
+const send = async (
+  url: string,
+  payload: string | object,
+  { sub = 'c-1', roles = ['customer'], key, headers = {} }: Call = {},
+  to = demo,
+) =>
   to.app.inject({
     method: 'POST',
     url,
     headers: {
       'content-type': 'application/json',
-      ...(await to.as(sub)),
+      ...(await to.as(sub, ...roles)),
       ...(key === undefined ? {} : { 'idempotency-key': key }),
       ...headers,
     },
@@ -163,6 +169,45 @@ describe('If-Match', () => {
     const fill = async () => send(`${String(location)}/fill`, { by: 1 }, { key: 'f', headers: { 'if-match': '"1"' } })
     const first = await fill()
     expect(kept(await fill())).toEqual(kept(first))
+  })
+})
+
+describe('an act by a role that customers do not have', () => {
+  const acts = async (actor: string) => {
+    const found = []
+    for await (const { data, metadata } of demo.gated.store.readStream(`audit-${actor}`)) found.push({ ...data, ...metadata })
+    return found
+  }
+
+  it('is appended with its entry in the audit trail, once, and refused too; what was not kept leaves none', async () => {
+    const { location } = (await make(good)).headers
+    const staff = { sub: 's-1', roles: ['customer', 'support'] as const }
+    const path = `${String(location)}/fill`
+    const filled = await send(path, { by: 1 }, { ...staff, key: 'k' })
+    expect([filled.statusCode, filled.headers.etag]).toEqual([200, '"2"'])
+    // No reader could wait for the entry: only the jar is in the token.
+    const { streams } = ConsistencyToken.parse(String(filled.headers['consistency-token']))
+    expect(streams).toEqual({ [`jar-${String(location).split('/').at(-1)}`]: 2 })
+    expect((await send(path, { by: 1 }, { ...staff, key: 'k' })).headers['idempotency-replayed']).toBe('true')
+    expect((await send(path, { by: 10 }, staff)).statusCode).toBe(422)
+    expect((await send(path, { by: 1 }, { ...staff, headers: { 'if-match': '"9"' } })).statusCode).toBe(412)
+    expect((await send(path, { by: 0 }, staff)).statusCode).toBe(400)
+    demo.gated.failWith = new StoreUnavailable('gone')
+    expect((await send(path, { by: 1 }, staff)).statusCode).toBe(503)
+    demo.gated.failWith = undefined
+    const entry = { action: 'POST /v1/jars/:id/fill', path, roles: ['support'], actor: 's-1' }
+    expect(await acts('s-1')).toEqual([
+      expect.objectContaining({ ...entry, status: 200 }),
+      expect.objectContaining({ ...entry, status: 422, refused: 'jar-full' }),
+    ])
+    expect(await demo.gated.store.verify('audit-s-1')).toMatchObject({ ok: true, checkedEvents: 2 })
+  })
+
+  it('is none of a customer, whatever else they are', async () => {
+    const { location } = (await make(good)).headers
+    await send(`${String(location)}/fill`, { by: 1 })
+    await send(`${String(location)}/fill`, { by: 1 }, { roles: ['customer', 'merchant'] })
+    expect(await acts('c-1')).toEqual([])
   })
 })
 

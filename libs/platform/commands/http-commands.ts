@@ -9,7 +9,10 @@ import {
   type Transactions,
 } from '#kernel'
 import {
+  actDone,
+  auditOf,
   CommandIdReused,
+  type ActOutcome,
   type Answered,
   type Command,
   type Commands,
@@ -123,14 +126,14 @@ export class HttpCommands {
       const command: Command = {
         id: request.commandId,
         fingerprint: request.fingerprint,
-        streams: spec.streams,
+        streams: request.act ? [...spec.streams, auditOf(request.caller.sub)] : spec.streams,
         metadata: {
           ...request.context,
           ...(spec.correlationId !== undefined && { correlationId: spec.correlationId }),
           actor: request.caller.sub,
           ...(spec.reason !== undefined && { reason: spec.reason }),
         },
-        decide: (states) => this.#decision(request, spec, states),
+        decide: (states) => audited(request, this.#decision(request, spec, states)),
       }
       const { answer, replayed } = spec.alongside ? await this.#together(command, spec.alongside) : await this.store.execute(command)
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
@@ -155,7 +158,7 @@ export class HttpCommands {
     })
   }
 
-  #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decision {
+  #decision(request: CommandRequest, spec: HttpCommandSpec, states: StatesOf): Decided {
     checkVersion(request.ifMatch, spec.target ? states.of(spec.target).version : (spec.version ?? 0))
     const decided = spec.decide(states)
     const refusal = isRefusal(decided) ? decided : decided.refused
@@ -165,7 +168,14 @@ export class HttpCommands {
       const problem = problemOfRefusal(refusal)
       const body = problemBody(problem, request.path, request.traceId)
       const answer = { status: problem.status, headers: { 'content-type': PROBLEM_JSON }, body }
-      return { appends: decision.appends ?? [], ...(messages && { messages }), answer: JSON.stringify(answer) }
+      const { status } = problem
+      return {
+        appends: decision.appends ?? [],
+        ...(messages && { messages }),
+        answer: JSON.stringify(answer),
+        status,
+        refused: refusal.slug,
+      }
     }
     const appends = decision.appends ?? []
     const answer = {
@@ -173,7 +183,7 @@ export class HttpCommands {
       headers: this.#headers(spec, decision, appends, states),
       body: decision.body ?? null,
     }
-    return { appends, ...(messages && { messages }), answer: JSON.stringify(answer) }
+    return { appends, ...(messages && { messages }), answer: JSON.stringify(answer), status: answer.status }
   }
 
   #headers(spec: HttpCommandSpec, decision: HttpDecision, appends: Decision['appends'], states: StatesOf): Record<string, string> {
@@ -194,6 +204,12 @@ export class HttpCommands {
     }
   }
 }
+
+type Decided = Decision & ActOutcome
+
+/** A privileged act and its entry in the audit trail are one append. No reader waits for the entry: it is in no token, and no ETag counts it. */
+const audited = ({ act, caller }: CommandRequest, { status, refused, ...decision }: Decided): Decision =>
+  act ? { ...decision, appends: [...decision.appends, actDone(caller.sub, act, { status, ...(refused && { refused }) })] } : decision
 
 const checkVersion = (expected: CommandRequest['ifMatch'], actual: number): void => {
   if (expected === undefined || (expected === '*' ? actual > 0 : expected === actual)) return

@@ -1,4 +1,4 @@
-import { openEventStore } from '#event-store'
+import { auditStream, openEventStore } from '#event-store'
 import { systemClock, systemIds, type JsonObject } from '#kernel'
 import { pgTransactions } from '#postgres'
 import { pgSagaStore, SagaDefinitions, SagaEngine, sagaStream, type AnySaga, type SagaStatus } from '#saga'
@@ -73,13 +73,14 @@ const list = async (io: Io, { pool, postgres }: Place, { json, type, status, def
 const migrate = async (io: Io, { pool, postgres }: Place, definitions: readonly AnySaga[], options: MigrateOptions): Promise<void> => {
   const { json, type, from, to, reason, dryRun = false } = options
   const clock = systemClock
-  const store = await openEventStore({ pool, postgres, types: [sagaStream], publish: () => [], clock, app: 'bahi-cli' })
+  const store = await openEventStore({ pool, postgres, types: [sagaStream, auditStream], publish: () => [], clock, app: 'bahi-cli' })
   try {
     const sagas = pgSagaStore(pool, postgres)
     const engine = new SagaEngine({ commands: store, store: sagas, definitions: new SagaDefinitions(definitions), clock, app: 'bahi-cli' })
     const handler = new OperateSagasHandler(engine, store, sagas, pgTransactions(pool))
     const commandId = `bahi saga migrate ${systemIds.next()}`
-    const request = { commandId, caller: { sub: userInfo().username }, context: { correlationId: commandId, causationId: commandId } }
+    const context = { correlationId: commandId, causationId: commandId }
+    const request = { commandId, caller: { sub: userInfo().username }, context, act: { roles: ['console'] } }
     const filter = { type, definition: from, stuckSince: clock.now() }
     let matched = 0
     let moved = 0

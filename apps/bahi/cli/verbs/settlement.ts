@@ -14,7 +14,8 @@ import { Reconciliation } from '../../../payment-saga/reconciliation/reconciliat
 import { ReconciliationReports } from '../../../payment-saga/reconciliation/reports.js'
 import { parseSettlementCsv } from '../../../payment-saga/reconciliation/settlement-csv.js'
 import { Refused, type Io } from '../io.js'
-import { atStore, withPlaceOfOne, type PlaceOptions } from '../place.js'
+import { recordAct } from '../audit.js'
+import { atStore, withPlaceOfOne, type Place, type PlaceOptions } from '../place.js'
 
 type Options = Omit<PlaceOptions, 'app'> & { readonly json?: true }
 
@@ -28,20 +29,19 @@ export const register = (program: Command, io: Io): void => {
     withPlaceOfOne(settlement.command(name).description(description), io).option('--json', 'JSON, one object a line')
 
   verb('report <date>', "what a day's reconciliation came to; exit 1 where it failed, or has open cases").action(
-    (date: string, options: Options) => at(options, (pool) => report(io, pool, checked(date), options.json)),
+    (date: string, options: Options) => at(options, ({ pool }) => report(io, pool, checked(date), options.json)),
   )
   verb('cases', 'differences, the newest first')
     .option('--all', 'those that are resolved too')
-    .action((options: Options & { all?: true }) => at(options, (pool) => cases(io, pool, options)))
+    .action((options: Options & { all?: true }) => at(options, ({ pool }) => cases(io, pool, options)))
   verb('reconcile <date> <file>', "hold a provider's settlement file (CSV) against our books, again if it was done")
     .requiredOption('--reason <text>', 'kept with it, beside your name')
     .action((date: string, file: string, options: Options & { reason: string }) =>
-      at(options, (pool) => reconcile(io, pool, checked(date), file, options)),
+      at(options, (place) => reconcile(io, place, checked(date), file, options)),
     )
 }
 
-const at = (options: Options, work: (pool: pg.Pool) => Promise<void>): Promise<void> =>
-  atStore({ ...options, app: 'payment-saga' }, ({ pool }) => work(pool))
+const at = (options: Options, work: (place: Place) => Promise<void>): Promise<void> => atStore({ ...options, app: 'payment-saga' }, work)
 
 const checked = (date: string): string => {
   if (!isDate(date)) throw new Refused(`${date} is not a date: say YYYY-MM-DD`)
@@ -89,11 +89,13 @@ const cases = async (io: Io, pool: pg.Pool, { json, all }: Options & { all?: tru
   }
 }
 
-const reconcile = async (io: Io, pool: pg.Pool, date: string, path: string, { json, reason }: Options & { reason: string }) => {
+const reconcile = async (io: Io, place: Place, date: string, path: string, { json, reason }: Options & { reason: string }) => {
   const file = createReadStream(path)
   await once(file, 'open').catch((error: NodeJS.ErrnoException) => {
     throw new Refused(`cannot read ${path} (${error.code})`)
   })
+  const { pool } = place
+  await recordAct(place, 'settlement reconcile', `settlements/${date}`, reason)
   const clock = systemClock
   const reconciliation = new Reconciliation({
     pool,
