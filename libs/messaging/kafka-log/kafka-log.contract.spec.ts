@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
+import { asMemory, eventually, hastened, memoryTransactions } from '#kernel/testing'
 import { kafkaLog, partitionName, type KafkaClientName, type LogConsumer, type LogDriver } from '#messaging'
 import { logConformance, MemoryConsumerStore, runtimeConformance } from '#messaging/testing'
-import type { Transaction } from '#kernel'
+import { systemClock, type Transaction } from '#kernel'
 import { Kafka, logLevel } from 'kafkajs'
 import { withKafka } from '../../../test/support/kafka.mjs'
 
@@ -83,6 +83,8 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
       () => {
         const lines: string[] = []
         return Promise.resolve({
+          // The pauses between tries are ours; the driver and the broker count time alike.
+          clock: hastened(systemClock, 10),
           driver,
           transactions: memoryTransactions(),
           consumerStore: new MemoryConsumerStore(),

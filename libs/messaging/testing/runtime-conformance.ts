@@ -13,7 +13,7 @@ import { eventually } from '#kernel/testing'
 
 export interface RuntimeUnderTest {
   driver(): LogDriver
-  /** The driver's too; the system's where there is none. */
+  /** The consumer's; the system's where there is none. */
   readonly clock?: Clock
   readonly transactions: Transactions
   readonly consumerStore: ConsumerStore
