@@ -78,6 +78,17 @@ export const decodeMessage = (record: StoredRecord): IncomingMessage => {
   }
 }
 
+/**
+ * As `decodeMessage`, and a record without CloudEvents attributes, as Nest's own `ClientKafka` and most other producers write them, is a message
+ * too: its topic is its type, its place in the log its id.
+ */
+export const decodePlain = (record: StoredRecord): IncomingMessage => {
+  const { topic, partition, offset, headers } = record
+  if (headers['ce_specversion'] !== undefined) return decodeMessage(record)
+  const attributes = { ce_id: `${topic}/${partition}/${offset}`, ce_type: topic, ce_source: topic }
+  return decodeMessage({ ...record, headers: { ...headers, ...attributes } })
+}
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
   decodeMessage,
+  decodePlain,
   encodeMessage,
   partitionOf,
   reportOf,
@@ -62,17 +63,41 @@ describe('messages', () => {
     )
   })
 
+  it('without CloudEvents attributes are read where that is asked for, and nowhere else', () => {
+    const plain = stored({ topic: 't', key: 'k', headers: { traceparent: '00-a-b-01' }, value: Buffer.from('{"a":1}') })
+    expect(() => decodeMessage(plain)).toThrow(Undecodable)
+    const id = 't/3/7'
+    expect(decodePlain(plain)).toEqual({
+      topic: 't',
+      partition: 3,
+      offset: 7n,
+      key: 'k',
+      id,
+      type: 't',
+      schemaVersion: 1,
+      source: 't',
+      time: 5,
+      data: { a: 1 },
+      origin: { incarnation: '', position: 7n, ordinal: 0 },
+      context: { correlationId: id, causationId: id, traceparent: '00-a-b-01' },
+    })
+    expect(() => decodePlain({ ...plain, headers: { ce_specversion: '1.0' } })).toThrow(Undecodable)
+    expect(() => decodePlain({ ...plain, value: new Uint8Array() })).toThrow(Undecodable)
+  })
+
   it('throw nothing but Undecodable, whatever the bytes', () => {
     const headers = fc.dictionary(
-      fc.constantFrom('ce_id', 'ce_type', 'ce_source', 'ce_time', 'schemaversion', 'originincarnation', 'originposition'),
+      fc.constantFrom('ce_specversion', 'ce_id', 'ce_type', 'ce_source', 'ce_time', 'schemaversion', 'originincarnation', 'originposition'),
       fc.string(),
     )
     fc.assert(
       fc.property(headers, fc.uint8Array(), (given, value) => {
-        try {
-          decodeMessage(stored({ topic: 't', key: 'k', headers: given, value }))
-        } catch (error) {
-          expect(error).toBeInstanceOf(Undecodable)
+        for (const decode of [decodeMessage, decodePlain]) {
+          try {
+            decode(stored({ topic: 't', key: 'k', headers: given, value }))
+          } catch (error) {
+            expect(error).toBeInstanceOf(Undecodable)
+          }
         }
       }),
     )

@@ -1,6 +1,7 @@
 import { REDRIVES } from '#contracts'
 import { systemClock, systemRandom, type Clock, type IncomingMessage, type Random, type Transactions } from '#kernel'
 import type { Tracing } from '#tracing'
+import { decodeMessage, decodePlain } from '../cloud-events.js'
 import { FenceLost, isTransient, UnknownVersion } from '../failure.js'
 import {
   partitionName,
@@ -48,6 +49,11 @@ export interface ConsumerOptions {
   readonly deferredPoll_ms?: number
   /** What this process can read. A message of one of these types in another version is put aside, until a process comes that knows it. */
   readonly contracts?: readonly { readonly topic: string; readonly type: string; readonly version: number }[]
+  /**
+   * Topics that others write to without CloudEvents attributes, as Nest's own `ClientKafka` does: such a record's type is its topic. On any other
+   * topic it is no message, and parked.
+   */
+  readonly plainTopics?: readonly string[]
   /** How often to tell the log where this member stands; never unless given. */
   readonly tell_ms?: number
   /** Where spans are kept. */
@@ -275,7 +281,9 @@ export class Consumer {
 
   #shared() {
     const { options } = this
+    const plain = new Set(options.plainTopics)
     return {
+      decode: (record: StoredRecord) => (plain.has(record.topic) ? decodePlain(record) : decodeMessage(record)),
       group: options.group,
       log: options.driver.name,
       transactions: options.transactions,

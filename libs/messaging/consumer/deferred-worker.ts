@@ -1,7 +1,6 @@
 import { DEAD_LETTERS } from '#contracts'
 import type { Clock } from '#kernel'
 import { backoff_ms } from '../backoff.js'
-import { decodeMessage } from '../cloud-events.js'
 import { PartlyFailed, type BatchHandler, type LogProducer, type TopicPartition } from '../log.js'
 import { Wakeup } from '../wakeup.js'
 import { changeRecord } from './dead-letters.js'
@@ -100,7 +99,7 @@ export class DeferredWorker {
     const version = partition.version(record.key)
     let batch: TracedBatch | undefined
     try {
-      batch = traceBatch(tracing, group, [decodeMessage(record)])
+      batch = traceBatch(tracing, group, [this.options.decode(record)])
       const effect = await this.options.handlerOf(record.topic)?.(batch.messages)
       if (!effect) throw new Error(`no handler of ${record.topic}`)
       const waits = await transactions.run(async (tx) => {

@@ -1,7 +1,7 @@
 import type { Clock, IncomingMessage, Random, Transaction, Transactions } from '#kernel'
 import type { Tracing } from '#tracing'
 import { backoff_ms } from '../backoff.js'
-import { decodeMessage, Undecodable } from '../cloud-events.js'
+import { Undecodable } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
 import { noEffect, PartlyFailed, type BatchHandler, type PartitionOffsets, type StoredRecord, type TopicPartition } from '../log.js'
 import { reportOf } from './failure-report.js'
@@ -23,6 +23,8 @@ export interface PartitionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly isTransient: (error: unknown) => boolean
+  /** Throws `Undecodable`. */
+  readonly decode: (record: StoredRecord) => IncomingMessage
   readonly firstRetry_ms: number
   readonly mostRetry_ms: number
   readonly listener: ConsumerListener | undefined
@@ -318,7 +320,7 @@ export class PartitionConsumer {
     for (const record of records) {
       let message: IncomingMessage
       try {
-        message = decodeMessage(record)
+        message = this.options.decode(record)
       } catch (error) {
         if (!(error instanceof Undecodable)) throw error
         unreadable.push({ id: letterId(this.options.group, record), record, attempts: 1, failure: reportOf(error), parkedAt_ms: now })

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Transactions } from '#kernel'
 import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
 import { MemoryConsumerStore } from '#messaging/testing'
-import { encodeMessage } from '../cloud-events.js'
+import { decodeMessage, encodeMessage } from '../cloud-events.js'
 import { noEffect, type StoredRecord } from '../log.js'
 import { PartitionConsumer, type PartitionOptions } from './partition.js'
 
@@ -30,6 +30,7 @@ const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerSt
     clock: new FakeClock(),
     random: seededRandom(1),
     isTransient: () => true,
+    decode: decodeMessage,
     firstRetry_ms: 1,
     mostRetry_ms: 1,
     listener: undefined,
