@@ -9,6 +9,7 @@ import { CaptureMoneyHandler, HoldMoneyHandler, ReleaseMoneyHandler } from './co
 import { LoadWalletHandler } from './commands/load-wallet.js'
 import { MoveMoneyHandler, TransferMoneyHandler } from './commands/move-money.js'
 import { OpenWalletHandler } from './commands/open-wallet.js'
+import { OwnerWords } from './commands/owner-words.js'
 import { HOLD_EXPIRIES, type HoldExpiries } from './expiry/hold-expiries.js'
 import { BooksController } from './http/books.controller.js'
 import { HoldsController, TransfersController } from './http/holds.controller.js'
@@ -62,6 +63,7 @@ export class WalletModule {
         WalletParty,
         WalletOwner,
         AnyWallet,
+        OwnerWords,
         OpenWalletHandler,
         MoveMoneyHandler,
         TransferMoneyHandler,

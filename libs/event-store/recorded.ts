@@ -4,6 +4,7 @@ import { parseContext } from './publish.js'
 import { parseObject } from './rows.js'
 import type { EventMetadata, RecordedEvent } from './store.js'
 import { typeOfStream, upcastData, type StreamTypes } from './stream.js'
+import { sealedText } from './subject-keys.js'
 
 export interface EventRow extends QueryResultRow {
   readonly position: bigint
@@ -50,5 +51,6 @@ export const parseMetadata = (bytes: Uint8Array): EventMetadata => {
   const json = parseObject(bytes)
   const { actor, reason, commandId } = json
   if (typeof actor !== 'string' || typeof commandId !== 'string') throw new TypeError('stored event metadata is incomplete')
-  return { ...parseContext(json), actor, commandId, ...(typeof reason === 'string' ? { reason } : {}) }
+  const said = typeof reason === 'string' ? reason : sealedText(reason)
+  return { ...parseContext(json), actor, commandId, ...(said === undefined ? {} : { reason: said }) }
 }

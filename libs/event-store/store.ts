@@ -1,5 +1,6 @@
 import type { JsonObject, MessageContext, Outbox, OutgoingMessage, Transaction } from '#kernel'
 import type { EventTypes } from './event-types.js'
+import type { SealedText } from './subject-keys.js'
 
 /** Versions count a stream's events from 1; 0 is a stream that is not there. */
 export type StreamVersion = number
@@ -47,7 +48,8 @@ export interface StreamRef<State = unknown> {
 export interface EventMetadata extends MessageContext {
   /** `sub` of the caller, or `app:payment-saga` for a machine. */
   readonly actor: string
-  readonly reason?: string
+  /** Why, where somebody said so in their own words: sealed where it may be about a person. */
+  readonly reason?: string | SealedText
   /** The command that made the event. */
   readonly commandId: string
 }

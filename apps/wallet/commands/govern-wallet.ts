@@ -7,6 +7,7 @@ import { Rules } from '../rules.js'
 import { ownerRef, walletRef } from '../streams.js'
 import { walletView } from '../view.js'
 import { WalletReads } from '../reads.js'
+import { OwnerWords } from './owner-words.js'
 import { changeWallet, overHttp } from './write.js'
 
 export type Government = { readonly type: 'freeze' | 'unfreeze' } | { readonly type: 'change-kyc'; readonly kyc: Kyc }
@@ -27,14 +28,15 @@ export class GovernWalletHandler implements ICommandHandler<GovernWallet> {
   constructor(
     @Inject(HttpCommands) private readonly http: HttpCommands,
     @Inject(Rules) private readonly rules: Rules,
+    @Inject(OwnerWords) private readonly words: OwnerWords,
   ) {}
 
-  execute({ request, walletId, change, reason }: GovernWallet): Promise<RecordedAnswer> {
+  async execute({ request, walletId, change, reason }: GovernWallet): Promise<RecordedAnswer> {
     return changeWallet(this.http, this.rules, request, {
       walletId,
       command: { ...change, at_ms: this.rules.clock.now() },
       status: 200,
-      reason,
+      reason: await this.words.sealed(walletId, reason),
       answer: ({ after, version }) => ({ body: walletView(walletId, version, after) }),
     })
   }
@@ -57,9 +59,11 @@ export class CloseWalletHandler implements ICommandHandler<CloseWallet> {
     @Inject(HttpCommands) private readonly http: HttpCommands,
     @Inject(Rules) private readonly rules: Rules,
     @Inject(WalletReads) private readonly reads: WalletReads,
+    @Inject(OwnerWords) private readonly words: OwnerWords,
   ) {}
 
   async execute({ request, walletId, reason }: CloseWallet): Promise<RecordedAnswer> {
+    const sealed = await this.words.sealed(walletId, reason)
     const at_ms = this.rules.clock.now()
     const payoutId = this.rules.ids.next()
     // A wallet's owner never changes, so it may be read before the command decides.
@@ -70,7 +74,7 @@ export class CloseWalletHandler implements ICommandHandler<CloseWallet> {
       streams: [owner, wallet],
       target: wallet,
       status: 200,
-      reason,
+      ...(sealed && { reason: sealed }),
       decide: (states) => {
         const before = states.of(wallet)
         const closed = this.rules.wallet.decide({ type: 'close', at_ms, payoutId }, before.state)

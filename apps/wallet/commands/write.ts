@@ -1,3 +1,4 @@
+import type { SealedText } from '#event-store'
 import { isRefusal, refuse, type Refusal, type Transaction } from '#kernel'
 import { notFound, type CommandRequest, type HttpCommands, type HttpDecision, type RecordedAnswer } from '#platform'
 import { evolve, type WalletCommand, type WalletEvent, type WalletState } from '#wallet'
@@ -17,7 +18,7 @@ export interface WalletChange {
   readonly walletId: string
   readonly command: WalletCommand
   readonly status: number
-  readonly reason?: string
+  readonly reason?: SealedText | undefined
   /** Of the business that begins with it; the command's own id unless given. */
   readonly correlationId?: string
   /** Throws a `Problem` where what was asked makes no sense now; not asked of a repeat, which gets its first answer. */

@@ -1,3 +1,4 @@
+import type { RecordedEvent, SealedTexts } from '#event-store'
 import type { Json } from '#kernel'
 import { ConsistencyTokenHeader, Cursor, notFound, OwnedBy, PageQuery, pageOf, Roles, type ConsistencyToken, type Page } from '#platform'
 import { Controller, Get, Headers, Inject, Param, Query, Res, StreamableFile } from '@nestjs/common'
@@ -5,6 +6,7 @@ import { ApiOkResponse, ApiProduces, ApiTags, ApiExtraModels, getSchemaPath } fr
 import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import { WalletReads, type Verification } from '../reads.js'
+import { SUBJECT_KEYS } from '../tokens.js'
 import { entryView, holdView } from '../view.js'
 import { AnyWallet, WalletParty, WalletReader } from './ownership.js'
 import { csvLines, wantsCsv } from './statement-csv.js'
@@ -27,7 +29,10 @@ const afterOf = (cursor: string | undefined): number => (cursor === undefined ? 
 @Controller('v1/wallets/:id')
 @ApiTags('wallets')
 export class RecordsController {
-  constructor(@Inject(WalletReads) private readonly reads: WalletReads) {}
+  constructor(
+    @Inject(WalletReads) private readonly reads: WalletReads,
+    @Inject(SUBJECT_KEYS) private readonly sealed: SealedTexts,
+  ) {}
 
   /** Money in and out, oldest first, with the running balance; as text/csv all of it at once. */
   @Get('statement')
@@ -114,6 +119,7 @@ export class RecordsController {
   ): Promise<WalletEventsAnswer> {
     const rows = []
     for await (const recorded of this.reads.recorded(walletId, afterOf(query.cursor), query.limit + 1)) rows.push(recorded)
+    const reasons = await this.#reasonsOf(rows)
     const page: Page<WalletEventsAnswer['items'][number]> = pageOf(
       rows,
       query.limit,
@@ -123,7 +129,7 @@ export class RecordsController {
         at: new Date(recordedAt).toISOString(),
         data,
         by: metadata.actor,
-        reason: metadata.reason ?? null,
+        reason: reasons.get(version) ?? null,
         commandId: metadata.commandId,
         correlationId: metadata.correlationId,
         causationId: metadata.causationId,
@@ -132,6 +138,21 @@ export class RecordsController {
       ({ version }) => version,
     )
     return page
+  }
+
+  /** By version. Sealed ones are opened: none where its person was erased. What was written before they were sealed is as it was written. */
+  async #reasonsOf(rows: readonly RecordedEvent[]): Promise<ReadonlyMap<number, string>> {
+    const reasons = new Map<number, string>()
+    const closed = rows.flatMap(({ version, metadata: { reason } }) => {
+      if (typeof reason === 'string') reasons.set(version, reason)
+      return typeof reason === 'object' ? [{ version, reason }] : []
+    })
+    const opened = await this.sealed.openAll(closed.map(({ reason }) => reason))
+    closed.forEach(({ version }, at) => {
+      const text = opened[at]
+      if (text !== undefined) reasons.set(version, text)
+    })
+    return reasons
   }
 
   /** Balance = fold of the events = snapshot and tail, and the hash chain is whole. */

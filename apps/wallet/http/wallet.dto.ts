@@ -4,7 +4,11 @@ import type { Kyc } from '#wallet'
 
 const KYC = ['small', 'full'] as const
 const reference = { max: 128, description: 'What it is for: an order, a settlement. No personal data.', example: 'order-0190a000' }
-const reason = { max: 500, description: 'Why; kept with the event.', example: 'reported by the customer' }
+const reason = {
+  max: 500,
+  description: 'Why; kept with the event, sealed under the key of the owner.',
+  example: 'reported by the customer',
+}
 
 export class OpenWalletDto {
   @VisibleAscii(128, { example: 'c-1' })

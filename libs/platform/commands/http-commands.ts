@@ -17,6 +17,7 @@ import {
   type Command,
   type Commands,
   type Decision,
+  type SealedText,
   type StatesOf,
   type StreamRef,
   streamName,
@@ -44,8 +45,8 @@ export interface HttpCommandSpec {
   readonly version?: number
   /** When it is accepted. */
   readonly status: number
-  /** Kept with the events. */
-  readonly reason?: string
+  /** Kept with the events, and never shown to customers. Words about a person come sealed. */
+  readonly reason?: string | SealedText
   /** The business transaction, where the app knows it: the order's id. */
   readonly correlationId?: string
   /** Pure; may run more than once. It may throw a `Problem` (404): then nothing is kept. */
