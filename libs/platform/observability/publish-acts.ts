@@ -14,7 +14,8 @@ export const publishingActs =
       ...event.data,
       actor,
       version: event.version,
-      ...(reason === undefined ? {} : { reason: masked(reason).slice(0, 2_000) }),
+      // A sealed one stays with the act's own events: whoever may open it reads it there, by the command's id.
+      ...(typeof reason === 'string' ? { reason: masked(reason).slice(0, 2_000) } : {}),
       commandId,
       at: new Date(event.recordedAt).toISOString(),
     }
