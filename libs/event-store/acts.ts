@@ -70,6 +70,6 @@ export const actCommand = (
   id,
   fingerprint: act.path,
   streams: [auditOf(actor)],
-  metadata: { ...context, actor, ...(reason === undefined ? {} : { reason }) },
+  metadata: { ...context, actor, origin: act.action, ...(reason === undefined ? {} : { reason }) },
   decide: () => ({ appends: [actDone(actor, act, outcome)], answer: '{}' }),
 })

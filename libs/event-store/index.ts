@@ -1,4 +1,5 @@
 export { ACT_DONE, actCommand, actDone, auditOf, auditStream, type Act, type ActOutcome } from './acts.js'
+export { appendEvents, WrongExpectedVersion, type Append, type Appended, type ExpectedVersion } from './append.js'
 export { archive, type Archived, type ArchiveOptions } from './archive.js'
 export { ArchiveMissing, ArchiveUnsound, ArchiveUnusable, listPartitions, restoreStream, type ListedPartition } from './archives.js'
 export type { BatchReport } from './command-queue.js'

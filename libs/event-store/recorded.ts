@@ -49,8 +49,14 @@ export const hashOf = (row: Omit<EventRow, 'position'>, version: number, previou
 
 export const parseMetadata = (bytes: Uint8Array): EventMetadata => {
   const json = parseObject(bytes)
-  const { actor, reason, commandId } = json
+  const { actor, reason, commandId, origin } = json
   if (typeof actor !== 'string' || typeof commandId !== 'string') throw new TypeError('stored event metadata is incomplete')
   const said = typeof reason === 'string' ? reason : sealedText(reason)
-  return { ...parseContext(json), actor, commandId, ...(said === undefined ? {} : { reason: said }) }
+  return {
+    ...parseContext(json),
+    actor,
+    commandId,
+    ...(said === undefined ? {} : { reason: said }),
+    ...(typeof origin === 'string' ? { origin } : {}),
+  }
 }

@@ -95,8 +95,9 @@ const answerAgain = (message: IncomingMessage, answer: string): Command => {
 const answerTo = ({ id, context }: IncomingMessage, data: CommandAnsweredData): OutgoingMessage =>
   CommandAnswered.message(data.replyTo, data, { ...context, causationId: id })
 
-const metadataOf = ({ id, source, context }: IncomingMessage): Command['metadata'] => ({
+const metadataOf = ({ id, source, topic, context }: IncomingMessage): Command['metadata'] => ({
   ...context,
   causationId: id,
   actor: `app:${source}`,
+  origin: `log ${topic}`,
 })

@@ -315,7 +315,17 @@ export class Clients {
       const id = this.plant.commandId?.(commandId, attempt) ?? commandId
       const context = { correlationId: id, causationId: id }
       const caller = callerIdentity(sub, roles)
-      const request: CommandRequest = { caller, method, path, commandId: id, idempotencyKey: key, fingerprint: print, context, traceId: '' }
+      const request: CommandRequest = {
+        caller,
+        method,
+        path,
+        route: `${method} ${path}`,
+        commandId: id,
+        idempotencyKey: key,
+        fingerprint: print,
+        context,
+        traceId: '',
+      }
       try {
         const answer = await process.request(`${method} ${shape(path)}`, (app) => serve(app, request))
         this.#heard(process, commandId, id, answer)

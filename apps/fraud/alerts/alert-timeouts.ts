@@ -112,7 +112,7 @@ const decline = (alertId: string, now: number): Command => {
     id,
     fingerprint: id,
     streams: [stream],
-    metadata: { correlationId: alertId, causationId: id, actor: TIMED_OUT_BY, reason: 'undecided in time' },
+    metadata: { correlationId: alertId, causationId: id, actor: TIMED_OUT_BY, origin: 'timer', reason: 'undecided in time' },
     decide(states) {
       const events = alert.decide(
         { type: 'DecideAlert', decision: 'decline', by: TIMED_OUT_BY, note: 'undecided in time', at: new Date(now).toISOString() },

@@ -15,6 +15,7 @@ const request = (sub: string = asha.sub): CommandRequest => {
     caller: { sub, roles: ['customer'], isStaff: false },
     method: 'POST',
     path: '/v1/orders',
+    route: 'POST /v1/orders',
     commandId,
     fingerprint: 'f',
     context: { correlationId: commandId, causationId: commandId },

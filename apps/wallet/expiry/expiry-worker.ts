@@ -70,7 +70,7 @@ export class ExpiryWorker {
       id,
       fingerprint: holdId,
       streams: [wallet],
-      metadata: { correlationId: holdId, causationId: id, actor: 'app:wallet', reason: 'the hold expired' },
+      metadata: { correlationId: holdId, causationId: id, actor: 'app:wallet', origin: 'timer', reason: 'the hold expired' },
       decide: (states) => {
         const { state } = states.of(wallet)
         if (!isHoldOpen(state, holdId)) throw new NothingToRelease()

@@ -130,6 +130,7 @@ export class RecordsController {
         data,
         by: metadata.actor,
         reason: reasons.get(version) ?? null,
+        origin: metadata.origin ?? null,
         commandId: metadata.commandId,
         correlationId: metadata.correlationId,
         causationId: metadata.causationId,

@@ -216,6 +216,14 @@ export class WalletEventAnswer {
   @ApiProperty({ type: 'string', nullable: true })
   readonly reason!: string | null
 
+  @ApiProperty({
+    type: 'string',
+    nullable: true,
+    description: 'From where: method and template of the route, `log` and the topic, or `timer`. None of events of older versions.',
+    example: 'POST /v1/wallets/:id/freeze',
+  })
+  readonly origin!: string | null
+
   @ApiProperty()
   readonly commandId!: string
 

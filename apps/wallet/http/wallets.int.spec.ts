@@ -402,7 +402,7 @@ describe('status', () => {
     expect([closed.status, closed.at('status'), closed.at('balance')]).toEqual([200, 'CLOSED', inr(0)])
     expect(await problem('POST', `/v1/wallets/${id}/credits`, debit)).toEqual([422, '/problems/wallet-closed'])
     const events = await call('GET', `/v1/wallets/${id}/events?limit=100`, { as: ['aud', 'auditor'] })
-    expect(events.text).toContain('"by":"risk-1","reason":"why freeze"')
+    expect(events.text).toContain('"by":"risk-1","reason":"why freeze","origin":"POST /v1/wallets/:id/freeze"')
     // The owner may open another.
     expect((await call('GET', '/v1/wallets?ownerId=status-1')).at('walletId')).toBe(id)
     const next = await test.wallet('status-1', 0)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { OutboxEntry, Transactions } from '#kernel'
+import { appendEvents, WrongExpectedVersion, type ExpectedVersion } from '../append.js'
 import { CommandIdReused, type EventStore, type Publisher, type RecordedEvent } from '../store.js'
 import type { AnyStreamType } from '../stream.js'
 import { change, commandOf, ledgerType, messageOf, move, publishTally, tally, tallyType } from './tally.js'
@@ -134,6 +135,80 @@ export const eventStoreConformance = (name: string, make: () => Promise<Conforma
       }))
       await expect(store.execute(astray)).rejects.toThrow(TypeError)
       expect(await total('elsewhere')).toBe(0)
+    })
+
+    describe('appending with an expected version', () => {
+      const by = (amount: number) => [{ type: 'Changed', data: { by: amount } }]
+      const metadata = { actor: 'tester', correlationId: 'c', causationId: 'x' }
+      const append = (id: string, on: string, expected: ExpectedVersion, from = store, amount = 1) =>
+        appendEvents(from, { id, metadata, to: [{ stream: tally(on), expected, events: by(amount) }] })
+      const outcomes = async (work: readonly Promise<unknown>[]) => {
+        const settled = await Promise.allSettled(work)
+        for (const each of settled) if (each.status === 'rejected') expect(each.reason).toBeInstanceOf(WrongExpectedVersion)
+        return settled.filter(({ status }) => status === 'fulfilled').length
+      }
+
+      it('takes the exact one, none where nothing is, and any whatever there is', async () => {
+        expect(await append('ev-1', 'ev', 'none')).toEqual({ versions: [1], replayed: false })
+        expect(await append('ev-2', 'ev', 1)).toEqual({ versions: [2], replayed: false })
+        expect(await append('ev-3', 'ev', 'any', other)).toEqual({ versions: [3], replayed: false })
+        expect(await append('ev-4', 'ev-fresh', 'any')).toEqual({ versions: [1], replayed: false })
+        expect(await append('ev-5', 'ev-zero', 0)).toEqual({ versions: [1], replayed: false })
+        // `store` may still think that it is at 2.
+        expect(await append('ev-6', 'ev', 3)).toEqual({ versions: [4], replayed: false })
+        expect([await total('ev'), (await events('ev')).length]).toEqual([4, 4])
+      })
+
+      it('refuses the others on the newest version, writes nothing of it, and leaves the id free', async () => {
+        await append('evr-0', 'evr', 'none')
+        await append('evr-1', 'evr', 1, other)
+        const wrong = (expected: ExpectedVersion) => append('evr-2', 'evr', expected)
+        await expect(wrong('none')).rejects.toMatchObject({ stream: 'tally-evr', expected: 'none', actual: 2 })
+        await expect(wrong(1)).rejects.toMatchObject({ expected: 1, actual: 2 })
+        await expect(wrong(3)).rejects.toBeInstanceOf(WrongExpectedVersion)
+        expect(await wrong(2)).toEqual({ versions: [3], replayed: false })
+        expect(await total('evr')).toBe(3)
+      })
+
+      it('gives a repeat its first result, and refuses another append under its id', async () => {
+        const first = await append('evi-1', 'evi', 'none')
+        await append('evi-2', 'evi', 'any')
+        expect(await append('evi-1', 'evi', 'none', other)).toEqual({ ...first, replayed: true })
+        await expect(append('evi-1', 'evi', 'any')).rejects.toBeInstanceOf(CommandIdReused)
+        await expect(append('evi-1', 'evi', 'none', store, 2)).rejects.toBeInstanceOf(CommandIdReused)
+        expect(await total('evi')).toBe(2)
+      })
+
+      it('lets one of many through from two instances at once where it is exact or none, and all of them where it is any', async () => {
+        const race = (expected: ExpectedVersion, name: string) =>
+          outcomes(Array.from({ length: 20 }, (_, at) => append(`${name}-${at}`, 'evc', expected, at % 2 ? store : other)))
+        expect(await race('none', 'evc-none')).toBe(1)
+        expect(await race(1, 'evc-exact')).toBe(1)
+        expect(await race('any', 'evc-any')).toBe(20)
+        expect(await total('evc')).toBe(22)
+        expect(await store.verify('tally-evc')).toMatchObject({ ok: true, version: 22 })
+      })
+
+      it('holds for all streams of an append or for none, in a transaction too', async () => {
+        await append('evm-0', 'evm-a', 'none')
+        const both = (id: string, expected: ExpectedVersion) => ({
+          id,
+          metadata,
+          to: [
+            { stream: tally('evm-a'), expected: 1, events: by(1) },
+            { stream: tally('evm-b'), expected, events: [...by(1), ...by(2)] },
+          ],
+        })
+        await expect(appendEvents(store, both('evm-1', 7))).rejects.toMatchObject({ stream: 'tally-evm-b', actual: 0 })
+        expect([await total('evm-a'), await total('evm-b')]).toEqual([1, 0])
+        const failed = harness.transactions.run((tx) => appendEvents(store, both('evm-1', 7), tx))
+        await expect(failed).rejects.toBeInstanceOf(WrongExpectedVersion)
+        const done = await harness.transactions.run((tx) => appendEvents(store, both('evm-1', 'none'), tx))
+        expect(done).toEqual({ versions: [2, 2], replayed: false })
+        expect([await total('evm-a', other), await total('evm-b', other)]).toEqual([2, 3])
+        const twice = { ...both('evm-2', 'any'), to: [...both('evm-2', 'any').to, ...both('evm-2', 'any').to] }
+        await expect(appendEvents(store, twice)).rejects.toThrow(TypeError)
+      })
     })
 
     it('appends to several streams, all or nothing', async () => {

@@ -15,6 +15,8 @@ export interface CommandRequest {
   readonly method: string
   /** Without query. */
   readonly path: string
+  /** Method and template: `POST /v1/wallets/:id/freeze`. */
+  readonly route: string
   /** Where the caller may do this by a role that customers do not have: it is kept in the audit trail, whatever comes of it. */
   readonly act?: Act
   /** Of caller, method, path and key; random where no key was sent. */
@@ -52,11 +54,13 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
   const ifMatch = expectedVersion(request.headers['if-match'])
   const commandId = key === undefined ? `${EXPIRING}${systemIds.next()}` : commandIdOf(caller.sub, request.method, path, key)
   const { traceId, traceparent } = traceOf(request)
-  const act = actOf(request, caller, path)
+  const route = `${request.method} ${request.routeOptions.url ?? path}`
+  const act = actOf(request, caller, path, route)
   return {
     caller,
     method: request.method,
     path,
+    route,
     ...(act && { act }),
     commandId,
     ...(key !== undefined && { idempotencyKey: key }),
@@ -67,10 +71,10 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
   }
 }
 
-const actOf = ({ method, routeOptions }: FastifyRequest, caller: CallerIdentity, path: string): Act | undefined => {
+const actOf = ({ routeOptions }: FastifyRequest, caller: CallerIdentity, path: string, action: string): Act | undefined => {
   const { access } = routeOptions.config as { readonly access?: RouteAccess }
   const roles = caller.roles.filter((role) => role !== 'customer' && access?.roles.includes(role))
-  return roles.length === 0 ? undefined : { action: `${method} ${routeOptions.url ?? path}`, path, roles }
+  return roles.length === 0 ? undefined : { action, path, roles }
 }
 
 type Header = string | readonly string[] | undefined

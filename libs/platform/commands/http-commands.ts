@@ -132,6 +132,7 @@ export class HttpCommands {
           ...request.context,
           ...(spec.correlationId !== undefined && { correlationId: spec.correlationId }),
           actor: request.caller.sub,
+          origin: request.route,
           ...(spec.reason !== undefined && { reason: spec.reason }),
         },
         decide: (states) => audited(request, this.#decision(request, spec, states)),
