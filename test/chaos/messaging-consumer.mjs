@@ -3,12 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Consumer, kafkaLog, pgConsumerStore } from '#messaging'
 import { asPg, createPool, pgTransactions } from '#postgres'
 
-const { KAFKA, DATABASE_URL, TOPIC, HANDLER_MS, SESSION_MS } = process.env
+const { KAFKA, KAFKA_CLIENT, DATABASE_URL, TOPIC, HANDLER_MS, SESSION_MS } = process.env
 const pool = createPool({ url: DATABASE_URL, schema: 'app', applicationName: 'chaos', maxConnections: 4 })
 pool.on('error', () => undefined)
 const driver = kafkaLog({
   clientId: 'chaos',
   brokers: [KAFKA],
+  ...(KAFKA_CLIENT && { client: KAFKA_CLIENT }),
   sessionTimeout_ms: Number(SESSION_MS),
   heartbeatInterval_ms: 500,
   rebalanceTimeout_ms: 4_000,

@@ -20,6 +20,8 @@ import { random } from './traffic.js'
 const KILLS = Number(process.env['MESSAGING_KILLS'] ?? 50)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const REPORT = process.env['MESSAGING_REPORT']
+/** By the default one unless it is said. */
+const CLIENT = (['kafkajs', 'platformatic'] as const).find((name) => name === process.env['KAFKA_CLIENT'])
 const TOPIC = 'chaos'
 const ROLLED = 'rolled'
 const PARTITIONS = 6
@@ -56,7 +58,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       )
       line = await openLine(() => kafka.listens)
       kafka = await startKafka({ advertised: line.port })
-      driver = kafkaLog({ clientId: 'chaos-sender', brokers: kafka.brokers })
+      driver = kafkaLog({ clientId: 'chaos-sender', brokers: kafka.brokers, ...(CLIENT && { client: CLIENT }) })
       await driver.ensureTopics([TOPIC, ROLLED].map((topic) => ({ name: topic, partitions: PARTITIONS, retention_ms: 86_400_000 })))
     }, BESIDES_MS)
 
@@ -76,6 +78,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
         env: {
           PATH: process.env['PATH'] ?? '',
           KAFKA: kafka.brokers.join(),
+          ...(CLIENT && { KAFKA_CLIENT: CLIENT }),
           DATABASE_URL: server.url,
           TOPIC: topic,
           HANDLER_MS: '15',
