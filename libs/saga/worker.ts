@@ -92,6 +92,8 @@ export class SagaWorker {
   #running = 0
   #queue: Work[] = []
   #lanes = 0
+  /** A lane is to begin with what waits: no other begins before it has left the other half. */
+  #opening = false
   /** There was no room for what may be due. */
   #starved = false
   readonly #ends = new Map<string, PromiseWithResolvers<SagaState>>()
@@ -201,21 +203,23 @@ export class SagaWorker {
   }
 
   #openLane(): void {
-    if (this.#lanes >= LANES || this.#queue.length === 0) return
+    if (this.#opening || this.#lanes >= LANES || this.#queue.length === 0) return
+    this.#opening = true
     this.#lanes++
     // A little later, so that what comes together goes together.
     queueMicrotask(() => void this.#flush())
   }
 
   async #flush(): Promise<void> {
+    this.#opening = false
     while (this.#queue.length > 0) {
       // Half, where the other half can go beside it: the one is thought through while the other is written.
       const share = this.#lanes < LANES ? Math.ceil(this.#queue.length / 2) : this.#queue.length
       const work = this.#queue.splice(0, Math.min(share, this.#options.batch))
       this.#openLane()
       const ran = work.filter(({ task }) => task?.run).length
-      // Room for the runs that this leads to; those that ran hand theirs on.
-      const room = this.#stopped ? 0 : Math.max(Math.min(this.#options.batch, this.#options.concurrency - this.#running), 0)
+      // Room for the runs that this leads to, and no more, for the other lane needs some too; those that ran hand theirs on.
+      const room = this.#stopped ? 0 : Math.max(Math.min(work.length, this.#options.concurrency - this.#running), 0)
       this.#running += room
       const taken = await this.#apply(work, this.#stopped ? 0 : room + ran)
       this.#running -= room + ran

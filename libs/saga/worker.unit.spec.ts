@@ -123,12 +123,16 @@ describe('a worker that starts sagas itself', () => {
     const store = memorySagaStore(clock)
     const commands = memoryEventStore({ types: [sagaStream], publish: () => [], clock, app: 'test' })
     const engine = new SagaEngine({ commands, store, definitions: new SagaDefinitions([definition]), clock, app: 'test' })
-    const counts = { transactions: 0, claims: 0, ran: [] as string[] }
+    const counts = { transactions: 0, claims: 0, ran: [] as string[], together: [] as number[] }
     const memory = memoryTransactions()
     const transactions: Transactions = { run: (work) => (counts.transactions++, memory.run(work)) }
     const claim: typeof store.claim = (taking) => (counts.claims++, store.claim(taking))
     const step: Activity = options.step ?? (async ({ key }) => (counts.ran.push(key), { outcome: 'succeeded', result: {} }))
-    const ports = { engine, store: { ...store, claim }, transactions, clock, activities: { step } }
+    const applyAndTake: typeof engine.applyAndTake = (inputs, ...more) => (
+      counts.together.push(inputs.length),
+      engine.applyAndTake(inputs, ...more)
+    )
+    const ports = { engine: { applyAndTake }, store: { ...store, claim }, transactions, clock, activities: { step } }
     const worker = new SagaWorker(ports, { concurrency: options.concurrency ?? 64, maxQueued: 200 })
     const start = (key: string): SagaInput => {
       const context = { correlationId: key, causationId: 'test' }
@@ -154,6 +158,14 @@ describe('a worker that starts sagas itself', () => {
     // Four turns of fifty sagas: a few dozen transactions at most, not two hundred.
     expect(counts.transactions).toBeLessThan(40)
     expect(counts.claims).toBe(before)
+    await worker.stop()
+  })
+
+  it('thinks one half of what waits through while the other is written', async () => {
+    const { worker, counts, start } = open()
+    await worker.start()
+    await Promise.all(Array.from({ length: 50 }, (_, nth) => worker.submit(start(`saga ${nth}`))))
+    expect(counts.together.slice(0, 2)).toEqual([25, 25])
     await worker.stop()
   })
 
