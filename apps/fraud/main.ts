@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { auditStream } from '#event-store'
 import { runApp } from '#service'
 import { createFraudApp } from './app.js'
 import { migrations } from './migrations.js'
@@ -10,6 +11,6 @@ await runApp({
   description: 'Fraud: scores transactions, raises alerts, and keeps the review queue.',
   config: fraudConfig,
   migrations,
-  types: [alertType],
+  types: [alertType, auditStream],
   create: (config) => createFraudApp(config),
 })

@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { auditStream } from '#event-store'
 import { sagaStream } from '#saga'
 import { runApp } from '#service'
 import { createPaymentSagaApp } from './app.js'
@@ -10,6 +11,6 @@ await runApp({
   description: 'Payments: the sagas that take and give back money, and the providers behind them.',
   config: paymentSagaConfig,
   migrations,
-  types: [sagaStream],
+  types: [sagaStream, auditStream],
   create: (config) => createPaymentSagaApp(config),
 })

@@ -37,6 +37,18 @@ export class ShippingAddressDto {
   readonly phone!: string
 }
 
+/** As an answer shows it. */
+class ShownAddressDto extends ShippingAddressDto {
+  @Text({
+    min: 13,
+    max: 13,
+    pattern: { source: '^\\+91([6-9][0-9]{9}|\\*{6}[0-9]{4})$', rule: 'is +91 and 10 digits, masked but for four' },
+    description: 'Whole for the owner; for anybody else `+91******3210`.',
+    example: '+919876543210',
+  })
+  declare readonly phone: string
+}
+
 export class GstDto {
   @IsMoney() readonly cgst!: MoneyDto
   @IsMoney() readonly sgst!: MoneyDto
@@ -120,8 +132,8 @@ class OrderFactsDto {
   @Text({ max: 255 }) readonly customerId!: string
   @OneOf(ORDER_STATUSES) readonly status!: OrderStatus
   @ListOf(() => OrderLineDto, { min: 1, max: MAX_LINES }) readonly items!: readonly OrderLineDto[]
-  @Nested(() => ShippingAddressDto, { optional: true, description: 'For the owner and support; gone once the customer is erased.' })
-  readonly shippingAddress?: ShippingAddressDto
+  @Nested(() => ShownAddressDto, { optional: true, description: 'For the owner and support; gone once the customer is erased.' })
+  readonly shippingAddress?: ShownAddressDto
   @Nested(() => TotalsDto) readonly totals!: TotalsDto
   @Nested(() => ShipmentDto, { optional: true }) readonly shipment?: ShipmentDto
   @Nested(() => CancellationDto, { optional: true }) readonly cancellation?: CancellationDto

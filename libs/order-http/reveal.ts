@@ -1,5 +1,6 @@
 import { sealedText, type Opener, type SealedTexts } from '#event-store'
 import type { Json, JsonObject } from '#kernel'
+import { masked } from '#platform'
 
 /** Where an order's view holds what is sealed, and whether it is a text or JSON that was sealed. */
 const PLACES = [
@@ -8,25 +9,38 @@ const PLACES = [
   { path: ['return', 'reason'], json: false },
 ] as const
 
-/** The views with what is sealed in them readable, and without it where its subject's key was destroyed: one look-up for all of them. */
-export const revealOrders = async (keys: SealedTexts, views: readonly JsonObject[]): Promise<readonly JsonObject[]> => {
+/**
+ * The views with what is sealed in them readable, and without it where its subject's key was destroyed: one look-up for all of them. Whole for
+ * who owns the order; for anybody else the phone is masked, and so are numbers in what was written.
+ */
+export const revealOrders = async (keys: SealedTexts, views: readonly JsonObject[], caller: string): Promise<readonly JsonObject[]> => {
   const sealed = views.flatMap((view) => PLACES.flatMap(({ path }) => sealedText(valueAt(view, path)) ?? []))
   if (sealed.length === 0) return views
   const texts = (await keys.openAll(sealed)).values()
-  return views.map((view) => opened(view, () => texts.next().value))
+  return views.map((view) => opened(view, () => texts.next().value, view['customerId'] === caller))
 }
 
 /** The answer to a change: an order's view, kept sealed. */
-export const revealOrder = (open: Opener, body: Json): Json => (isObject(body) ? opened(body, open) : body)
+export const revealOrder = (open: Opener, body: Json, caller: string): Json =>
+  isObject(body) ? opened(body, open, body['customerId'] === caller) : body
 
 /** `open` is asked for each sealed text, in the order of their places. */
-const opened = (view: JsonObject, open: Opener): JsonObject =>
+const opened = (view: JsonObject, open: Opener, own: boolean): JsonObject =>
   PLACES.reduce((shown, { path, json }) => {
     const sealed = sealedText(valueAt(view, path))
     if (!sealed) return shown
     const text = open(sealed)
-    return withValue(shown, path, text === undefined || !json ? text : (JSON.parse(text) as Json))
+    if (text === undefined) return withValue(shown, path, undefined)
+    if (!json) return withValue(shown, path, own ? text : masked(text))
+    const value = JSON.parse(text) as Json
+    return withValue(shown, path, own ? value : withMaskedPhone(value))
   }, view)
+
+/** `+91******3210`: enough to ask somebody whether it is theirs. */
+const withMaskedPhone = (address: Json): Json => {
+  if (!isObject(address) || typeof address['phone'] !== 'string') return address
+  return { ...address, phone: address['phone'].replace(/^(\+91)?.*(.{4})$/, '$1******$2') }
+}
 
 type Path = readonly [string] | readonly [string, string]
 

@@ -43,6 +43,7 @@ export {
   type FieldError,
   type ProblemBody,
 } from './errors/problem.js'
+export { masked } from './observability/mask.js'
 export { lookedAtOnce, Metrics } from './observability/metrics.js'
 export { publishingActs } from './observability/publish-acts.js'
 export { traceOf } from './observability/request-trace.js'

@@ -73,7 +73,7 @@ export class ChangeOrderHandler implements ICommandHandler<ChangeOrder> {
           body: orderView({ ...changed, cancellation }, choiceView(changed.payment), sight),
         }
       },
-      reveal: (body) => revealOrder(open, body),
+      reveal: (body) => revealOrder(open, body, sub),
     })
   }
 

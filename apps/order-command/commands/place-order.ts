@@ -95,7 +95,7 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
           ),
         }
       },
-      reveal: (body) => revealOrder((text) => openWith(key, text), body),
+      reveal: (body) => revealOrder((text) => openWith(key, text), body, request.caller.sub),
     })
   }
 

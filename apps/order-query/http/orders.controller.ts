@@ -72,6 +72,6 @@ export class OrdersController {
       const address = caller.sub === each.order.customerId || hasRole(caller, 'support')
       return viewOf(each, { address, notes: address || hasRole(caller, 'merchant') })
     })
-    return revealOrders(this.sealed, views)
+    return revealOrders(this.sealed, views, caller.sub)
   }
 }

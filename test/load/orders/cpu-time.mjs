@@ -6,7 +6,8 @@ import { join } from 'node:path'
 /** Of Linux on every architecture that Node runs on. */
 const TICK_MS = 10
 
-const stat = async (pid) => {
+/** Of a process: `used_ms` of the processor, by itself; undefined where there is no such one, or no /proc. */
+export const stat = async (pid) => {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
