@@ -133,9 +133,9 @@ describe('provider sandbox', () => {
       fetch(page, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' })
 
     it.each([
-      ['pay', 'captured', 'payment.captured'],
-      ['decline', 'declined', 'payment.declined'],
-    ])('may %s, once, and is sent back', async (decision, status, type) => {
+      ['pay', 'captured', 'payment.captured', 'This payment is made.'],
+      ['decline', 'declined', 'payment.declined', 'You declined this payment. Nothing was taken.'],
+    ])('may %s, once, and is sent back', async (decision, status, type, said) => {
       const key = `page-${decision}`
       const { body, page } = await ask(key, { returnUrl: 'https://shop.test/back' })
       expect(body).toMatchObject({
@@ -153,7 +153,7 @@ describe('provider sandbox', () => {
       expect((await query(key)).body).not.toHaveProperty('next')
       expect((await press(page, decision === 'pay' ? 'decline' : 'pay')).status).toBe(303)
       expect((await query(key)).body).toMatchObject({ status })
-      expect(await (await fetch(page)).text()).toContain(`This payment is ${status}.`)
+      expect(await (await fetch(page)).text()).toContain(said)
       await eventually('the webhook', () => heard.some((each) => each.idempotencyKey === key && each.type === type))
     })
 

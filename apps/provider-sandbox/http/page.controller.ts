@@ -1,8 +1,7 @@
-import { formatRupees } from '#kernel'
 import { Body, Controller, Get, Header, Inject, Param, Post, Res } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
 import { Books, UNKNOWN_PAYMENT } from '../books.js'
-import type { Payment } from '../payment.js'
+import { pageOf } from './page.js'
 import { found, notFound, paymentId } from './payments.controller.js'
 import { readDecision } from './requests.js'
 
@@ -35,22 +34,3 @@ export class PageController {
       .send()
   }
 }
-
-const pageOf = ({ orderId, amount, status, asksPayer }: Payment): string => {
-  const asked = status === 'pending' && asksPayer === true
-  const form = `<form method="post"><button name="decision" value="pay">Pay</button> <button name="decision" value="decline">Decline</button></form>`
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Sandbox bank</title>
-<style>body { font: 1.2rem sans-serif; margin: 3rem auto; max-width: 30rem } button { font: inherit; padding: 0.5rem 1.5rem }</style>
-<h1>Sandbox bank</h1>
-<p>No money moves here.</p>
-<p>Reference ${escaped(orderId)}: <strong>\u20b9${formatRupees(amount)}</strong></p>
-${asked ? form : `<p id="status">This payment is ${escaped(status)}.</p>`}
-</html>
-`
-}
-
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
