@@ -53,7 +53,7 @@ export interface EventMetadata extends MessageContext {
   /** The command that made the event. */
   readonly commandId: string
   /**
-   * From where: method and template of the route, `log` and the topic, `timer`, `console`. Never a client's address: that is personal data, and what an
+   * From where: method and template of the route, `log` and the topic, `timer`, `bahi` and the verb. Never a client's address: that is personal data, and what an
    * event holds is kept for good.
    */
   readonly origin?: string

@@ -15,6 +15,7 @@ import { BookingPlay } from './snippets/saga-killed.js'
 
 const PAGES: Readonly<Record<string, string>> = {
   'event-store.ts': 'docs/event-store.md',
+  'event-store-nest.ts': 'docs/event-store.md',
   'messaging.ts': 'docs/messaging.md',
   'saga.ts': 'docs/sagas.md',
   'saga-killed.ts': 'docs/sagas.md',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { CommandAnswered } from '#contracts'
-import { FastifyAdapter } from '@nestjs/platform-fastify'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Test } from '@nestjs/testing'
 import type { EventStore } from '#event-store'
 import { decodeMessage, encodeMessage, logMigrations, messagingMigrations, postgresLog } from '#messaging'
@@ -8,6 +8,7 @@ import { eventually } from '#kernel/testing'
 import { createPool, migrate } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { onCard, openCards } from './snippets/event-store.js'
+import { CardsModule } from './snippets/event-store-nest.js'
 import { Bookings, bookingMigrations, openBookings } from './snippets/saga-nest.js'
 import { consumeCards, openCardsLog, publishCards, SpendingModule } from './snippets/messaging.js'
 
@@ -60,6 +61,30 @@ it('points are earned and spent once, and the consumer hears of it once', async 
   await relay.stop()
   await driver.close()
   await pool.end()
+})
+
+it('a decider stands behind a controller of a Nest app, from a database with nothing in it', async () => {
+  const empty = await createTestDatabase([], 'cards')
+  const testing = await Test.createTestingModule({ imports: [CardsModule.on({ ...empty, applicationName: 'cards' })] }).compile()
+  const app = testing.createNestApplication(new FastifyAdapter(), { logger: false })
+  await app.init()
+  const post = async (what: string, points: unknown, key?: string) => {
+    const headers = key === undefined ? {} : { 'idempotency-key': key }
+    const url = `/cards/a/${what}`
+    const { statusCode, body } = await (app as NestFastifyApplication).inject({ method: 'POST', url, headers, payload: { points } })
+    return [statusCode, (JSON.parse(body) as { message?: string }).message]
+  }
+  expect(await post('earn', 10)).toEqual([400, 'this call needs an Idempotency-Key'])
+  expect(await post('earn', 'ten', 'k-0')).toEqual([400, expect.stringContaining('numeric')])
+  expect(await post('earn', 10, 'k-1')).toEqual([200, undefined])
+  expect(await Promise.all([1, 2, 3].map(() => post('spend', 4, 'k-2')))).toEqual([1, 2, 3].map(() => [200, undefined]))
+  expect(await post('spend', 7, 'k-3')).toEqual([422, 'insufficient-points'])
+  await post('earn', 5, 'k-4')
+  expect(await post('spend', 7, 'k-3')).toEqual([422, 'insufficient-points'])
+  const shown = await (app as NestFastifyApplication).inject('/cards/a')
+  expect(shown.json()).toEqual({ cardId: 'a', version: 3, points: 11 })
+  await app.close()
+  await empty.drop()
 })
 
 it('a booking goes through its steps in a Nest app, and is undone where the hotel says no', async () => {

@@ -18,7 +18,13 @@ export const card: Decider<CardCommand, Card, CardEvent> = {
 }
 
 /** `source`: when this module changes, or one that it imports, snapshots of states taken before are ignored. */
-const cardStream = { category: 'card', initialState: card.initialState, evolve: card.evolve, snapshotEvery: 500, source: import.meta.url }
+export const cardStream = {
+  category: 'card',
+  initialState: card.initialState,
+  evolve: card.evolve,
+  snapshotEvery: 500,
+  source: import.meta.url,
+}
 
 /** What others hear of an event. Pure: the relay calls it, and may call it again. */
 const publish: Publisher = ({ stream, type, data, metadata: { correlationId, commandId } }) => [

@@ -8,8 +8,6 @@ import { eventStoreMigrations, openEventStore, verifyAll } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { openCrud } from './baselines/crud.mjs'
-import { openEmmett } from './baselines/emmett.mjs'
-import { openMessageDb } from './baselines/message-db.mjs'
 import { conditionsOf, load } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
@@ -89,6 +87,13 @@ const timed = async (work) => {
   const result = await work()
   return { took_ms: performance.now() - began, result }
 }
+
+const baselines = await Promise.all([import('./baselines/emmett.mjs'), import('./baselines/message-db.mjs')]).catch((error) => {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+  console.error('npm ci --prefix test/load/event-store/baselines: once, and then again')
+  process.exit(1)
+})
+const [{ openEmmett }, { openMessageDb }] = baselines
 
 const server = await startPostgres()
 const results = []
