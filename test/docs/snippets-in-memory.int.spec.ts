@@ -17,6 +17,7 @@ const PAGES: Readonly<Record<string, string>> = {
   'event-store.ts': 'docs/event-store.md',
   'event-store-nest.ts': 'docs/event-store.md',
   'messaging.ts': 'docs/messaging.md',
+  'from-kafka.ts': 'docs/messaging.md',
   'saga.ts': 'docs/sagas.md',
   'saga-killed.ts': 'docs/sagas.md',
   'saga-nest.ts': 'docs/sagas.md',
