@@ -2,6 +2,7 @@ import { TOPICS } from '#contracts'
 import { InvalidConfig, parseConfig } from '#platform'
 import { checkpointSettings, topicSpecs } from '#service'
 import type { TObject } from 'typebox'
+import { parse } from 'yaml'
 import { fraudConfig } from '../../apps/fraud/fraud.config.js'
 import { frontConfig } from '../../apps/front/front.config.js'
 import { orderCommandConfig } from '../../apps/order-command/order-command.config.js'
@@ -295,6 +296,46 @@ export const storesAreSignedDaily: Check = (objects) =>
       ]
     }),
   )
+
+interface CollectorConfig {
+  readonly extensions: object
+  readonly receivers: { readonly filelog: { readonly include: readonly string[] } }
+  readonly processors: object
+  readonly exporters: object
+  readonly service: {
+    readonly extensions: readonly string[]
+    readonly pipelines: { readonly logs: Readonly<Record<'receivers' | 'processors' | 'exporters', readonly string[]>> }
+  }
+}
+
+/**
+ * The collector of logs reads what the apps' pods write, and of the node no more; each part that its pipeline names is defined, and each variable
+ * is set. `of` is the namespace of the apps.
+ */
+export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string): readonly string[] => {
+  const collector = workloadsOf(objects).find(({ kind }) => kind === 'DaemonSet')
+  const text = named(objects, 'ConfigMap').find(({ metadata }) => metadata.name.startsWith('log-collector'))?.data?.['config.yaml'] ?? ''
+  const config = parse(text) as CollectorConfig | null
+  const [container] = collector?.pod?.containers ?? []
+  if (!config || !container) return ['there is no collector']
+  const { service, receivers } = config
+  const undefinedIn = (names: readonly string[], there: object) => names.filter((name) => !(name in there))
+  const set = new Set(container.env?.map(({ name }) => name))
+  const mounted = new Map(container.volumeMounts?.map((mount) => [mount.name, mount]))
+  return [
+    ...undefinedIn(service.extensions, config.extensions),
+    ...(['receivers', 'processors', 'exporters'] as const).flatMap((part) => undefinedIn(service.pipelines.logs[part], config[part])),
+    ...[...text.matchAll(/\$\{env:(\w+)\}/g)].flatMap(([, name = '']) => (set.has(name) ? [] : [name])),
+  ]
+    .map((name) => `${name} is not defined`)
+    .concat(receivers.filelog.include.flatMap((path) => (path === `/var/log/pods/${of}_*/*/*.log` ? [] : [`reads ${path}`])))
+    .concat(
+      (collector?.pod?.volumes ?? []).flatMap(({ name, hostPath }) => {
+        if (!hostPath || hostPath.path === '/var/lib/bahi-logs') return []
+        return hostPath.path === '/var/log/pods' && mounted.get(name)?.readOnly ? [] : [`has ${hostPath.path} of the node`]
+      }),
+    )
+}
 
 export const CHECKS: Readonly<Record<string, Check>> = {
   selectorsMatchPods,

@@ -15,7 +15,7 @@ const upkeep = ['order-command', 'wallet', 'payment-saga', 'fraud'].flatMap((app
   `archive-${app} -> postgres:5432`,
 ])
 
-export const EDGES: Readonly<Record<'local' | 'production', readonly string[]>> = {
+export const EDGES: Readonly<Record<'local' | 'production' | 'logs', readonly string[]>> = {
   local: [
     ...everyApp,
     ...upkeep,
@@ -28,4 +28,6 @@ export const EDGES: Readonly<Record<'local' | 'production', readonly string[]>> 
     'migrate-provider-sandbox -> postgres:5432',
   ],
   production: [...everyApp, ...upkeep, 'gateway -> front:3000', 'postgres -> postgres:*', 'kafka -> kafka:*'],
+  // A collector speaks with its sink, which is elsewhere, and with nothing of ours.
+  logs: [],
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { failWithout, skippedWithout } from '../support/kafka.mjs'
-import { CHECKS, productionIsProduction } from './checks.js'
+import { CHECKS, collectorReadsTheApps, productionIsProduction } from './checks.js'
 import { EDGES } from './dependencies.js'
 import { openEdges } from './network.js'
 import type { KubeObject } from './objects.js'
@@ -34,7 +34,7 @@ if (!skipped) {
   const objectsOf = (overlay: string): readonly KubeObject[] => rendered[overlay]?.objects ?? []
   beforeAll(() => {
     failWithout(missing)
-    for (const overlay of ['local', 'production']) rendered[overlay] = render(overlay)
+    for (const overlay of ['local', 'production', 'logs']) rendered[overlay] = render(overlay)
   }, 120_000)
 
   describe.each(['local', 'production'] as const)('k8s/overlays/%s', (overlay) => {
@@ -50,6 +50,35 @@ if (!skipped) {
 
     it('opens exactly the ways of the dependency table', () => {
       expect([...openEdges(objectsOf(overlay))].sort()).toEqual([...EDGES[overlay]].sort())
+    })
+  })
+
+  describe('the log pipeline', () => {
+    it('is valid, reads what the apps write and no more of the node, and is restricted but for the user that may read it', () => {
+      const args = ['-strict', '-summary', ...schemaLocations().flatMap((location) => ['-schema-location', location])]
+      const { status, stdout } = spawnSync(kubeconform()!, args, { input: rendered['logs']!.yaml, encoding: 'utf8', timeout: 120_000 })
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/Valid: [1-9]\d*, Invalid: 0, Errors: 0/)])
+      const logs = objectsOf('logs')
+      const apps = objectsOf('production').find(({ kind }) => kind === 'Namespace')?.metadata.name ?? ''
+      expect(collectorReadsTheApps(logs, apps)).toEqual([])
+      expect(CHECKS['podsAreRestricted']?.(logs)).toEqual(['log-collector may run as root'])
+      expect(CHECKS['selectorsMatchPods']?.(logs)).toEqual([])
+      expect(openEdges(logs)).toEqual(EDGES.logs)
+    }, 130_000)
+
+    it('would not pass with another namespace, more of the node, or a part that is not defined', () => {
+      const logs = objectsOf('logs')
+      expect(collectorReadsTheApps(logs, 'elsewhere')).toEqual(['reads /var/log/pods/bahi_*/*/*.log'])
+      type Volumes = { spec: { template: { spec: { volumes: { hostPath?: { path: string } }[]; containers: [{ env: object[] }] } } } }
+      const more = planted(logs, 'DaemonSet', 'log-collector', ({ spec }: Volumes) => {
+        spec.template.spec.volumes.push({ hostPath: { path: '/etc' } })
+        spec.template.spec.containers[0].env.pop()
+      })
+      expect(collectorReadsTheApps(more, 'bahi')).toEqual(['SINK_PASSWORD is not defined', 'has /etc of the node'])
+      const config = planted(logs, 'ConfigMap', 'log-collector', ({ data }: { data: Record<string, string> }) => {
+        data['config.yaml'] = String(data['config.yaml']).replace('exporters: [opensearch]', 'exporters: [elsewhere]')
+      })
+      expect(collectorReadsTheApps(config, 'bahi')).toEqual(['elsewhere is not defined'])
     })
   })
 

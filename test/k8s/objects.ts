@@ -25,7 +25,7 @@ export interface Container {
   readonly readinessProbe?: Probe
   readonly startupProbe?: Probe
   readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[]
   readonly resources?: { readonly requests?: Labels; readonly limits?: Labels }
   readonly securityContext?: {
     readonly allowPrivilegeEscalation?: boolean
@@ -39,7 +39,11 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds?: number
   readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly seccompProfile?: { readonly type: string } }
   readonly containers: readonly Container[]
-  readonly volumes?: readonly { readonly name: string; readonly persistentVolumeClaim?: { readonly claimName: string } }[]
+  readonly volumes?: readonly {
+    readonly name: string
+    readonly persistentVolumeClaim?: { readonly claimName: string }
+    readonly hostPath?: { readonly path: string }
+  }[]
 }
 export interface Selector {
   readonly matchLabels?: Labels
@@ -101,7 +105,7 @@ export interface Workload {
   readonly pod: PodSpec | undefined
 }
 
-const PODS = new Set(['Deployment', 'StatefulSet', 'Job', 'CronJob'])
+const PODS = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'])
 
 export const workloadsOf = (objects: readonly KubeObject[]): readonly Workload[] =>
   objects.flatMap((object): Workload[] => {
