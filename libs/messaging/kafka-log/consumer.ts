@@ -89,13 +89,13 @@ export class KafkaConsumer implements LogConsumer {
     this.#held.get(partitionName(partition))?.lane.resume()
   }
 
-  /** It goes with the next commit. */
-  tell(standings: readonly Standing[]): Promise<void> {
+  /** It goes with a commit. */
+  async tell(standings: readonly Standing[]): Promise<void> {
     for (const standing of standings) {
       const held = this.#held.get(partitionName(standing))
       if (held) held.standing = standing
     }
-    return Promise.resolve()
+    await this.#commit()
   }
 
   close(timeout_ms = CLOSE_MS): Promise<void> {
