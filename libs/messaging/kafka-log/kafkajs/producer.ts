@@ -1,4 +1,6 @@
 import { CompressionTypes, Partitioners, type Kafka, type Message, type Producer } from 'kafkajs'
+import { DependencyUnavailable } from '../../failure.js'
+import { partitionName } from '../../log.js'
 import type { KafkaClientProducer, PlacedRecord } from '../client.js'
 import { unavailable } from './unavailable.js'
 
@@ -28,12 +30,16 @@ export class KafkajsProducer implements KafkaClientProducer {
     return unavailable(async () => {
       this.#connected ??= this.#producer.connect()
       await this.#connected
-      await this.#producer.sendBatch({
+      const answers = await this.#producer.sendBatch({
         acks: -1,
         timeout: 10_000,
         compression: CompressionTypes.None,
         topicMessages: [...topics].map(([topic, messages]) => ({ topic, messages })),
       })
+      // Where a broker fails, kafkajs asks the others no second time: what one of them has come to lead meanwhile is not sent, and no error said.
+      const taken = new Set(answers.map(({ topicName: topic, partition }) => partitionName({ topic, partition })))
+      const left = records.find((record) => !taken.has(partitionName(record)))
+      if (left) throw new DependencyUnavailable(`Kafka: no broker took what was for ${partitionName(left)}`)
     })
   }
 
