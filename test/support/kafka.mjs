@@ -13,6 +13,7 @@ const VERSION = '4.3.0'
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const cache = join(root, '.cache/kafka')
 const libs = join(cache, `libs-${VERSION}`)
+export const JAVA = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
 const DOWNLOAD_MS = 300_000
 const START_MS = 60_000
 const STOP_MS = 15_000
@@ -54,7 +55,7 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 `
 
 /** Fetches the jars where they are missing; two at once do not harm each other. */
-const download = async () => {
+export const download = async () => {
   if (existsSync(libs)) return
   await mkdir(cache, { recursive: true })
   const folder = await mkdtemp(join(cache, 'download-'))
@@ -90,7 +91,7 @@ num.network.threads=2
 num.io.threads=4
 `
 
-const listening = (port) =>
+export const listening = (port) =>
   new Promise((resolve) => {
     const socket = createConnection(port, '127.0.0.1')
     const answer = (up) => {
@@ -112,16 +113,15 @@ export const startKafka = async ({ port: given, advertised, secured = false } = 
   const config = join(folder, 'server.properties')
   const security = secured ? await secureListener(folder, await freePort()) : undefined
   await writeFile(config, properties({ port, advertised, controllerPort, folder, security }))
-  const java = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
   await run(
     'java',
-    [...java, 'kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${id}`, '-c', config, ...(security?.format ?? [])],
+    [...JAVA, 'kafka.tools.StorageTool', 'format', '--standalone', `--cluster-id=${id}`, '-c', config, ...(security?.format ?? [])],
     START_MS,
   )
   const output = []
   const launch = () => {
-    const child = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
+    const child = spawn('java', [...JAVA, 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => {
         output.push(data.toString())
