@@ -47,6 +47,7 @@ export const walletEvents = new EventTypes([
   walletEvent('LoadCredited', { ...movement, loadId: Id }),
   walletEvent('LoadFailed', { loadId: Id, amount: Paise, reason: Type.String({ maxLength: 64 }) }),
   walletEvent('Debited', { ...movement, entryId: Id }),
+  walletEvent('CashedOut', { ...movement, entryId: Id }),
   walletEvent('Refunded', { ...movement, entryId: Id }),
   walletEvent('PaidOut', { ...movement, entryId: Id }),
   walletEvent('FundsHeld', {

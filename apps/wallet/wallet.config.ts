@@ -35,6 +35,8 @@ const rows = Type.Array(
         'transfers-to-others-per-month',
         'transfers-per-day',
         'transfers-in-first-24-hours',
+        'cash-out-at-once',
+        'cash-out-per-month',
       ]),
       from: Type.String({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' }),
       max: Type.Union([Type.String({ pattern: '^[0-9]{1,16}$' }), Type.Null()]),

@@ -16,6 +16,8 @@ export type WalletCommand = { readonly at_ms: number } & (
   | { readonly type: 'credit-load'; readonly loadId: string }
   | { readonly type: 'fail-load'; readonly loadId: string; readonly reason: string }
   | { readonly type: 'debit'; readonly entryId: string; readonly amount: Paise; readonly reference: string }
+  /** A debit that is paid to the owner in cash. */
+  | { readonly type: 'cash-out'; readonly entryId: string; readonly amount: Paise; readonly reference: string }
   /** Money back from a merchant: never refused by a limit, a freeze or a close. `payoutId` names its way on from a closed wallet. */
   | {
       readonly type: 'refund'

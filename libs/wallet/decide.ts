@@ -1,10 +1,11 @@
-import { isRefusal, refuse, ZERO, type Decider, type Refusal } from '#kernel'
+import { isRefusal, refuse, ZERO, type Decider, type Paise, type Refusal } from '#kernel'
 import { after } from './after.js'
+import { istMonth } from './calendar.js'
 import type { CommandOf, HoldEnder, WalletCommand } from './commands.js'
 import type { WalletEvent } from './events.js'
 import { findHold, recall, type Hold } from './holds.js'
 import { incomingLimits } from './incoming.js'
-import type { LimitsAt } from './limits.js'
+import { above, sumIn, type LimitsAt } from './limits.js'
 import { creditLoad, failLoad, redirectLoad, requestLoad } from './loads.js'
 import { insufficient, invalidTransition, notAnAmount, notOpen, notSpendable, notUsable, unknownWallet } from './refusals.js'
 import { available, evolve, noWallet, type WalletState } from './state.js'
@@ -38,6 +39,8 @@ const decide = (command: WalletCommand, state: WalletState, limitsAt: LimitsAt):
       return failLoad(command, state)
     case 'debit':
       return debit(command, state)
+    case 'cash-out':
+      return cashOut(command, state, limitsAt)
     case 'refund':
       return refund(command, state)
     case 'hold':
@@ -85,16 +88,28 @@ const credit = (command: CommandOf<'credit'>, state: WalletState, limitsAt: Limi
   ]
 }
 
-const debit = (command: CommandOf<'debit'>, state: WalletState): Decided => {
+const debit = (command: CommandOf<'debit'>, state: WalletState): Decided =>
+  notPayable(command, state) ?? [{ type: 'Debited', data: paidFrom(state, command) }]
+
+const cashOut = (command: CommandOf<'cash-out'>, state: WalletState, limitsAt: LimitsAt): Decided =>
+  notPayable(command, state) ?? cashLimits(state, command, limitsAt) ?? [{ type: 'CashedOut', data: paidFrom(state, command) }]
+
+const notPayable = ({ amount }: { readonly amount: Paise }, state: WalletState): Refusal | undefined =>
+  notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient() : undefined)
+
+const paidFrom = (state: WalletState, command: CommandOf<'debit' | 'cash-out'>) => {
   const { entryId, amount, reference } = command
-  const refusal = notSpendable(state) ?? notAnAmount(amount) ?? (available(state) < amount ? insufficient() : undefined)
-  if (refusal) return refusal
-  return [
-    {
-      type: 'Debited',
-      data: { ...after(state, command, { balance: -amount }), amount: amount.toString(), account: 'escrow', entryId, reference },
-    },
-  ]
+  return { ...after(state, command, { balance: -amount }), amount: amount.toString(), account: 'escrow', entryId, reference } as const
+}
+
+const cashLimits = (state: WalletState, { at_ms, amount }: CommandOf<'cash-out'>, limitsAt: LimitsAt): Refusal | undefined => {
+  const limits = limitsAt(state.kyc, at_ms)
+  if (limits['cash-out-per-month'] === 0n) return refuse('kyc-limit-exceeded', 'this kind of wallet gives no cash')
+  const inMonth = sumIn(state.cashedOut, istMonth(at_ms)) + amount
+  return (
+    above(limits, 'cash-out-at-once', amount, 'limit-exceeded', 'more than is paid in cash at once') ??
+    above(limits, 'cash-out-per-month', inMonth, 'limit-exceeded', 'more than is paid in cash in a month')
+  )
 }
 
 const refund = (command: CommandOf<'refund'>, state: WalletState): Decided => {

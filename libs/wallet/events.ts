@@ -38,6 +38,7 @@ export type WalletEvent =
   /** It was not paid, or what was paid goes back. */
   | { readonly type: 'LoadFailed'; readonly data: After & LoadData & { readonly reason: string } }
   | { readonly type: 'Debited'; readonly data: After & Movement & { readonly entryId: string } }
+  | { readonly type: 'CashedOut'; readonly data: After & Movement & { readonly entryId: string } }
   /** Money back: it counts into no limit. */
   | { readonly type: 'Refunded'; readonly data: After & Movement & { readonly entryId: string } }
   /** To the owner's bank, because the wallet is closed. */

@@ -2,7 +2,7 @@ import { paise, type Paise } from '#kernel'
 import type { Account, WalletEvent } from './events.js'
 import { available, evolve, movement, noWallet, type WalletState } from './state.js'
 
-export type EntryType = 'credit' | 'load' | 'debit' | 'refund' | 'payout' | 'capture' | 'transfer-out' | 'transfer-in'
+export type EntryType = 'credit' | 'load' | 'debit' | 'cash-out' | 'refund' | 'payout' | 'capture' | 'transfer-out' | 'transfer-in'
 
 /** A line of a statement: one movement, with the balance after it. `amount` is above zero; `type` says which way it went. */
 export interface StatementEntry {
@@ -23,6 +23,8 @@ export const statementEntry = (event: WalletEvent): StatementEntry | undefined =
       return line('load', event.data.loadId, event.data)
     case 'Debited':
       return line('debit', event.data.entryId, event.data)
+    case 'CashedOut':
+      return line('cash-out', event.data.entryId, event.data)
     case 'Refunded':
       return line('refund', event.data.entryId, event.data)
     case 'PaidOut':

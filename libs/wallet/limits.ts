@@ -11,6 +11,7 @@ export type Kyc = 'small' | 'full'
  * - `transfers-to-others-per-month`: out to all who are not registered, together
  * - `transfers-per-day`: how many go out
  * - `transfers-in-first-24-hours`: out, after the wallet was opened
+ * - `cash-out-at-once`, `cash-out-per-month`: paid to the owner in cash
  */
 export type LimitRule =
   | 'balance'
@@ -20,6 +21,8 @@ export type LimitRule =
   | 'transfers-to-others-per-month'
   | 'transfers-per-day'
   | 'transfers-in-first-24-hours'
+  | 'cash-out-at-once'
+  | 'cash-out-per-month'
 
 /** One limit from one day on. A change of the law is a new row, not a release. */
 export interface LimitRow {
@@ -68,11 +71,14 @@ export const DEFAULT_LIMITS: readonly LimitRow[] = [
   row('small', 'loads-per-year', '12000000', `${PPI}, paragraph 9.1`),
   row('small', 'transfers-to-beneficiary-per-month', '0', `${PPI}, paragraph 9.1: goods and services only`),
   row('small', 'transfers-to-others-per-month', '0', `${PPI}, paragraph 9.1: goods and services only`),
+  row('small', 'cash-out-per-month', '0', `${PPI}, paragraph 9.1: no cash withdrawal`),
   row('full', 'balance', '20000000', `${PPI}, paragraph 9.2`),
   row('full', 'transfers-to-beneficiary-per-month', '20000000', `${PPI}, paragraph 9.2`),
   row('full', 'transfers-to-others-per-month', '1000000', `${PPI}, paragraph 9.2`),
   row('full', 'transfers-per-day', '20', UPI),
   row('full', 'transfers-in-first-24-hours', '500000', UPI),
+  row('full', 'cash-out-at-once', '200000', `${PPI}, cash withdrawal`),
+  row('full', 'cash-out-per-month', '1000000', `${PPI}, cash withdrawal`),
 ]
 
 /** Refuses when `would` is above the rule's limit. */

@@ -53,6 +53,8 @@ export interface WalletState {
   readonly loadedInMonth: PeriodSum
   readonly loadedInYear: PeriodSum
   readonly sentToOthers: PeriodSum
+  /** What was paid in cash in the month. */
+  readonly cashedOut: PeriodSum
   /** How many transfers went out that day. */
   readonly sentInDay: PeriodSum
   readonly sentInFirstDay: Paise
@@ -75,6 +77,7 @@ export const noWallet: WalletState = {
   loadedInMonth: NO_SUM,
   loadedInYear: NO_SUM,
   sentToOthers: NO_SUM,
+  cashedOut: NO_SUM,
   sentInDay: NO_SUM,
   sentInFirstDay: paise(0n),
   beneficiaries: new Map(),
@@ -97,6 +100,7 @@ export const movement = (event: WalletEvent): { readonly change: Paise; readonly
     case 'TransferredIn':
       return { change: paise(event.data.amount), account: event.data.account }
     case 'Debited':
+    case 'CashedOut':
     case 'PaidOut':
     case 'HoldCaptured':
     case 'TransferredOut':
@@ -125,6 +129,10 @@ export const evolve = (state: WalletState, event: WalletEvent): WalletState => {
     case 'Refunded':
     case 'PaidOut':
       return moved(state, event)
+    case 'CashedOut': {
+      const { at_ms, amount } = event.data
+      return { ...moved(state, event), cashedOut: addTo(state.cashedOut, istMonth(at_ms), BigInt(amount)) }
+    }
     case 'TransferredOut':
       return sent(moved(state, event), event.data)
     case 'FundsHeld': {
@@ -225,6 +233,7 @@ export const writeWallet = (state: WalletState): JsonObject => ({
   loadedInMonth: writeSum(state.loadedInMonth),
   loadedInYear: writeSum(state.loadedInYear),
   sentToOthers: writeSum(state.sentToOthers),
+  cashedOut: writeSum(state.cashedOut),
   sentInDay: writeSum(state.sentInDay),
   sentInFirstDay: state.sentInFirstDay.toString(),
   beneficiaries: [...state.beneficiaries].map(([walletId, sum]) => [walletId, writeSum(sum)]),
@@ -248,6 +257,7 @@ interface WalletJson {
   readonly loadedInMonth: SumJson
   readonly loadedInYear: SumJson
   readonly sentToOthers: SumJson
+  readonly cashedOut: SumJson
   readonly sentInDay: SumJson
   readonly sentInFirstDay: string
   readonly beneficiaries: readonly (readonly [string, SumJson])[]
@@ -267,6 +277,7 @@ export const readWallet = (json: JsonObject): WalletState => {
     loadedInMonth: readSum(wallet.loadedInMonth),
     loadedInYear: readSum(wallet.loadedInYear),
     sentToOthers: readSum(wallet.sentToOthers),
+    cashedOut: readSum(wallet.cashedOut),
     sentInDay: readSum(wallet.sentInDay),
     sentInFirstDay: paise(wallet.sentInFirstDay),
     beneficiaries: new Map(wallet.beneficiaries.map(([walletId, sum]) => [walletId, readSum(sum)])),

@@ -100,6 +100,7 @@ describe('wallets against a plain model', () => {
       'credit-load',
       'fail-load',
       'debit',
+      'cash-out',
       'refund',
       'hold',
       'capture',
@@ -120,6 +121,9 @@ describe('wallets against a plain model', () => {
       'transfer limit-exceeded: no more transfers today',
       'transfer limit-exceeded: more than a new wallet',
       'transfer recipient-unavailable',
+      'cash-out kyc-limit-exceeded: this kind of wallet gives no cash',
+      'cash-out limit-exceeded: more than is paid in cash at once',
+      'cash-out limit-exceeded: more than is paid in cash in a month',
     ]
     const times = (what: string) => [...seen].reduce((sum, [each, count]) => (each.startsWith(what) ? sum + count : sum), 0)
     expect([...often, 'register-beneficiary', 'transfer', ...limits].map((what) => [what, times(what) > 3])).toEqual(

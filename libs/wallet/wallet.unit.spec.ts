@@ -58,6 +58,13 @@ const debit = (rupees: number): WalletCommand => ({
   amount: paise(rupees * 100),
   reference: 'r',
 })
+const cash = (rupees: number, at_ms = NOON): WalletCommand => ({
+  type: 'cash-out',
+  at_ms,
+  entryId: 'e-3',
+  amount: paise(rupees * 100),
+  reference: 'r',
+})
 const hold = (
   holdId: string,
   rupees: number,
@@ -172,6 +179,40 @@ describe('limits', () => {
     const rows = limitsFrom([from('2026-12-01', null), from('2020-01-01', '100'), from('2026-11-01', '200')])
     const on = (time: string) => rows('small', Date.parse(time)).balance
     expect([on('2026-10-31T18:29:59Z'), on('2026-10-31T18:30:00Z'), on('2026-12-31T00:00:00Z')]).toEqual([100n, 200n, undefined])
+  })
+})
+
+describe('cash', () => {
+  const DECEMBER = Date.parse('2026-12-01T00:00:00.000+05:30')
+
+  it('is paid up to 2,000 at once and 10,000 in a month of India, by the wallet’s own sum', () => {
+    const rich = given(open(), credit(50_000))
+    expect(when(rich, cash(2_000.01))).toBe('limit-exceeded')
+    expect(types(when(rich, cash(2_000)))).toEqual(['CashedOut'])
+    const spent = apply(rich, cash(2_000), cash(2_000), cash(2_000), cash(2_000), cash(1_500))
+    expect(when(spent, cash(500.01))).toBe('limit-exceeded')
+    const gone = apply(spent, cash(500))
+    expect(when(gone, cash(0.01))).toBe('limit-exceeded')
+    expect(when(gone, cash(0.01, DECEMBER - 1))).toBe('limit-exceeded')
+    expect(types(when(gone, cash(2_000, DECEMBER)))).toEqual(['CashedOut'])
+    // Other debits do not count, and are not bound by it.
+    expect(types(when(gone, debit(20_000)))).toEqual(['Debited'])
+    expect(gone.balance).toBe(4_000_000n)
+  })
+
+  it('is for wallets of full KYC alone, and never more than there is', () => {
+    expect(when(given(open('small'), credit(100)), cash(1))).toBe('kyc-limit-exceeded')
+    expect(when(given(open(), credit(100)), cash(101))).toBe('insufficient-funds')
+    expect(when(given(open(), credit(100), { type: 'freeze', at_ms: NOON }), cash(1))).toBe('wallet-frozen')
+  })
+
+  it('is bound by the row that is in force that day', () => {
+    const row = (from: string, max: string) => ({ kyc: 'full' as const, rule: 'cash-out-at-once' as const, from, max, source: 's' })
+    const changing = walletDecider(limitsFrom([row('2021-08-27', '100'), row('2026-12-01', '200')]))
+    const state = given(open(), credit(100))
+    const decided = (at_ms: number) => changing.decide(cash(2, at_ms), state)
+    expect(decided(DECEMBER - 1)).toMatchObject({ slug: 'limit-exceeded' })
+    expect(decided(DECEMBER)).toMatchObject([{ type: 'CashedOut' }])
   })
 })
 

@@ -52,6 +52,7 @@ const wallet: readonly (readonly WalletEvent[])[] = [
       data: { ...after('70000'), holdId: 'h-1', amount: '30000', released: '10000', account: 'merchant-payable', reference },
     },
     { type: 'Refunded', data: { ...after('80000'), amount: '10000', account: 'merchant-payable', reference, entryId: 'e-2' } },
+    { type: 'CashedOut', data: { ...after('75000'), amount: '100', account: 'escrow', reference, entryId: 'e-9' } },
     { type: 'Debited', data: { ...after('75000'), amount: '5000', account: 'escrow', reference, entryId: 'e-3' } },
     { type: 'WalletFrozen', data: after('75000', '0', 'FROZEN') },
     { type: 'WalletUnfrozen', data: after('75000') },

@@ -15,7 +15,7 @@ export class MoveMoney extends Command<RecordedAnswer> {
   constructor(
     readonly request: CommandRequest,
     readonly walletId: string,
-    readonly way: 'credit' | 'debit',
+    readonly way: 'credit' | 'debit' | 'cash-out',
     readonly amount: Paise,
     readonly reference: string,
   ) {

@@ -151,7 +151,7 @@ export class StatementEntryAnswer {
   @ApiProperty({ format: 'date-time' })
   readonly at!: string
 
-  @ApiProperty({ enum: ['credit', 'load', 'debit', 'refund', 'payout', 'capture', 'transfer-out', 'transfer-in'] })
+  @ApiProperty({ enum: ['credit', 'load', 'debit', 'cash-out', 'refund', 'payout', 'capture', 'transfer-out', 'transfer-in'] })
   readonly type!: string
 
   @ApiProperty({ description: 'Above zero; `type` says which way it went.' })

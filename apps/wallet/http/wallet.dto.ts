@@ -1,5 +1,5 @@
 import { THROUGH_PROVIDER, type ProviderPaymentDto } from '#payment-http'
-import { Instant, IsMoney, OneOf, PageQuery, QueryWhole, Text, Uuid, Variant, VisibleAscii, type MoneyDto } from '#platform'
+import { Flag, Instant, IsMoney, OneOf, PageQuery, QueryWhole, Text, Uuid, Variant, VisibleAscii, type MoneyDto } from '#platform'
 import type { Kyc } from '#wallet'
 
 const KYC = ['small', 'full'] as const
@@ -24,6 +24,11 @@ export class MoveMoneyDto {
 
   @Text(reference)
   readonly reference!: string
+}
+
+export class DebitDto extends MoveMoneyDto {
+  @Flag({ optional: true, description: 'Paid to the owner in cash: the limits of cash hold. Not unless given.' })
+  readonly cash?: boolean
 }
 
 export class LoadDto {

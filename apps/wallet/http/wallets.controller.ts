@@ -23,7 +23,7 @@ import { WalletReads } from '../reads.js'
 import { walletView } from '../view.js'
 import { AnyWallet, WalletOwner, WalletReader } from './ownership.js'
 import { BeneficiaryAnswer, EntryAnswer, WalletAnswer } from './wallet.answers.js'
-import { KycDto, MoveMoneyDto, NothingDto, OpenWalletDto, OwnerQuery, PastQuery, ReasonDto } from './wallet.dto.js'
+import { KycDto, DebitDto, MoveMoneyDto, NothingDto, OpenWalletDto, OwnerQuery, PastQuery, ReasonDto } from './wallet.dto.js'
 
 @Controller('v1/wallets')
 @ApiTags('wallets')
@@ -87,8 +87,10 @@ export class WalletsController {
   @OwnedBy(AnyWallet)
   @Idempotent('required')
   @ApiCreatedResponse({ type: EntryAnswer })
-  debit(@Param('id') walletId: string, @Body() body: MoveMoneyDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
-    return this.bus.execute(new MoveMoney(request, walletId, 'debit', paiseOf(body.amount), body.reference))
+  debit(@Param('id') walletId: string, @Body() body: DebitDto, @HttpCommand() request: CommandRequest): Promise<RecordedAnswer> {
+    return this.bus.execute(
+      new MoveMoney(request, walletId, body.cash === true ? 'cash-out' : 'debit', paiseOf(body.amount), body.reference),
+    )
   }
 
   /** Without it the lower transfer limit holds. */

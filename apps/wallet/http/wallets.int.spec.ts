@@ -384,6 +384,17 @@ describe('transfers', () => {
 })
 
 describe('status', () => {
+  it('pays cash within the limits of cash, and says so in the statement', async () => {
+    const id = await test.wallet('cash-1', 20_000)
+    const pay = async (rupees: number, more: object = { cash: true }) =>
+      (await call('POST', `/v1/wallets/${id}/debits`, { body: { amount: inr(rupees), reference: 'counter', ...more } })).status
+    expect([await pay(2_001), await pay(2_000), await pay(2_001, {}), await pay(2_001, { cash: false })]).toEqual([422, 201, 201, 201])
+    expect(await pay(1, { cash: 'yes' })).toBe(400)
+    const statement = await call('GET', `/v1/wallets/${id}/statement`, { as: ['cash-1', 'customer'] })
+    expect((statement.at('items') as { type: string }[]).map(({ type }) => type)).toEqual(['credit', 'cash-out', 'debit', 'debit'])
+    expect((await call('GET', '/v1/wallets/trial-balance')).status).toBe(200)
+  })
+
   it('freezes, unfreezes, changes KYC and closes, with reason and by whom', async () => {
     const id = await test.wallet('status-1', 50, 'small')
     const govern = (what: string, more: object = {}) =>

@@ -16,6 +16,7 @@ export interface PlainWallet {
   readonly pending: Map<string, { readonly at_ms: number; readonly amount: number }>
   readonly beneficiaries: Set<Name>
   loads: { readonly at_ms: number; readonly amount: number }[]
+  readonly cash: { readonly at_ms: number; readonly amount: number }[]
   readonly sent: { readonly at_ms: number; readonly amount: number; readonly to: Name; readonly registered: boolean }[]
 }
 
@@ -25,7 +26,7 @@ export const OPENED_AS: Readonly<Record<Name, Kyc>> = { a: 'full', b: 'full', c:
 export type PlainWallets = Record<Name, PlainWallet>
 
 export type Step = { readonly at_ms: number; readonly on: Name } & (
-  | { readonly do: 'credit' | 'debit' | 'refund'; readonly amount: number }
+  | { readonly do: 'credit' | 'debit' | 'cash-out' | 'refund'; readonly amount: number }
   | { readonly do: 'request-load'; readonly amount: number; readonly loadId: string }
   | { readonly do: 'credit-load' | 'fail-load'; readonly loadId: string }
   | { readonly do: 'hold'; readonly amount: number; readonly holdId: string; readonly life_ms: number }
@@ -58,6 +59,9 @@ export const LOW_LIMITS: readonly LimitRow[] = [
   limit('full', 'transfers-to-others-per-month', 250),
   limit('full', 'transfers-per-day', 2),
   limit('full', 'transfers-in-first-24-hours', 100),
+  limit('small', 'cash-out-per-month', 0),
+  limit('full', 'cash-out-at-once', 50),
+  limit('full', 'cash-out-per-month', 40),
 ]
 
 export const plainWallets = (at_ms: number): PlainWallets => {
@@ -72,6 +76,7 @@ export const plainWallets = (at_ms: number): PlainWallets => {
     pending: new Map(),
     beneficiaries: new Set(),
     loads: [],
+    cash: [],
     sent: [],
   })
   return { a: wallet('a'), b: wallet('b'), c: wallet('c') }
@@ -148,6 +153,18 @@ export const take = (wallets: PlainWallets, step: Step, rows: readonly LimitRow[
       if (!spendable || free(wallet) < step.amount) return false
       wallet.balance -= step.amount
       return true
+    case 'cash-out': {
+      const inMonth = sum(wallet.cash.filter((each) => month(each.at_ms) === month(at_ms))) + step.amount
+      if (!spendable || free(wallet) < step.amount) return false
+      if (
+        !within(rows, wallet.kyc, 'cash-out-at-once', at_ms, step.amount) ||
+        !within(rows, wallet.kyc, 'cash-out-per-month', at_ms, inMonth)
+      )
+        return false
+      wallet.balance -= step.amount
+      wallet.cash.push({ at_ms, amount: step.amount })
+      return true
+    }
     case 'refund':
       if (!wallet.closed) wallet.balance += step.amount
       return true

@@ -46,6 +46,7 @@ const drawn: fc.Arbitrary<Drawn> = fc.oneof(
   { weight: 16, arbitrary: fc.record({ do: fc.constant('request-load' as const), on, amount, loadId: fc.constant('') }) },
   { weight: 16, arbitrary: fc.record({ do: fc.constantFrom('credit-load' as const, 'fail-load' as const), on, loadId }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('debit' as const, 'refund' as const), on, amount: small }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('cash-out' as const), on, amount: small }) },
   { weight: 14, arbitrary: fc.record({ do: fc.constant('hold' as const), on, amount, holdId, life_ms }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('capture' as const), on, amount: small, holdId }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'expire' as const), on, holdId }) },
@@ -105,6 +106,7 @@ export const commandOf = (step: Exclude<Step, { do: 'transfer' }>, id: string, i
   switch (step.do) {
     case 'credit':
     case 'debit':
+    case 'cash-out':
       return { type: step.do, at_ms, entryId: id, amount: paise(step.amount), reference: 'r' }
     case 'refund':
       return { type: 'refund', at_ms, entryId: id, payoutId: `${id}-out`, amount: paise(step.amount), reference: 'r' }

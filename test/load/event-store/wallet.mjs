@@ -36,7 +36,7 @@ const FINGERPRINT = 'a'.repeat(64)
 const HIGH = '1000000000000000'
 const RULES = ['balance', 'loads-per-month', 'loads-per-year', 'transfers-to-beneficiary-per-month', 'transfers-to-others-per-month']
 const limitsAt = limitsFrom(
-  [...RULES, 'transfers-per-day', 'transfers-in-first-24-hours'].map((rule) => ({
+  [...RULES, 'transfers-per-day', 'transfers-in-first-24-hours', 'cash-out-at-once', 'cash-out-per-month'].map((rule) => ({
     kyc: 'full',
     rule,
     from: '2021-08-27',
