@@ -24,7 +24,8 @@ import { PROJECTED_CATEGORIES } from './projection.js'
 import { Orders } from './read-models/orders.js'
 import { Products } from './read-models/products.js'
 import { ENTITIES } from './read-models/tables.js'
-import { CLOCK, IDS, LOG_DRIVER, ON_VISIBLE, ROWS, SEALED_TEXTS } from './tokens.js'
+import { noCache, redisCache } from './read-models/read-cache.js'
+import { CLOCK, IDS, LOG_DRIVER, ON_VISIBLE, READ_CACHE, ROWS, SEALED_TEXTS } from './tokens.js'
 
 export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
   url: config.DATABASE_URL,
@@ -60,6 +61,17 @@ export class OrderQueryModule {
         },
         { provide: SEALED_TEXTS, useValue: sealed },
         { provide: ON_VISIBLE, useFactory: visibility, inject: [Metrics] },
+        {
+          provide: READ_CACHE,
+          useFactory: (metrics: Metrics) => {
+            if (config.REDIS_URL === undefined) return noCache
+            const reads = metrics.counter('read_cache_total', 'Reads of a product, by what Redis knew of it.', ['outcome'])
+            const cache = redisCache(config.REDIS_URL, 'product:', clock, (outcome) => reads.inc({ outcome }))
+            life.closes(() => Promise.resolve(cache.close()))
+            return cache
+          },
+          inject: [Metrics],
+        },
         BusinessMetrics,
         Freshness,
         Orders,

@@ -42,7 +42,12 @@ export const baseConfig = {
     Type.String({ minLength: 1, maxLength: 255, description: 'As whom the brokers are asked; needs KAFKA_TLS. Nobody unless given.' }),
   ),
   KAFKA_PASSWORD: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024, description: "KAFKA_USERNAME's; a secret." })),
-  REDIS_URL: Type.Optional(Url('redis|rediss', 'Where replicas count requests together; each counts for itself without it.')),
+  REDIS_URL: Type.Optional(
+    Url(
+      'redis|rediss',
+      'Where replicas count requests together, and order-query keeps products that are read; without it each counts for itself and asks its database.',
+    ),
+  ),
   JWKS_URL: Url('http|https', 'Where the public keys of the token issuer are.'),
   JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512, description: 'What `iss` of a token must be.' }),
   JWT_AUDIENCE: Type.String({ minLength: 1, maxLength: 512, default: 'bahi', description: 'What `aud` of a token must hold.' }),

@@ -45,6 +45,7 @@ import { publish as publishOrders } from '../../apps/order-command/publish.js'
 import type { Rules as OrderRules } from '../../apps/order-command/rules.js'
 import { streamTypes as orderTypes } from '../../apps/order-command/streams.js'
 import { EventsConsumer } from '../../apps/order-query/messages/events.consumer.js'
+import { noCache } from '../../apps/order-query/read-models/read-cache.js'
 import { PROJECTED_CATEGORIES } from '../../apps/order-query/projection.js'
 import { routes } from '../../apps/payment-saga/messages/routes.js'
 import { SagasConsumer } from '../../apps/payment-saga/messages/sagas.consumer.js'
@@ -257,7 +258,7 @@ export class Platform {
   }
 
   #buildOrderQuery(life: Life) {
-    const consumer = new EventsConsumer(this.rows, life.clock, () => undefined)
+    const consumer = new EventsConsumer(this.rows, life.clock, noCache, () => undefined)
     this.#consume(life, this.databases.reads, {
       [ORDERS_EVENTS]: (messages) => consumer.orders(messages),
       [CATALOGUE_EVENTS]: (messages) => consumer.catalogue(messages),

@@ -5,7 +5,8 @@ import { BatchPattern } from '#messaging/nest'
 import { asTypeorm, projector, type RowStore } from '#projections'
 import { Controller, Inject } from '@nestjs/common'
 import { orderQueryProjection } from '../projection.js'
-import { CLOCK, ON_VISIBLE, ROWS } from '../tokens.js'
+import { noCache, type ReadCache } from '../read-models/read-cache.js'
+import { CLOCK, ON_VISIBLE, READ_CACHE, ROWS } from '../tokens.js'
 
 export const TOPICS_READ = [ORDERS_EVENTS, CATALOGUE_EVENTS, STOCK_EVENTS, PAYMENTS_EVENTS, FRAUD_EVENTS] as const
 
@@ -20,6 +21,7 @@ export class EventsConsumer {
   constructor(
     @Inject(ROWS) rows: RowStore,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(READ_CACHE) private readonly cache: ReadCache,
     @Inject(ON_VISIBLE) private readonly onVisible: OnVisible,
   ) {
     this.#project = projector(orderQueryProjection, rows)
@@ -33,13 +35,13 @@ export class EventsConsumer {
   }
 
   @BatchPattern(CATALOGUE_EVENTS)
-  catalogue(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#project(messages)
+  async catalogue(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.#forgetting(messages, await this.#project(messages))
   }
 
   @BatchPattern(STOCK_EVENTS)
-  stock(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#project(messages)
+  async stock(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.#forgetting(messages, await this.#project(messages))
   }
 
   @BatchPattern(PAYMENTS_EVENTS)
@@ -50,6 +52,16 @@ export class EventsConsumer {
   @BatchPattern(FRAUD_EVENTS)
   fraud(messages: readonly IncomingMessage[]): Promise<Effect> {
     return this.#project(messages)
+  }
+
+  /** Both topics are keyed by sku. */
+  #forgetting(messages: readonly IncomingMessage[], apply: Effect): Effect {
+    if (this.cache === noCache) return apply
+    const skus = [...new Set(messages.map(({ key }) => key))]
+    return async (tx) => {
+      await apply(tx)
+      asTypeorm(tx).onCommit(() => void this.cache.changed(skus))
+    }
   }
 
   #observed(apply: Effect, probes: readonly IncomingMessage[]): Effect {

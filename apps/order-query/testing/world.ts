@@ -28,7 +28,7 @@ export interface Answer {
 }
 
 /** The app on a database of its own, not listening: read by `get`, fed by `feed` as its consumers are. */
-export const openWorld = async (parts: OrderQueryAppParts = {}) => {
+export const openWorld = async (parts: OrderQueryAppParts = {}, env: Readonly<Record<string, string>> = {}) => {
   const database = await createTestDatabase(migrations, 'order_query')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
   await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
@@ -47,6 +47,7 @@ export const openWorld = async (parts: OrderQueryAppParts = {}) => {
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_SECOND: '100000',
     RATE_LIMIT_BURST: '100000',
+    ...env,
     ...Object.fromEntries(Object.entries(issuer.config).map(([name, value]) => [name, String(value)])),
   })
   const driver = postgresLog({ url: database.url, shared: false })
