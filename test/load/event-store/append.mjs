@@ -7,7 +7,7 @@ import { eventStoreMigrations, openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { handWritten } from './hand-written.mjs'
-import { conditionsOf, load } from './measure.mjs'
+import { conditionsOf, inTurns, load } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
 const options = new Command()
@@ -37,26 +37,23 @@ const answer = JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSO
 const metadata = { actor: randomUUID(), correlationId: randomUUID(), causationId: randomUUID() }
 const FINGERPRINT = 'a'.repeat(64)
 
-const median = (runs) => runs.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(runs.length / 2)]
-
 const server = options.url ? { url: options.url, stop: async () => undefined } : await startPostgres()
 try {
   const results = []
   for (const clients of clientCounts) {
-    const runs = { ours: [], baseline: [] }
-    for (let round = 0; round < rounds; round++)
-      for (const side of round % 2 === 0 ? ['ours', 'baseline'] : ['baseline', 'ours']) {
-        // A schema of its own for each run, so that neither works on what the other left.
-        const schema = `bench_${side}_${clients}_${round}`.toLowerCase()
-        await migrate({ url: server.url, schema, migrations: eventStoreMigrations })
-        const postgres = { url: server.url, schema, applicationName: 'bench', maxConnections: Number(options.connections) }
-        const pool = createPool(postgres)
-        runs[side].push(side === 'ours' ? await ours(pool, postgres, clients) : await theirs(pool, clients))
-        await pool.query(`DROP SCHEMA ${schema} CASCADE`)
-        await pool.query('CHECKPOINT')
-        await pool.end()
-      }
-    const [mine, base] = [median(runs.ours), median(runs.baseline)]
+    // A schema of its own for each run, so that neither works on what the other left.
+    const apart = async (side) => {
+      const schema = `bench_${side.name}_${clients}`
+      await migrate({ url: server.url, schema, migrations: eventStoreMigrations })
+      const postgres = { url: server.url, schema, applicationName: 'bench', maxConnections: Number(options.connections) }
+      const pool = createPool(postgres)
+      const result = await side(pool, postgres, clients)
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`)
+      await pool.query('CHECKPOINT')
+      await pool.end()
+      return result
+    }
+    const { mine, base } = await inTurns(rounds, { mine: () => apart(ours), base: () => apart(theirs) })
     results.push({ clients, ours: mine, baseline: base, ratio: mine.perSecond / base.perSecond })
   }
   const conditions = {
@@ -90,7 +87,7 @@ async function ours(pool, postgres, clients) {
   return result
 }
 
-async function theirs(pool, clients) {
+async function theirs(pool, _, clients) {
   const append = await handWritten(pool, { data, metadata, answer, fingerprint: FINGERPRINT })
   return load({ clients, streams, seconds }, append)
 }

@@ -8,19 +8,22 @@ import { eventStoreMigrations, openEventStore, verifyAll } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { openCrud } from './baselines/crud.mjs'
-import { conditionsOf, load } from './measure.mjs'
+import { conditionsOf, inTurns, load } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
 const options = new Command()
-  .description('Ours, Emmett, message-db and hand-written transfers, one after another on one PostgreSQL; ratios are ours to theirs.')
+  .description('Ours, Emmett, message-db and hand-written transfers, in turns on one PostgreSQL; ratios are ours to theirs.')
   .option('--seconds <count>', 'length of one measurement', '3')
+  .option('--rounds <count>', 'measurements of each side of a comparison, in turns; the median counts', '3')
   .option('--streams <count>', 'streams, or accounts', '1000')
   .option('--connections <count>', 'connections of each baseline (ours has one for its batches)', '16')
   .option('--events <count>', 'of the long stream', '100000')
   .option('--json', 'print JSON and nothing else')
   .parse()
   .opts()
-const [seconds, streams, connections, events] = [options.seconds, options.streams, options.connections, options.events].map(Number)
+const { seconds, rounds, streams, connections, events } = Object.fromEntries(
+  ['seconds', 'rounds', 'streams', 'connections', 'events'].map((name) => [name, Number(options[name])]),
+)
 const PAYLOAD_BYTES = 256
 
 const data = { text: 'x'.repeat(PAYLOAD_BYTES - 11) }
@@ -98,8 +101,10 @@ const [{ openEmmett }, { openMessageDb }] = baselines
 const server = await startPostgres()
 const results = []
 const rate = async (name, settings, sides) => {
-  const measured = {}
-  for (const [side, append] of Object.entries(sides)) measured[side] = await load({ ...settings, seconds }, append)
+  const measured = await inTurns(
+    rounds,
+    Object.fromEntries(Object.entries(sides).map(([side, append]) => [side, () => load({ ...settings, seconds }, append)])),
+  )
   results.push({ name, ...measured })
 }
 try {
@@ -177,7 +182,15 @@ try {
     faults: verified.result.faults.length,
     perSecond: (verified.result.events / verified.took_ms) * 1_000,
   }
-  const conditions = { ...(await conditionsOf(server.url)), payload_bytes: PAYLOAD_BYTES, streams, connections, seconds, relay: 'off' }
+  const conditions = {
+    ...(await conditionsOf(server.url)),
+    payload_bytes: PAYLOAD_BYTES,
+    streams,
+    connections,
+    seconds,
+    rounds,
+    relay: 'off',
+  }
   await Promise.all([ours.close(), emmett.close(), messageDb.close(), crud.close()])
   if (options.json) console.log(JSON.stringify({ conditions, results, folds, verify }))
   else print(conditions, folds, verify)

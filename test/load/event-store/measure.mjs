@@ -26,6 +26,24 @@ export const load = async ({ clients, streams, seconds }, append) => {
   return { perSecond: latencies.length / elapsed_s, ...quantiles(latencies) }
 }
 
+/** By rate. */
+export const median = (runs) => runs.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(runs.length / 2)]
+
+/**
+ * The median of each side of a comparison, measured in turns and each round from another side on: what else the machine does, and what the tables have
+ * grown to, then meets all of them alike. `sides` are functions that measure once.
+ */
+export const inTurns = async (rounds, sides) => {
+  const names = Object.keys(sides)
+  const runs = Object.fromEntries(names.map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++)
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(round + turn) % names.length]
+      runs[name].push(await sides[name]())
+    }
+  return Object.fromEntries(names.map((name) => [name, median(runs[name])]))
+}
+
 export const quantiles = (latencies) => {
   const sorted = latencies.toSorted((a, b) => a - b)
   const at = (share) => sorted[Math.floor((sorted.length - 1) * share)]

@@ -12,7 +12,7 @@ import { createPool, migrate } from '#postgres'
 import { decideTransfer, limitsFrom, walletDecider } from '#wallet'
 import { streamTypes, walletRef } from '../../../dist/apps/wallet/streams.js'
 import { openCrudWithLimits } from './baselines/crud-with-limits.mjs'
-import { conditionsOf, load, quantiles } from './measure.mjs'
+import { conditionsOf, inTurns, load, quantiles } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
 const options = new Command()
@@ -151,12 +151,8 @@ async function transfers(url, ours) {
   }
   const results = []
   for (const clients of [64, 256]) {
-    const runs = { ours: [], crud: [] }
-    for (let round = 0; round < rounds; round++)
-      for (const side of round % 2 === 0 ? ['ours', 'crud'] : ['crud', 'ours'])
-        runs[side].push(await load({ clients, streams: wallets, seconds }, sides[side]))
-    const median = (all) => all.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(all.length / 2)]
-    results.push({ clients, ours: median(runs.ours), crud: median(runs.crud) })
+    const measure = (side) => () => load({ clients, streams: wallets, seconds }, side)
+    results.push({ clients, ...(await inTurns(rounds, { ours: measure(sides.ours), crud: measure(sides.crud) })) })
   }
   await crud.close()
   return results
@@ -182,8 +178,7 @@ async function halfOfTop(ours) {
 }
 
 async function replicas(url) {
-  const results = []
-  for (const count of [1, 2, 3]) {
+  const together = async (count) => {
     const args = [
       '--replica-of',
       url,
@@ -195,13 +190,14 @@ async function replicas(url) {
       String(Math.floor(64 / count)),
     ]
     const each = await Promise.all(Array.from({ length: count }, () => replica(args)))
-    results.push({
+    return {
       replicas: count,
       perSecond: each.reduce((sum, { perSecond }) => sum + perSecond, 0),
       slowest_ms: Math.max(...each.map(({ max_ms }) => max_ms)),
-    })
+    }
   }
-  return results.map((result) => ({ ...result, toOne: result.perSecond / results[0].perSecond }))
+  const { one, two, three } = await inTurns(rounds, { one: () => together(1), two: () => together(2), three: () => together(3) })
+  return [one, two, three].map((result) => ({ ...result, toOne: result.perSecond / one.perSecond }))
 }
 
 function replica(args) {
