@@ -47,7 +47,7 @@ describe('the measurements of the event store run as they are documented, at a t
     const ended = await measure('wallet.mjs', ...TINY, '--wallets', '20', '--rounds', '1', '--connections', '4')
     expect(measured(ended)).toMatchObject({
       conditions: { fsync: 'on', wallets: 20 },
-      transfers: [64, 256].map((clients) => ({ clients, ours: rate, crud: rate })),
+      transfers: [64, 256].map((clients) => ({ clients, ours: rate, relayed: rate, crud: rate })),
       half: { top: expect.any(Number), p99_ms: expect.any(Number) },
       replicas: [1, 2, 3].map((replicas) => ({ replicas, toOne: expect.any(Number) })),
     })

@@ -8,8 +8,10 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { eventStoreMigrations, openEventStore } from '#event-store'
 import { isRefusal, paise, systemClock } from '#kernel'
+import { logMigrations, postgresLog, Relay } from '#messaging'
 import { createPool, migrate } from '#postgres'
 import { decideTransfer, limitsFrom, walletDecider } from '#wallet'
+import { publishWallet } from '../../../dist/apps/wallet/publish.js'
 import { streamTypes, walletRef } from '../../../dist/apps/wallet/streams.js'
 import { openCrudWithLimits } from './baselines/crud-with-limits.mjs'
 import { conditionsOf, inTurns, load, quantiles } from './measure.mjs'
@@ -31,6 +33,7 @@ const options = new Command()
   .opts()
 const { seconds, rounds, wallets } = options
 const SCHEMA = 'wallet'
+const RELAYED = 'wallet_relayed'
 const ACTOR = randomUUID()
 const FINGERPRINT = 'a'.repeat(64)
 const HIGH = '1000000000000000'
@@ -49,10 +52,10 @@ const idOf = (index) => `00000000-0000-4000-8000-${String(index).padStart(12, '0
 const answerOf = (id) =>
   JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ transferId: id, status: 'COMPLETED' }) })
 
-const openWallets = async (url) => {
-  const postgres = { url, schema: SCHEMA, applicationName: 'bench', maxConnections: 4, statementTimeout_ms: 60_000 }
+const openWallets = async (url, schema = SCHEMA, publish = () => []) => {
+  const postgres = { url, schema, applicationName: 'bench', maxConnections: 4, statementTimeout_ms: 60_000 }
   const pool = createPool(postgres)
-  const store = await openEventStore({ pool, postgres, types: streamTypes, publish: () => [], clock: systemClock, app: 'bench' })
+  const store = await openEventStore({ pool, postgres, types: streamTypes, publish, clock: systemClock, app: 'bench' })
   const execute = (id, streams, decide) =>
     store.execute({ id, fingerprint: FINGERPRINT, streams, metadata: { actor: ACTOR, correlationId: id, causationId: id }, decide })
   const accepted = (decided) => {
@@ -67,6 +70,8 @@ const openWallets = async (url) => {
     }))
   }
   return {
+    pool,
+    store,
     credit: (index, id) => change(index, id, { type: 'credit', entryId: id, amount: paise(1n), reference: 'load' }),
     transfer(from, to, id) {
       const [one, other] = [walletRef(idOf(from)), walletRef(idOf(to))]
@@ -125,7 +130,7 @@ async function measure() {
     const ours = await openWallets(server.url)
     await ours.fund()
     const wanted = (name) => options.only === undefined || options.only === name
-    const result = { conditions: { ...(await conditionsOf(server.url)), wallets, seconds, rounds, relay: 'off' } }
+    const result = { conditions: { ...(await conditionsOf(server.url)), wallets, seconds, rounds, relay: 'off but where it is said' } }
     if (wanted('transfer')) result.transfers = await transfers(server.url, ours)
     if (wanted('half')) result.half = await halfOfTop(ours)
     await ours.close()
@@ -137,7 +142,33 @@ async function measure() {
   }
 }
 
+/** The same in a schema of its own, of which all is published to the log in the same PostgreSQL by a relay in this process. */
+async function openRelayed(url) {
+  await migrate({ url, schema: RELAYED, migrations: eventStoreMigrations })
+  await migrate({ url, schema: 'log', migrations: logMigrations })
+  const driver = postgresLog({ url })
+  await driver.ensureTopics([{ name: 'wallet.events', partitions: 6, retention_ms: 86_400_000 }])
+  const wallet = await openWallets(url, RELAYED, publishWallet)
+  const relay = new Relay({ outbox: wallet.store.outbox, driver, app: 'bench' })
+  await relay.start()
+  await wallet.fund()
+  return {
+    transfer: wallet.transfer,
+    /** What it left is not to be published while another side is measured. */
+    async drained() {
+      const behind = 'SELECT s.position > r.position AS behind FROM store s, relay r'
+      while ((await wallet.pool.query(behind)).rows[0].behind) await new Promise((resolve) => setTimeout(resolve, 5))
+    },
+    async close() {
+      await relay.stop()
+      await wallet.close()
+      await driver.close()
+    },
+  }
+}
+
 async function transfers(url, ours) {
+  const relayed = await openRelayed(url)
   const crud = await openCrudWithLimits(url, {
     ...options,
     accounts: wallets,
@@ -152,8 +183,23 @@ async function transfers(url, ours) {
   const results = []
   for (const clients of [64, 256]) {
     const measure = (side) => () => load({ clients, streams: wallets, seconds }, side)
-    results.push({ clients, ...(await inTurns(rounds, { ours: measure(sides.ours), crud: measure(sides.crud) })) })
+    const withRelay = async () => {
+      const result = await measure((stream, id) => relayed.transfer(...pairOf(stream), id))()
+      await relayed.drained()
+      return result
+    }
+    const {
+      ours: plain,
+      relayed: published,
+      crud: theirs,
+    } = await inTurns(rounds, {
+      ours: measure(sides.ours),
+      relayed: withRelay,
+      crud: measure(sides.crud),
+    })
+    results.push({ clients, ours: plain, relayed: published, crud: theirs })
   }
+  await relayed.close()
   await crud.close()
   return results
 }
@@ -216,12 +262,26 @@ function print({ conditions, transfers: moved, half, replicas: several }) {
   )
   if (moved) {
     const table = new Table({
-      head: ['transfers', 'ours/s', 'p50 ms', 'p99 ms', 'CRUD/s', 'p50 ms', 'p99 ms', 'ratio'],
+      head: [
+        'transfers',
+        'ours/s',
+        'p50 ms',
+        'p99 ms',
+        'relay on/s',
+        'p50 ms',
+        'p99 ms',
+        'CRUD/s',
+        'p50 ms',
+        'p99 ms',
+        'ratio',
+        'relay on',
+      ],
       style: { head: [] },
     })
     const cells = ({ perSecond, p50_ms, p99_ms }) => [Math.round(perSecond), p50_ms.toFixed(1), p99_ms.toFixed(1)]
-    for (const { clients, ours, crud } of moved)
-      table.push([`${clients} clients`, ...cells(ours), ...cells(crud), (ours.perSecond / crud.perSecond).toFixed(2)])
+    const ratio = (side, crud) => (side.perSecond / crud.perSecond).toFixed(2)
+    for (const { clients, ours, relayed, crud } of moved)
+      table.push([`${clients} clients`, ...cells(ours), ...cells(relayed), ...cells(crud), ratio(ours, crud), ratio(relayed, crud)])
     console.log(table.toString())
   }
   if (half)
