@@ -1,11 +1,16 @@
 import { paise, type JsonObject } from '#kernel'
 import { callerIdentity, commandIdOf, fingerprint, Problem, type CommandRequest, type RecordedAnswer, type Role } from '#platform'
+import type { ProviderPayment } from '#payment-http'
+import { sagaIdFor } from '#saga'
 import type { MemoryStoreData } from '#event-store/testing'
 import { DecideAlert } from '../../apps/fraud/commands/decide-alert.js'
+import { RefundPayment } from '../../apps/payment-saga/commands/refund-payment.js'
+import { ORDER_PAYMENT } from '../../apps/payment-saga/sagas/saga-types.js'
 import { ChangeOrder, type OrderChange } from '../../apps/order-command/commands/change-order.js'
 import { MoveStock } from '../../apps/order-command/commands/move-stock.js'
 import { PlaceOrder, type OrderRequest, type PaymentRequest } from '../../apps/order-command/commands/place-order.js'
 import { PutProduct } from '../../apps/order-command/commands/put-product.js'
+import { LoadWallet } from '../../apps/wallet/commands/load-wallet.js'
 import { MoveMoney, TransferMoney } from '../../apps/wallet/commands/move-money.js'
 import { OpenWallet } from '../../apps/wallet/commands/open-wallet.js'
 import { ConsistencyToken } from '#platform'
@@ -94,6 +99,13 @@ export class Clients {
       })
     }
     this.#run(async () => {
+      if (scheduler.chance(0.5)) return
+      const customer = scheduler.below(customers)
+      const walletId = (await wallets[customer]) ?? ''
+      await this.#pause(30_000)
+      await this.#load(`customer-${customer}`, walletId, 'load')
+    })
+    this.#run(async () => {
       const ids = await Promise.all(wallets)
       for (let at = 0; at < 3; at++) {
         await this.#pause(15_000)
@@ -164,6 +176,42 @@ export class Clients {
     )
   }
 
+  async #load(sub: string, walletId: string, key: string): Promise<void> {
+    const { scheduler, platform } = this
+    const amount = paise(1_000 + scheduler.below(500_000))
+    const payment = scheduler.pick<ProviderPayment>([
+      { method: 'upi', vpa: scheduler.pick(UPI) },
+      { method: 'card', token: scheduler.pick(CARDS) },
+      { method: 'netbanking', bankCode: scheduler.pick(BANKS) },
+    ])
+    const body = { amount: amount.toString(), payment }
+    await this.#send(platform.wallet, sub, ['customer'], 'POST', `/v1/wallets/${walletId}/loads`, key, body, (app, request) =>
+      app.loadWallet.execute(new LoadWallet(request, walletId, amount, payment)),
+    )
+  }
+
+  /** Some of it or all, whatever else gives of it back meanwhile; refused where nothing was taken yet. */
+  async #refund(orderId: string, key: string): Promise<void> {
+    const { scheduler, platform } = this
+    const paymentId = sagaIdFor(ORDER_PAYMENT, orderId)
+    const amount = scheduler.chance(0.3) ? undefined : paise(1 + scheduler.below(200_000))
+    const body = { amount: amount?.toString(), reason: 'goodwill' }
+    await this.#send(
+      platform.paymentSaga,
+      'merchant',
+      ['merchant'],
+      'POST',
+      `/v1/payments/${paymentId}/refunds`,
+      key,
+      body,
+      (app, request) =>
+        app.refundPayment.execute(new RefundPayment(request, paymentId, platform.ids.next(), amount, 'goodwill', scheduler.clock.now())),
+    ).catch((error: unknown) => {
+      // Its payment has not begun.
+      if (!(error instanceof Problem) || error.status !== 404) throw error
+    })
+  }
+
   async #order(
     sub: string,
     walletId: string,
@@ -196,6 +244,11 @@ export class Clients {
     const orderId = textOf(answer.body, 'orderId')
     this.placed.push(orderId)
     if (scheduler.chance(0.3)) await this.#read(answer, orderId)
+    if (payment.method !== 'cod' && scheduler.chance(0.15))
+      this.#run(async () => {
+        await this.#pause(60_000)
+        await this.#refund(orderId, `refund-${key}`)
+      })
     if (scheduler.chance(0.3)) {
       await this.#pause(45_000)
       const merchant = scheduler.chance(0.2)

@@ -24,6 +24,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     definitions: (all) => all.map((each) => changeStep(each, 'hold-funds', withoutUndo)),
   },
   {
+    bug: 'a load that is credited twice',
+    shows: /^invariant 5: load .* was credited/,
+    walletRules: (rules) => deciding(rules, (command, events) => (command.type === 'credit-load' ? [...events, ...events] : events)),
+  },
+  {
     bug: 'a double capture: the wallet takes a hold twice',
     shows: /is not open and was captured/,
     walletRules: (rules) => deciding(rules, (command, events) => (command.type === 'capture' ? [...events, ...events] : events)),

@@ -10,6 +10,7 @@ import {
   STOCK_EVENTS,
   TOPICS,
   WALLET_COMMANDS,
+  WALLET_EVENTS,
 } from '#contracts'
 import type { EventStore } from '#event-store'
 import { memorySubjectKeys } from '#event-store/testing'
@@ -47,6 +48,7 @@ import { streamTypes as orderTypes } from '../../apps/order-command/streams.js'
 import { EventsConsumer } from '../../apps/order-query/messages/events.consumer.js'
 import { noCache } from '../../apps/order-query/read-models/read-cache.js'
 import { PROJECTED_CATEGORIES } from '../../apps/order-query/projection.js'
+import { RefundPaymentHandler } from '../../apps/payment-saga/commands/refund-payment.js'
 import { routes } from '../../apps/payment-saga/messages/routes.js'
 import { SagasConsumer } from '../../apps/payment-saga/messages/sagas.consumer.js'
 import { paymentActivities } from '../../apps/payment-saga/provider/activities.js'
@@ -55,6 +57,7 @@ import { memoryWebhookStore } from '../../apps/payment-saga/testing/memory-webho
 import { sandboxWebhooks } from '../../apps/payment-saga/provider/sandbox/webhooks.js'
 import { WebhookInbox } from '../../apps/payment-saga/webhooks/webhook-inbox.js'
 import { signatureOf } from '../../apps/provider-sandbox/webhooks.js'
+import { LoadWalletHandler } from '../../apps/wallet/commands/load-wallet.js'
 import { MoveMoneyHandler, TransferMoneyHandler } from '../../apps/wallet/commands/move-money.js'
 import { OpenWalletHandler } from '../../apps/wallet/commands/open-wallet.js'
 import { handleWalletCommands } from '../../apps/wallet/messages/wallet-commands.js'
@@ -176,13 +179,14 @@ export class Platform {
     this.#consume(life, this.databases.wallets, { [WALLET_COMMANDS]: handleWalletCommands(store, rules) })
     return {
       openWallet: new OpenWalletHandler(http, rules),
+      loadWallet: new LoadWalletHandler(http, rules, this.#subjectKeys),
       moveMoney: new MoveMoneyHandler(http, rules),
       transferMoney: new TransferMoneyHandler(http, rules),
     }
   }
 
   #buildPaymentSaga(life: Life) {
-    const { store } = this.#store(life, this.databases.sagas)
+    const { store, http } = this.#store(life, this.databases.sagas)
     const { clock, transactions } = life
     const { plant } = this
     const sagas = plant.sagaStore?.(this.sagas) ?? this.sagas
@@ -228,11 +232,12 @@ export class Platform {
     this.#consume(life, this.databases.sagas, {
       [ORDERS_EVENTS]: (messages) => consumer.onOrders(messages),
       [FRAUD_EVENTS]: (messages) => consumer.onFraud(messages),
+      [WALLET_EVENTS]: (messages) => consumer.onWallets(messages),
       [REPLIES]: (messages) => consumer.onReplies(messages),
     })
     void worker.start()
     webhooks.start()
-    return { webhooks }
+    return { webhooks, refundPayment: new RefundPaymentHandler(engine, http) }
   }
 
   #buildFraud(life: Life) {
@@ -311,7 +316,7 @@ export class Platform {
       page: 50,
     })
     void relay.start()
-    return { store, http: new HttpCommands(store, life.clock) }
+    return { store, http: new HttpCommands(store, life.clock, life.transactions) }
   }
 
   #consume(life: Life, database: Database, handlers: Readonly<Record<string, BatchHandler>>): void {

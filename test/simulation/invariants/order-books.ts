@@ -1,6 +1,6 @@
 import type { JsonObject } from '#kernel'
 import { sagaIdFor } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../../../apps/payment-saga/sagas/saga-types.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '../../../apps/payment-saga/sagas/saga-types.js'
 import { paymentKey } from '../../../apps/payment-saga/sagas/provider-part.js'
 import type { SimulatedProvider } from '../provider.js'
 import { Violation } from '../violation.js'
@@ -34,6 +34,8 @@ interface OrderSeen {
   /** What came back, and what is owed for it. */
   back: ReadonlyMap<string, number>
   refund: bigint
+  /** What the merchant gives back besides, by the refund's id. */
+  given: ReadonlyMap<string, bigint>
 }
 
 type SagaStatus = 'running' | 'completed' | 'compensated'
@@ -78,6 +80,8 @@ export class OrderBooks {
       case 'LateSuccess':
         this.#sagas.set(sagaId, 'running')
         return
+      case 'MessageReceived':
+        return this.#learned(sagaId, data['learned'])
       case 'AttentionNeeded':
         this.#attention.set(sagaId, `${String(data['step'])} (${String(data['side'])}): ${String(data['why'])}`)
         return
@@ -101,18 +105,25 @@ export class OrderBooks {
   /** Sagas that have not ended, and why; none at the end of a run. */
   unended(): readonly string[] {
     const all: string[] = []
-    for (const [orderId, { status, confirmed, method }] of this.#orders) {
+    for (const [orderId, order] of this.#orders) {
+      const { status, confirmed, method } = order
       const payment = sagaIdFor(ORDER_PAYMENT, orderId)
       if ((this.#sagas.get(payment) ?? 'running') === 'running') all.push(this.#describe(payment, `payment of order ${orderId}`))
       // Cash goes back by hand.
-      if (status === 'RETURNED' && method !== 'cod') {
+      if (status === 'RETURNED' && method !== 'cod' && owedOf(order) > 0n) {
         const refund = sagaIdFor(PAYMENT_REFUND, returnRefundId(orderId))
         if (this.#sagas.get(refund) !== 'completed') all.push(this.#describe(refund, `refund of order ${orderId}`))
       }
+      for (const refund of order.given.keys())
+        if (this.#sagas.get(sagaIdFor(PAYMENT_REFUND, refund)) !== 'completed')
+          all.push(this.#describe(sagaIdFor(PAYMENT_REFUND, refund), `refund ${refund} of order ${orderId}`))
       if (status !== 'CANCELLED' || !confirmed) continue
       const cancellation = sagaIdFor(ORDER_CANCELLATION, orderId)
       if (this.#sagas.get(cancellation) !== 'completed') all.push(this.#describe(cancellation, `cancellation of order ${orderId}`))
     }
+    for (const [loadId, { status }] of this.wallets.loads)
+      if (status === 'open' || this.#sagas.get(sagaIdFor(WALLET_LOAD, loadId)) === 'running')
+        all.push(this.#describe(sagaIdFor(WALLET_LOAD, loadId), `load ${loadId}`))
     return all
   }
 
@@ -121,15 +132,16 @@ export class OrderBooks {
     const [unended] = this.unended()
     if (unended !== undefined) throw new Violation(4, `the ${unended}`)
     for (const [orderId, order] of this.#orders) {
-      const { status, method, amount, confirmed, refund } = order
+      const { status, method, amount, confirmed } = order
+      const due = owedOf(order) + sumOf(order.given)
       const taken = this.#captured(orderId)
       const back = this.#refunded(orderId)
       if (status === 'PLACED' || status === 'UNDER_REVIEW') throw new Violation(4, `order ${orderId} ended ${status}`)
       if (status !== 'CANCELLED') {
-        if (taken - back !== (method === 'cod' ? 0n : amount - refund))
+        if (taken - back !== (method === 'cod' ? 0n : amount - due))
           throw new Violation(
             4,
-            `order ${orderId} is ${status} for ${amount} by ${method}, ${refund} owed: ${taken} captured, ${back} refunded`,
+            `order ${orderId} is ${status} for ${amount} by ${method}, ${due} owed: ${taken} captured, ${back} refunded`,
           )
         this.#checkStock(orderId, GONE.has(status) ? new Map() : order.lines)
         this.#checkGoods(orderId, order)
@@ -141,6 +153,7 @@ export class OrderBooks {
       this.#checkStock(orderId, new Map())
       this.#checkNothingHeld(orderId)
     }
+    this.#checkLoads()
   }
 
   get orders(): ReadonlyMap<string, { readonly status: Status; readonly confirmed: boolean; readonly method: string }> {
@@ -164,6 +177,7 @@ export class OrderBooks {
       lines: linesOf(data),
       back: new Map(),
       refund: 0n,
+      given: new Map(),
     })
     this.#orderOfSaga.set(sagaIdFor(ORDER_PAYMENT, orderId), orderId)
   }
@@ -193,6 +207,31 @@ export class OrderBooks {
     this.#checkNothingHeld(orderId)
     if (this.#captured(orderId) !== this.#refunded(orderId))
       throw new Violation(4, `order ${orderId} was compensated: ${this.#captured(orderId)} captured, ${this.#refunded(orderId)} refunded`)
+  }
+
+  /** A payment says what it gives back, and for what. */
+  #learned(sagaId: string, learned: unknown): void {
+    const orderId = this.#orderOfSaga.get(sagaId)
+    const order = orderId === undefined ? undefined : this.#orders.get(orderId)
+    if (!order || typeof learned !== 'object' || learned === null || !('refunds' in learned)) return
+    const refunds = Object.entries(learned.refunds as Record<string, Record<string, string>>)
+    const asked = refunds.filter(([, each]) => each['for'] === 'request')
+    order.given = new Map(
+      asked.map(([id, each]) => [id, ['wallet', 'provider', 'cash'].reduce((sum, part) => sum + BigInt(each[part] ?? 0), 0n)]),
+    )
+    if (sumOf(order.given) > order.amount) throw new Violation(4, `order ${orderId}: ${sumOf(order.given)} given back of ${order.amount}`)
+  }
+
+  /** What was credited was paid, and what was not is back. */
+  #checkLoads(): void {
+    for (const [loadId, { status, amount }] of this.wallets.loads) {
+      const payment = this.provider.payments.get(paymentKey(sagaIdFor(WALLET_LOAD, loadId)))
+      const paid = payment ? payment.captured - payment.refunded : 0n
+      if (paid !== (status === 'credited' ? amount : 0n))
+        throw new Violation(4, `load ${loadId} of ${amount} is ${status}: ${paid} at the provider`)
+      if (payment?.status === 'authorised' || payment?.status === 'pending')
+        throw new Violation(4, `load ${loadId} is ${status} and its payment ${payment.status} at the provider`)
+    }
   }
 
   #checkStock(orderId: string, lines: ReadonlyMap<string, number>): void {
@@ -234,6 +273,14 @@ export class OrderBooks {
     return `${what} has not ended${why === undefined ? '' : `; it needed attention at ${why}`}`
   }
 }
+
+/** Of what came back: what the merchant had not given back before. */
+const owedOf = ({ refund, amount, given }: OrderSeen): bigint => {
+  const left = amount - sumOf(given)
+  return refund < left ? refund : left
+}
+
+const sumOf = (amounts: ReadonlyMap<string, bigint>): bigint => [...amounts.values()].reduce((sum, each) => sum + each, 0n)
 
 const isKnown = (type: string): type is keyof typeof STATUS_AFTER => Object.hasOwn(STATUS_AFTER, type)
 

@@ -17,6 +17,11 @@ export interface HoldSeen {
   readonly amount: bigint
 }
 
+export interface LoadSeen {
+  readonly status: 'open' | 'credited' | 'failed'
+  readonly amount: bigint
+}
+
 /** The wallets by double entry, kept apart from the wallet's own arithmetic: invariants 1 and 2. */
 export class WalletLedger {
   /** By hold id: the saga's. */
@@ -24,6 +29,8 @@ export class WalletLedger {
   /** By reference: the order. */
   readonly capturedOf = new Map<string, bigint>()
   readonly refundedOf = new Map<string, bigint>()
+  /** By load id. */
+  readonly loads = new Map<string, LoadSeen>()
   readonly #accounts = new Map<string, Account>()
   readonly #transfers = new Map<string, bigint>()
 
@@ -35,6 +42,17 @@ export class WalletLedger {
       case 'Credited':
         account.credited += amount
         account.balance += amount
+        break
+      case 'LoadRequested':
+        this.loads.set(text(data, 'loadId'), { status: 'open', amount })
+        break
+      case 'LoadCredited':
+        this.#endLoad(text(data, 'loadId'), 'credited', amount)
+        account.credited += amount
+        account.balance += amount
+        break
+      case 'LoadFailed':
+        this.#endLoad(text(data, 'loadId'), 'failed', amount)
         break
       case 'Refunded':
         account.refunded += amount
@@ -93,6 +111,13 @@ export class WalletLedger {
       if (held !== 0n) throw new Violation(4, `${stream}: ${held} is held for no running order`)
       if (balance !== credited - captured + refunded + transferred) throw new Violation(1, `${stream}: ${balance} does not add up`)
     }
+  }
+
+  #endLoad(loadId: string, status: 'credited' | 'failed', amount: bigint): void {
+    const load = this.loads.get(loadId)
+    if (load?.status !== 'open' || load.amount !== amount)
+      throw new Violation(5, `load ${loadId} of ${load?.amount} is ${load?.status} and was ${status} with ${amount}`)
+    this.loads.set(loadId, { status, amount })
   }
 
   #hold(account: Account, holdId: string, amount: bigint): void {
