@@ -64,7 +64,8 @@ const untilEnded = async (shop: Shop, placed: Placed, cancelled: boolean): Promi
       const ended = { ...placed, order: JSON.parse(order.text) as OrderBody, payment: JSON.parse(payment.text) as PaymentBody }
       if (isEnded(ended, cancelled)) return ended
     }
-    if (Date.now() > deadline) throw new Error(`${path} has not ended: ${order.status} ${order.text}\n${payment.status} ${payment.text}`)
+    const due = cancelled ? 'was acknowledged as cancelled, and has not ended so' : 'has not ended'
+    if (Date.now() > deadline) throw new Error(`${path} ${due}: ${order.status} ${order.text}\n${payment.status} ${payment.text}`)
     await wait(100)
   }
 }

@@ -26,6 +26,8 @@ export interface Acknowledged {
   readonly commandId: string
   readonly data: MemoryStoreData
   readonly answer: string
+  /** By a role that customers do not have: then it is in the audit trail. */
+  readonly act: boolean
 }
 
 export interface Shop {
@@ -368,11 +370,14 @@ export class Clients {
       const id = this.plant.commandId?.(commandId, attempt) ?? commandId
       const context = { correlationId: id, causationId: id }
       const caller = callerIdentity(sub, roles)
+      const route = `${method} ${shape(path)}`
+      const privileged = roles.filter((role) => role !== 'customer')
       const request: CommandRequest = {
         caller,
         method,
         path,
-        route: `${method} ${path}`,
+        route,
+        ...(privileged.length > 0 && { act: { action: route, path, roles: privileged } }),
         commandId: id,
         idempotencyKey: key,
         fingerprint: print,
@@ -380,8 +385,8 @@ export class Clients {
         traceId: '',
       }
       try {
-        const answer = await process.request(`${method} ${shape(path)}`, (app) => serve(app, request))
-        this.#heard(process, commandId, id, answer)
+        const answer = await process.request(route, (app) => serve(app, request))
+        this.#heard(process, commandId, request, answer)
         return answer
       } catch (error) {
         if (error instanceof Violation) throw error
@@ -393,7 +398,7 @@ export class Clients {
     throw new Violation(6, `${method} ${path} was not answered in ${MOST_TRIES} tries`)
   }
 
-  #heard<App>(process: Process<App>, key: string, commandId: string, answer: RecordedAnswer): void {
+  #heard<App>(process: Process<App>, key: string, { commandId, act }: CommandRequest, answer: RecordedAnswer): void {
     const { status, headers, body } = answer
     const text = JSON.stringify({ status, headers, body })
     const before = this.#answers.get(key)
@@ -401,7 +406,7 @@ export class Clients {
       throw new Violation(5, `one key had two answers: ${before.slice(0, 200)} and ${text.slice(0, 200)}`)
     this.#answers.set(key, text)
     const database = Object.values(this.platform.databases).find(({ app }) => app === process.name)
-    if (database && before === undefined) this.acknowledged.push({ commandId, data: database.data, answer: text })
+    if (database && before === undefined) this.acknowledged.push({ commandId, data: database.data, answer: text, act: act !== undefined })
   }
 
   #pause(most_ms: number): Promise<void> {

@@ -19,6 +19,8 @@ export class Observer {
   readonly #wire: Wire
   readonly #tails
   readonly #walletIds = new Set<string>()
+  /** Entries in the audit trail, by the command that they are of. */
+  readonly #acts = new Map<string, number>()
 
   constructor(
     private readonly scheduler: Scheduler,
@@ -40,9 +42,12 @@ export class Observer {
     this.#wallets.check()
     this.books.checkProvider()
     this.deliveries.check(this.platform.broker)
-    for (const { commandId, data, answer } of this.clients.acknowledged.splice(0)) {
+    for (const each of this.clients.acknowledged.splice(0)) {
+      const { commandId, data, answer, act } = each
       if (data.commands.get(commandId) === undefined) throw new Violation(6, `acknowledged and not durable: ${answer}`)
-      this.#acknowledged.push({ commandId, data, answer })
+      const entries = this.#acts.get(commandId) ?? 0
+      if (entries !== (act ? 1 : 0)) throw new Violation(6, `${entries} entries in the audit trail of what was answered: ${answer}`)
+      this.#acknowledged.push(each)
     }
     await this.#wire.check()
   }
@@ -112,6 +117,9 @@ export class Observer {
         return this.#stock.takeReservation(event)
       case 'saga':
         return this.books.takeSaga(event)
+      case 'audit':
+        this.#acts.set(event.commandId, (this.#acts.get(event.commandId) ?? 0) + 1)
+        return
       case 'wallet':
         if (event.stream.startsWith('wallet-owner-')) return
         this.#walletIds.add(event.stream.slice('wallet-'.length))

@@ -54,6 +54,21 @@ export const plantedBugs: readonly PlantedBug[] = [
       }),
   },
   {
+    bug: 'an act of staff that is not in the audit trail',
+    shows: /^invariant 6: 0 entries in the audit trail/,
+    store: (store, life) =>
+      of(life, 'order-command', store, {
+        execute: (command) =>
+          store.execute({
+            ...command,
+            decide: (states) => {
+              const decided = command.decide(states)
+              return { ...decided, appends: decided.appends.filter(({ events }) => events.every(({ type }) => type !== 'ActDone')) }
+            },
+          }),
+      }),
+  },
+  {
     bug: 'a wrong balance: a credit says a paisa more than it adds',
     shows: /^invariant 2: wallet-.* its events add up to/,
     walletRules: (rules) =>

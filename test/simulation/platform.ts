@@ -12,7 +12,7 @@ import {
   WALLET_COMMANDS,
   WALLET_EVENTS,
 } from '#contracts'
-import type { EventStore } from '#event-store'
+import { auditStream, type EventStore } from '#event-store'
 import { memorySubjectKeys } from '#event-store/testing'
 import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
 import { ZERO, type Ids } from '#kernel'
@@ -21,7 +21,7 @@ import { Consumer, messagingTopics, Relay, type BatchHandler } from '#messaging'
 import { MemoryBroker } from '#messaging/testing'
 import { GST_RATES } from '#order'
 import { COD_ROWS, PAYMENT_PLANS } from '#payment'
-import { HttpCommands } from '#platform'
+import { HttpCommands, publishingActs } from '#platform'
 import { AppliedVersions } from '#projections'
 import { memoryRows } from '#projections/testing'
 import { SagaDefinitions, SagaEngine, SagaInbox, sagaStream, SagaWorker } from '#saga'
@@ -87,10 +87,14 @@ export class Platform {
   readonly broker = new MemoryBroker()
   readonly ids: Ids = countingIds()
   readonly databases = {
-    orders: new Database('order-command', orderTypes, publishOrders),
-    wallets: new Database('wallet', walletTypes, publishWallet),
-    sagas: new Database('payment-saga', [sagaStream], () => []),
-    fraud: new Database('fraud', [alertType], publishFraud),
+    orders: new Database('order-command', orderTypes, publishingActs(publishOrders)),
+    wallets: new Database('wallet', walletTypes, publishingActs(publishWallet)),
+    sagas: new Database(
+      'payment-saga',
+      [sagaStream, auditStream],
+      publishingActs(() => []),
+    ),
+    fraud: new Database('fraud', [alertType, auditStream], publishingActs(publishFraud)),
     reads: new Database('order-query', [], () => []),
   }
   readonly alerts = new MemoryAlertStore()

@@ -89,7 +89,7 @@ export class KafkaConsumer implements LogConsumer {
     this.#held.get(partitionName(partition))?.lane.resume()
   }
 
-  /** It goes with a commit. */
+  /** In the metadata of a commit, made at once; rejects where that fails. */
   async tell(standings: readonly Standing[]): Promise<void> {
     for (const standing of standings) {
       const held = this.#held.get(partitionName(standing))

@@ -7,6 +7,7 @@ import { Command } from 'commander'
 import { eventStoreMigrations, openEventStore, verifyAll } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
+import { baselines } from '../baselines.mjs'
 import { openCrud } from './baselines/crud.mjs'
 import { conditionsOf, inTurns, load } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
@@ -91,12 +92,7 @@ const timed = async (work) => {
   return { took_ms: performance.now() - began, result }
 }
 
-const baselines = await Promise.all([import('./baselines/emmett.mjs'), import('./baselines/message-db.mjs')]).catch((error) => {
-  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
-  console.error('npm ci --prefix test/load/event-store/baselines: once, and then again')
-  process.exit(1)
-})
-const [{ openEmmett }, { openMessageDb }] = baselines
+const [{ openEmmett }, { openMessageDb }] = await baselines('event-store', 'emmett', 'message-db')
 
 const server = await startPostgres()
 const results = []

@@ -56,7 +56,7 @@ describe('the measurements of the event store run as they are documented, at a t
   it('beside.mjs, or it says what to install first', async () => {
     const ended = await measure('beside.mjs', ...TINY, '--rounds', '1', '--streams', '20', '--connections', '4', '--events', '2000')
     if (!BASELINES) {
-      expect(process.env['CI']).toBeUndefined()
+      expect(process.env['CI']).not.toBe('true')
       expect(ended).toMatchObject({ code: 1, out: '', errors: 'npm ci --prefix test/load/event-store/baselines: once, and then again\n' })
       return
     }

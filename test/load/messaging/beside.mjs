@@ -8,8 +8,7 @@ import { createPool } from '#postgres'
 import { conditionsOf } from '../event-store/measure.mjs'
 import { startPostgres } from '../event-store/postgres.mjs'
 import { cpuTime } from '../orders/cpu-time.mjs'
-import { openGraphileWorker } from './baselines/graphile-worker.mjs'
-import { openPgBoss } from './baselines/pg-boss.mjs'
+import { baselines } from '../baselines.mjs'
 import { openOurs } from './ours.mjs'
 import { expecting, median, steady, TEXT } from './steady.mjs'
 
@@ -38,6 +37,7 @@ const [backlog, rate, seconds, rounds] = [options.backlog, options.rate, options
 const PAGE = 500
 const EFFECT = 'CREATE TABLE IF NOT EXISTS effect (id bigint GENERATED ALWAYS AS IDENTITY, text text NOT NULL)'
 
+const [{ openGraphileWorker }, { openPgBoss }] = await baselines('messaging', 'graphile-worker', 'pg-boss')
 const OPENERS = {
   ours: (url) => openOurs(url, { shared: false }),
   embedded: (url) => openOurs(url, { shared: true }),

@@ -12,7 +12,7 @@ import { createPool } from '#postgres'
 import { conditionsOf, quantiles } from '../event-store/measure.mjs'
 import { startPostgres } from '../event-store/postgres.mjs'
 import { cpuTime } from '../orders/cpu-time.mjs'
-import { openDbos } from './baselines/dbos.mjs'
+import { baselines } from '../baselines.mjs'
 import { openOurs } from './ours.mjs'
 import { openOverLog } from './over-log.mjs'
 
@@ -30,6 +30,8 @@ const options = new Command()
   .parse()
   .opts()
 const { seconds, rounds, clients, connections, waiting, rate, orderSeconds, only } = options
+
+const [{ openDbos }] = await baselines('saga', 'dbos')
 
 const say = (line) => options.json || process.stderr.write(`${line}\n`)
 

@@ -1,8 +1,8 @@
 // DBOS Transact as its documentation shows it: a workflow of three steps that do nothing, each step's result kept before the next begins.
 import { randomUUID } from 'node:crypto'
+import { DBOS } from '@dbos-inc/dbos-sdk'
 
 export const openDbos = async (url, connections) => {
-  const { DBOS } = await import('@dbos-inc/dbos-sdk')
   const step = async (nth) => nth
   const workflow = DBOS.registerWorkflow(
     async () => {
