@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { systemClock } from '#kernel'
-import { eventually, hastened } from '#kernel/testing'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { cuttable, type Cuttable } from '#postgres/testing'
 import type pg from 'pg'
@@ -11,9 +10,7 @@ let test: TestWallet
 /** Beside the app: its database, not through the line. */
 let outside: pg.Pool
 beforeAll(async () => {
-  // How long a command is tried again goes by its clock; what PostgreSQL and connections are given does not.
-  const parts = { clock: hastened(systemClock, 2) }
-  test = await startTestWallet({ DATABASE_CONNECTIONS: 4 }, async (url) => (line = await cuttable(url)).url, parts)
+  test = await startTestWallet({ DATABASE_CONNECTIONS: 4 }, async (url) => (line = await cuttable(url)).url)
   outside = createPool({
     url: test.databaseUrl,
     schema: 'wallet',

@@ -4,7 +4,6 @@ import { type Role } from '#platform'
 import { testTokens } from '#platform/testing'
 import { migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
-import type { ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createWalletApp } from '../app.js'
 import { migrations } from '../migrations.js'
@@ -46,7 +45,6 @@ export const startTestWallet = async (
   more: Partial<WalletConfig> = {},
   /** Where the app is to find its database, for a test that puts something in between. */
   by: (databaseUrl: string) => Promise<string> = (databaseUrl) => Promise.resolve(databaseUrl),
-  parts: ServiceParts = {},
 ): Promise<TestWallet> => {
   const database = await createTestDatabase(migrations, 'wallet')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
@@ -73,7 +71,7 @@ export const startTestWallet = async (
     ...more,
   }
   const start = async () => {
-    const app = await createWalletApp(config, { keys: tokens.keys, ...parts })
+    const app = await createWalletApp(config, { keys: tokens.keys })
     await app.startAllMicroservices()
     await app.init()
     return app
