@@ -262,13 +262,9 @@ if (!skipped) {
     it('fire when they should and are silent on what is near', () => {
       const run = (file: string) =>
         spawnSync(promtool()!, ['test', 'rules', file], { cwd: join(root, 'deploy/prometheus'), encoding: 'utf8', timeout: 60_000 })
-      const day = run('rules.test.yml')
-      let week = run('rules.week.test.yml')
-      // promtool's store compacts what is older than a day while the rules are evaluated; on a busy machine a week's queries then miss samples.
-      for (let attempt = 1; attempt < 3 && week.status !== 0; attempt++) week = run('rules.week.test.yml')
-      for (const { status, stdout, stderr } of [day, week])
+      for (const { status, stdout, stderr } of [run('rules.test.yml'), run('rules.week.test.yml')])
         expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining('SUCCESS')])
-    }, 250_000)
+    }, 150_000)
   })
 
   it('the databases of Compose and of the overlay are made by the same script', () => {

@@ -93,6 +93,9 @@ export interface KafkaMember {
   close(): Promise<void>
 }
 
+/** The broker that was asked knows no such topic. Where several share the work, one may not know yet of what the controller has just made. */
+export class TopicNotThere extends DependencyUnavailable {}
+
 /** A client's own errors mean that the log is away, whatever it calls retriable: who asked tries again with backoff. */
 export const unavailableWhere =
   (isClients: (error: Error) => boolean) =>
@@ -101,9 +104,11 @@ export const unavailableWhere =
       return await work()
     } catch (error) {
       if (!(error instanceof Error && isClients(error))) throw error
-      throw new DependencyUnavailable(`Kafka: ${reasonOf(error)}`, { cause: error })
+      throw new (isTopicNotThere(error) ? TopicNotThere : DependencyUnavailable)(`Kafka: ${reasonOf(error)}`, { cause: error })
     }
   }
+
+const isTopicNotThere = (error: Error): boolean => 'type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
 
 /** What failed, and the last word on why. */
 const reasonOf = (error: Error): string => {

@@ -56,7 +56,7 @@ export class KafkaConsumer implements LogConsumer {
     const { sessionTimeout_ms, heartbeatInterval_ms, rebalanceTimeout_ms } = this.settings
     const { group, topics } = this.options
     this.#alive()
-    this.#member = this.client.member(
+    const member = this.client.member(
       { group, topics, sessionTimeout_ms, heartbeatInterval_ms, rebalanceTimeout_ms },
       {
         alive: () => this.#alive(),
@@ -66,7 +66,14 @@ export class KafkaConsumer implements LogConsumer {
         died: () => void this.#restart(),
       },
     )
-    await this.#member.start()
+    this.#member = member
+    try {
+      await member.start()
+    } catch (error) {
+      this.#member = undefined
+      await member.close().catch(() => undefined)
+      throw error
+    }
     this.#committer ??= setInterval(() => void this.#commit().catch(() => undefined), COMMIT_EVERY_MS)
     this.#committer.unref()
   }

@@ -2,7 +2,7 @@ import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { DependencyUnavailable } from '../failure.js'
 import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
 import { UnknownTopic } from '../unknown-topic.js'
-import type { KafkaClient, KafkaSecurity } from './client.js'
+import { TopicNotThere, type KafkaClient, type KafkaSecurity } from './client.js'
 import { KafkaConsumer } from './consumer.js'
 import { groupsOf } from './groups.js'
 import { KafkaProducer } from './producer.js'
@@ -92,13 +92,20 @@ class KafkaLog implements LogDriver {
       onClosed: () => this.#consumers.delete(consumer),
     })
     this.#consumers.add(consumer)
-    try {
-      await consumer.start()
-    } catch (error) {
-      await consumer.close(0)
-      throw error
+    const until = this.#clock.now() + TOPICS_THERE_MS
+    for (;;) {
+      try {
+        await consumer.start()
+        return consumer
+      } catch (error) {
+        if (error instanceof TopicNotThere && this.#clock.now() < until) {
+          await this.#clock.sleep(50)
+          continue
+        }
+        await consumer.close(0)
+        throw error
+      }
     }
-    return consumer
   }
 
   async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
