@@ -24,8 +24,8 @@ const platform = {
 }
 
 export default {
-  // A core for each worker, but not so many that one PostgreSQL and one platform have to serve a crowd.
-  maxWorkers: Math.min(4, availableParallelism()),
+  // One more than there are cores: specs that start processes mostly wait. Not so many that one PostgreSQL and one platform have to serve a crowd.
+  maxWorkers: Math.min(4, availableParallelism() + 1),
   testTimeout: DEFAULT_TIMEOUT_MS,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),
