@@ -26,6 +26,7 @@ const platform = {
 export default {
   // One more than there are cores: specs that start processes mostly wait. Not so many that one PostgreSQL and one platform have to serve a crowd.
   maxWorkers: Math.min(4, availableParallelism() + 1),
+  testSequencer: '<rootDir>/test/runner/sequencer.mjs',
   testTimeout: DEFAULT_TIMEOUT_MS,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),
