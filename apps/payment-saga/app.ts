@@ -1,5 +1,5 @@
-import { auditStream, sealerFor } from '#event-store'
-import { pgSagaStore, sagaStream } from '#saga'
+import { sealerFor } from '#event-store'
+import { pgSagaStore } from '#saga'
 import { createService, masterKeys, openSubjectKeys, type ServiceParts } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { invariants } from './invariants.js'
@@ -13,6 +13,7 @@ import { chosenProvider } from './provider/chosen.js'
 import { Reconciler } from './reconciliation/reconciler.js'
 import { Reconciliation } from './reconciliation/reconciliation.js'
 import { ReconciliationReports } from './reconciliation/reports.js'
+import { streamTypes } from './streams.js'
 import { pgWebhookStore } from './webhooks/pg-webhook-store.js'
 
 /**
@@ -25,7 +26,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       description: 'Payments: the sagas that take and give back money, and the providers behind them.',
       config,
       invariants,
-      types: [sagaStream, auditStream],
+      types: streamTypes,
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],
       module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {

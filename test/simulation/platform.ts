@@ -12,7 +12,7 @@ import {
   WALLET_COMMANDS,
   WALLET_EVENTS,
 } from '#contracts'
-import { auditStream, type EventStore } from '#event-store'
+import type { EventStore } from '#event-store'
 import { memorySubjectKeys } from '#event-store/testing'
 import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
 import { ZERO, type Ids } from '#kernel'
@@ -24,11 +24,10 @@ import { COD_ROWS, PAYMENT_PLANS } from '#payment'
 import { HttpCommands, publishingActs } from '#platform'
 import { AppliedVersions } from '#projections'
 import { memoryRows } from '#projections/testing'
-import { SagaDefinitions, SagaEngine, SagaInbox, sagaStream, SagaWorker } from '#saga'
+import { SagaDefinitions, SagaEngine, SagaInbox, SagaWorker } from '#saga'
 import { memorySagaStore } from '#saga/testing'
 import { DEFAULT_LIMITS } from '#wallet'
 import { AlertCommands } from '../../apps/fraud/alerts/alert-commands.js'
-import { alertType } from '../../apps/fraud/alerts/alert-stream.js'
 import { AlertTimeouts } from '../../apps/fraud/alerts/alert-timeouts.js'
 import { DecideAlertHandler } from '../../apps/fraud/commands/decide-alert.js'
 import { FraudConsumer } from '../../apps/fraud/messages/fraud.consumer.js'
@@ -63,6 +62,8 @@ import { OpenWalletHandler } from '../../apps/wallet/commands/open-wallet.js'
 import { handleWalletCommands } from '../../apps/wallet/messages/wallet-commands.js'
 import { publishWallet } from '../../apps/wallet/publish.js'
 import { Rules as WalletRules } from '../../apps/wallet/rules.js'
+import { streamTypes as alertTypes } from '../../apps/fraud/streams.js'
+import { streamTypes as sagaTypes } from '../../apps/payment-saga/streams.js'
 import { streamTypes as walletTypes } from '../../apps/wallet/streams.js'
 import { Database } from './database.js'
 import type { Deliveries } from './deliveries.js'
@@ -91,10 +92,10 @@ export class Platform {
     wallets: new Database('wallet', walletTypes, publishingActs(publishWallet)),
     sagas: new Database(
       'payment-saga',
-      [sagaStream, auditStream],
+      sagaTypes,
       publishingActs(() => []),
     ),
-    fraud: new Database('fraud', [alertType, auditStream], publishingActs(publishFraud)),
+    fraud: new Database('fraud', alertTypes, publishingActs(publishFraud)),
     reads: new Database('order-query', [], () => []),
   }
   readonly alerts = new MemoryAlertStore()

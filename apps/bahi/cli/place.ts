@@ -1,20 +1,12 @@
-import {
-  auditStream,
-  masterKeysOf,
-  SUBJECT_KEYS_SCHEMA,
-  typesByCategory,
-  type AnyStreamType,
-  type MasterKeys,
-  type StreamTypes,
-} from '#event-store'
+import { masterKeysOf, SUBJECT_KEYS_SCHEMA, typesByCategory, type AnyStreamType, type MasterKeys, type StreamTypes } from '#event-store'
 import { createPool, type PostgresConfig } from '#postgres'
-import { sagaStream } from '#saga'
 import { Option, type Command } from 'commander'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type pg from 'pg'
-import { alertType } from '../../fraud/alerts/alert-stream.js'
+import { streamTypes as alertTypes } from '../../fraud/streams.js'
 import { streamTypes as orderTypes } from '../../order-command/streams.js'
+import { streamTypes as sagaTypes } from '../../payment-saga/streams.js'
 import { streamTypes as walletTypes } from '../../wallet/streams.js'
 import { appUrl } from '../databases.js'
 import type { Secrets } from '../home.js'
@@ -25,8 +17,8 @@ import { Refused, type Io } from './io.js'
 export const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
   'order-command': { schema: 'order_command', types: orderTypes },
   wallet: { schema: 'wallet', types: walletTypes },
-  'payment-saga': { schema: 'payment_saga', types: [sagaStream, auditStream] },
-  fraud: { schema: 'fraud', types: [alertType, auditStream] },
+  'payment-saga': { schema: 'payment_saga', types: sagaTypes },
+  fraud: { schema: 'fraud', types: alertTypes },
 }
 
 export interface PlaceOptions {

@@ -28,15 +28,18 @@ export class GovernWalletHandler implements ICommandHandler<GovernWallet> {
   constructor(
     @Inject(HttpCommands) private readonly http: HttpCommands,
     @Inject(Rules) private readonly rules: Rules,
+    @Inject(WalletReads) private readonly reads: WalletReads,
     @Inject(OwnerWords) private readonly words: OwnerWords,
   ) {}
 
   async execute({ request, walletId, change, reason }: GovernWallet): Promise<RecordedAnswer> {
+    // A wallet's owner never changes, so it may be read before the command decides.
+    const { state } = await this.reads.now(walletId)
     return changeWallet(this.http, this.rules, request, {
       walletId,
       command: { ...change, at_ms: this.rules.clock.now() },
       status: 200,
-      reason: await this.words.sealed(walletId, reason),
+      reason: await this.words.sealed(state.ownerId, reason),
       answer: ({ after, version }) => ({ body: walletView(walletId, version, after) }),
     })
   }
@@ -63,11 +66,11 @@ export class CloseWalletHandler implements ICommandHandler<CloseWallet> {
   ) {}
 
   async execute({ request, walletId, reason }: CloseWallet): Promise<RecordedAnswer> {
-    const sealed = await this.words.sealed(walletId, reason)
     const at_ms = this.rules.clock.now()
     const payoutId = this.rules.ids.next()
     // A wallet's owner never changes, so it may be read before the command decides.
     const { state } = await this.reads.now(walletId)
+    const sealed = await this.words.sealed(state.ownerId, reason)
     const owner = ownerRef(state.ownerId)
     const wallet = walletRef(walletId)
     return this.http.execute(request, {

@@ -1,25 +1,19 @@
 import { seal, SubjectErased, type SealedText, type SubjectKeys } from '#event-store'
 import { Inject, Injectable } from '@nestjs/common'
-import { WalletReads } from '../reads.js'
 import { SUBJECT_KEYS } from '../tokens.js'
 
 /** What somebody says in their own words about a wallet's owner: sealed under the owner's key before it is part of anything that is kept. */
 @Injectable()
 export class OwnerWords {
-  constructor(
-    @Inject(WalletReads) private readonly reads: WalletReads,
-    @Inject(SUBJECT_KEYS) private readonly subjectKeys: Pick<SubjectKeys, 'forSubject'>,
-  ) {}
+  constructor(@Inject(SUBJECT_KEYS) private readonly subjectKeys: Pick<SubjectKeys, 'forSubject'>) {}
 
   /**
    * Undefined where the owner was erased: nothing more is kept about them, and the wallet can still be frozen and closed. Who did so and when is kept all
-   * the same. Rejects where there is no such wallet (404), and where the keys cannot be had: then nothing is done.
+   * the same. Rejects where the keys cannot be had: then nothing is done.
    */
-  async sealed(walletId: string, words: string): Promise<SealedText | undefined> {
-    // A wallet's owner never changes, so it may be read before the command decides.
-    const { state } = await this.reads.now(walletId)
+  async sealed(ownerId: string, words: string): Promise<SealedText | undefined> {
     try {
-      return seal(await this.subjectKeys.forSubject(state.ownerId), words)
+      return seal(await this.subjectKeys.forSubject(ownerId), words)
     } catch (error) {
       if (error instanceof SubjectErased) return undefined
       throw error

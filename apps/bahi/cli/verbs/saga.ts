@@ -1,13 +1,14 @@
-import { auditStream, openEventStore } from '#event-store'
+import { openEventStore } from '#event-store'
 import { systemClock, systemIds, type JsonObject } from '#kernel'
 import { pgTransactions } from '#postgres'
-import { pgSagaStore, SagaDefinitions, SagaEngine, sagaStream, type AnySaga, type SagaStatus } from '#saga'
+import { pgSagaStore, SagaDefinitions, SagaEngine, type AnySaga, type SagaStatus } from '#saga'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { userInfo } from 'node:os'
 import { OperateSagas, OperateSagasHandler } from '../../../payment-saga/commands/operate-sagas.js'
 import { SAGA_STATUSES } from '../../../payment-saga/http/sagas.dto.js'
 import { instanceView } from '../../../payment-saga/saga-view.js'
 import { sagaDefinitions } from '../../../payment-saga/sagas/definitions.js'
+import { streamTypes } from '../../../payment-saga/streams.js'
 import type { Io } from '../io.js'
 import { atStore, withPlaceOfOne, type Place, type PlaceOptions } from '../place.js'
 
@@ -73,7 +74,7 @@ const list = async (io: Io, { pool, postgres }: Place, { json, type, status, def
 const migrate = async (io: Io, { pool, postgres }: Place, definitions: readonly AnySaga[], options: MigrateOptions): Promise<void> => {
   const { json, type, from, to, reason, dryRun = false } = options
   const clock = systemClock
-  const store = await openEventStore({ pool, postgres, types: [sagaStream, auditStream], publish: () => [], clock, app: 'bahi-cli' })
+  const store = await openEventStore({ pool, postgres, types: streamTypes, publish: () => [], clock, app: 'bahi-cli' })
   try {
     const sagas = pgSagaStore(pool, postgres)
     const engine = new SagaEngine({ commands: store, store: sagas, definitions: new SagaDefinitions(definitions), clock, app: 'bahi-cli' })
