@@ -1,4 +1,4 @@
-// npm run soak [-- --minutes 30]: the whole platform at half of the rate that it carries to the end, for as long; then what it holds, after a forced
+// npm run load -- orders/soak [--minutes 30]: the whole platform at half of the rate that it carries to the end, for as long; then what it holds, after a forced
 // collection, beside what it held when it was warm: heap, memory, handles by kind, lag. Exits 1 where it grew. Needs a build.
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
@@ -6,13 +6,13 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freePort } from '../../support/kafka.mjs'
 import { newHome, removeHome, startPlatform } from '../../support/platform.mjs'
-import { inParallel, makeShop, openClient, place, readBack } from '../orders/shop.mjs'
+import { inParallel, makeShop, openClient, place, readBack } from './shop.mjs'
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '30' }, rate: { type: 'string' }, help: { type: 'boolean' } },
 })
 if (values.help) {
-  console.log('npm run soak [-- --minutes 30] [--rate <orders a second>; half of what it carries unless given]')
+  console.log('npm run load -- orders/soak [--minutes 30] [--rate <orders a second>; half of what it carries unless given]')
   process.exit(0)
 }
 const minutes = Math.min(Math.max(Number(values.minutes) || 30, 1), 24 * 60)
