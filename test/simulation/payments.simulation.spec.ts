@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { killedEverywhere } from '#saga/testing'
 import { CASES, faults, matrix } from '../../apps/payment-saga/testing/payment-cases.js'
-import { loadMatrix } from '../../apps/payment-saga/testing/load-cases.js'
-import { LoadPlay } from '../../apps/payment-saga/testing/load-play.js'
+import { loadFaults, loadMatrix } from '../../apps/payment-saga/testing/load-cases.js'
+import { LoadPlay, type LoadWorld } from '../../apps/payment-saga/testing/load-play.js'
 import { anyEnd, killedAtEveryStep, Play } from '../../apps/payment-saga/testing/play.js'
 
 const worlds = matrix()
@@ -32,10 +32,20 @@ describe('every way to pay, every outcome at the provider, and a crash before an
 
   it.each(loadMatrix().map((world) => [JSON.stringify(world), world] as const))(
     'a wallet load: %s',
-    // A timer that died with its process fires late: who pays in the meantime was in time.
+    async (_, world) => loadKilledEverywhere(world),
+    60_000,
+  )
+
+  it.each(loadFaults().map((world) => [JSON.stringify(world), world] as const))(
+    'a wallet load, a person is called where it cannot be undone, and the provider is back: %s',
     async (_, world) => {
-      await killedEverywhere((crash) => (world.luck === 'late' ? anyEnd(new LoadPlay(world, crash)) : new LoadPlay(world, crash)))
+      await (await new LoadPlay(world).play()).check()
+      await loadKilledEverywhere({ ...world, asksLess: true })
     },
     60_000,
   )
 })
+
+/** A timer that died with its process fires late: who pays in the meantime was in time. */
+const loadKilledEverywhere = (world: LoadWorld) =>
+  killedEverywhere((crash) => (world.luck === 'late' ? anyEnd(new LoadPlay(world, crash)) : new LoadPlay(world, crash)))

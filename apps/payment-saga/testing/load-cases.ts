@@ -1,4 +1,5 @@
 import type { LoadWorld } from './load-play.js'
+import { FAULTS } from './provider-faults.js'
 
 const WAYS: readonly LoadWorld[] = [
   { method: 'upi', flow: 'collect' },
@@ -19,3 +20,17 @@ export const loadMatrix = (): readonly LoadWorld[] =>
       ]),
     ),
   )
+
+/** What goes wrong at the provider with a load's money: each call x each way to fail x every way to pay that leads to it. */
+export const loadFaults = (): readonly LoadWorld[] =>
+  WAYS.flatMap((way) => usesOf(way))
+    .flatMap(([of, world]) => FAULTS.map((is): LoadWorld => ({ ...world, fault: { of, is } })))
+    .flatMap((world): LoadWorld[] => [world, { ...world, webhooks: true }])
+
+/** Another amount than was asked for is undone, and so is what was paid too late or for a wallet that was closed. */
+const usesOf = (way: LoadWorld): readonly (readonly ['capture' | 'void' | 'refund', LoadWorld])[] => {
+  const closed = ['refund', { ...way, meanwhile: 'closed' }] as const
+  const another = { ...way, takes: '49970' }
+  if (way.method === 'card') return [['capture', way], ['void', another], closed]
+  return [['refund', another], ['refund', { ...way, luck: 'late' }], closed]
+}

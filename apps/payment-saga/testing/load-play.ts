@@ -8,8 +8,9 @@ import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
 import { sagaDefinitions } from '../sagas/definitions.js'
 import { WALLET_LOAD } from '../sagas/saga-types.js'
-import { BooksOfProvider, type Luck } from './books.js'
+import { BooksOfProvider, type Luck, type ProviderFault } from './books.js'
 import { WINDOW_MS } from './play.js'
+import { askingLess, mend } from './provider-faults.js'
 
 export const LOADED = '50000'
 const { loadId, walletId, instrument } = LoadRequested.example
@@ -24,6 +25,12 @@ export interface LoadWorld {
   readonly flow?: 'collect' | 'intent'
   readonly luck?: Luck
   readonly unheard?: 'capture' | 'all'
+  /** What the provider authorises instead of what it was asked for. */
+  readonly takes?: string
+  /** What the provider does not do, or say, until an operator has been called and it is back. */
+  readonly fault?: ProviderFault
+  /** It is asked a few times instead of hundreds before a person is called. */
+  readonly asksLess?: true
   /** The provider tells of each change by webhook, twice, besides answering. */
   readonly webhooks?: true
   /** The wallet is closed before its load is paid, or frozen, or filled up to its limit but for the load's room. */
@@ -34,6 +41,8 @@ export interface LoadWorld {
 export class LoadPlay extends SagaBench {
   readonly events: WalletEvent[] = []
   readonly provider: BooksOfProvider
+  /** Sagas that a person was called to. */
+  called = 0
 
   constructor(
     readonly world: LoadWorld,
@@ -45,7 +54,7 @@ export class LoadPlay extends SagaBench {
     }
     const provider = new BooksOfProvider(() => late.clock, world.luck ?? 'success', WINDOW_MS, world)
     super({
-      definitions,
+      definitions: world.asksLess ? definitions.map(askingLess) : definitions,
       routes,
       activities: paymentActivities({ provider, sealed: { openAll: async () => ['instrument'] }, settle_ms: 9_000 }),
       answer: (message) => late.answer(message),
@@ -75,6 +84,7 @@ export class LoadPlay extends SagaBench {
     const requested = { loadId, walletId, customerId, version, amount: LOADED, method, ...(flow ? { flow } : {}), instrument, at }
     await this.deliver(LoadRequested.message(walletId, requested, context), 'requested')
     await this.run()
+    if (this.world.fault) this.called = await mend(this, context)
     return this
   }
 
@@ -117,6 +127,9 @@ export class LoadPlay extends SagaBench {
   /** Credited and paid, or neither: the wallet's books, the provider's and the saga's say the same, and no room is kept. */
   async check(): Promise<void> {
     const { saga, load } = await this.end()
+    const { fault } = this.world
+    // What cannot be taken is undone, and needs nobody; what cannot be given back needs a person, unless it was given back unheard.
+    if (fault?.is !== 'lost') expect(this.called > 0).toBe(fault !== undefined && fault.of !== 'capture' && load !== 'credited')
     const provider = this.provider.look()
     const atProvider = provider ? provider.captured - provider.refunded : 0n
     const paidIn = -balanceOfClearing(this.events)

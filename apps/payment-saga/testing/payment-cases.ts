@@ -1,5 +1,6 @@
 import type { Luck } from './books.js'
 import { AMOUNT, type World } from './play.js'
+import { FAULTS } from './provider-faults.js'
 
 const confirmed = (captured = AMOUNT, back = '0') => ({ saga: 'COMPLETED', order: 'CONFIRMED', captured, refunded: back })
 const cancelled = (reason: string, taken = '0') => ({ saga: 'COMPENSATED', order: 'CANCELLED', reason, captured: taken, refunded: taken })
@@ -141,5 +142,5 @@ export const faults = (): readonly World[] => {
     ['refund', { method: 'card', cancel: 'CONFIRMED' }],
     ['refund', { method: 'split', other: 'netbanking', cancel: 'CONFIRMED' }],
   ]
-  return uses.flatMap(([of, world]) => (['refused', 'unknown', 'lost'] as const).map((is): World => ({ ...world, fault: { of, is } })))
+  return uses.flatMap(([of, world]) => FAULTS.map((is): World => ({ ...world, fault: { of, is } })))
 }

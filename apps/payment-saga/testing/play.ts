@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
 import { isRefusal, paise, type Paise } from '#kernel'
-import { NEW_SAGA, sagaIdFor, statusOf, type AnySaga, type SagaInput, type SagaState } from '#saga'
+import { NEW_SAGA, sagaIdFor, statusOf, type SagaInput, type SagaState } from '#saga'
 import { killedEverywhere, SagaBench, type BenchOptions, type Playable } from '#saga/testing'
 import { routes } from '../messages/routes.js'
 import { booksOf, paymentActivities } from '../provider/activities.js'
@@ -10,26 +10,12 @@ import { REFUND_REQUESTED } from '../sagas/order-payment.js'
 import { amountsOf, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/saga-types.js'
 import { Books, BooksOfProvider, type Luck, type ProviderFault } from './books.js'
+import { askingLess, mend } from './provider-faults.js'
 
 export const WINDOW_MS = 15_000
 export const AMOUNT = '299800'
 const definitionsOf = ({ window_ms = WINDOW_MS }: World) =>
   sagaDefinitions({ UPI_WINDOW_SECONDS: window_ms / 1_000, REVIEW_WAIT_SECONDS: 25 * 3_600 })
-
-/** The same sagas, which ask less often before a person is called: the steps are the same, and few enough to be killed at each. */
-const askingLess = (definition: AnySaga): AnySaga => {
-  const less = <A extends { readonly kind: string } | undefined>(action: A): A =>
-    action?.kind === 'activity' && 'attempts' in action ? { ...action, attempts: Math.min(Number(action.attempts), FEW) } : action
-  return {
-    ...definition,
-    steps: definition.steps.map(({ does, undo, ...step }) => ({
-      ...step,
-      ...(does ? { does: less(does) } : {}),
-      ...(undo ? { undo: less(undo) } : {}),
-    })),
-  }
-}
-const FEW = 4
 
 export type Method = 'wallet' | 'upi' | 'card' | 'netbanking' | 'cod' | 'split'
 /** What happens around an order's payment. */
@@ -127,29 +113,11 @@ export class Play extends SagaBench {
       for (const after_ms of [100, paysAfter_ms, window_ms + 3_500, window_ms + 3_600]) this.later(after_ms, () => this.webhook(after_ms))
     await this.deliver(OrderPlaced.message(orderId, data, context), 'placed')
     await this.run()
-    if (this.world.fault) await this.mend()
+    const { fault } = this.world
+    if (!fault) return this
+    const called = await mend(this, context)
+    if (fault.is !== 'lost') expect({ called: called > 0 }).toEqual({ called: true })
     return this
-  }
-
-  /** What the fault left to an operator names the payment and says what of it is not settled; the provider is back, and each is tried again. */
-  async mend(): Promise<void> {
-    const waiting = this.store.instances().filter(({ status }) => status === 'NEEDS_ATTENTION')
-    const provider = this.provider.look()
-    for (const { id, waitingFor } of waiting) {
-      const { data } = await this.state(id)
-      expect(waitingFor).toMatch(
-        /^operator: (authorise-payment \(undo\)|capture-payment|refund-payment): (refused|unknown after|its time is over)/,
-      )
-      expect(JSON.stringify(data)).toContain(String(provider?.amount))
-      expect(JSON.stringify(data)).toContain(provider?.paymentId)
-    }
-    if (this.world.fault?.is !== 'lost') expect({ called: waiting.length > 0 }).toEqual({ called: true })
-    this.provider.back = true
-    for (const { id: sagaId } of waiting) {
-      const operator = { action: 'retry' } as const
-      await this.apply({ kind: 'operator', id: `retry ${sagaId}`, sagaId, context, by: 'ops', reason: 'it is back', operator })
-    }
-    await this.run()
   }
 
   /** What happens to an order once it is confirmed. */
