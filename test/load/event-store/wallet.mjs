@@ -14,6 +14,7 @@ import { decideTransfer, limitsFrom, walletDecider } from '#wallet'
 import { publishWallet } from '../../../dist/apps/wallet/publish.js'
 import { streamTypes, walletRef } from '../../../dist/apps/wallet/streams.js'
 import { openCrudWithLimits } from './baselines/crud-with-limits.mjs'
+import { highLimits, pairOf } from './transfers.mjs'
 import { conditionsOf, inTurns, load, quantiles } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 
@@ -36,17 +37,7 @@ const SCHEMA = 'wallet'
 const RELAYED = 'wallet_relayed'
 const ACTOR = randomUUID()
 const FINGERPRINT = 'a'.repeat(64)
-const HIGH = '1000000000000000'
-const RULES = ['balance', 'loads-per-month', 'loads-per-year', 'transfers-to-beneficiary-per-month', 'transfers-to-others-per-month']
-const limitsAt = limitsFrom(
-  [...RULES, 'transfers-per-day', 'transfers-in-first-24-hours', 'cash-out-at-once', 'cash-out-per-month'].map((rule) => ({
-    kyc: 'full',
-    rule,
-    from: '2021-08-27',
-    max: HIGH,
-    source: 'load',
-  })),
-)
+const limitsAt = limitsFrom(highLimits)
 const decider = walletDecider(limitsAt)
 const idOf = (index) => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`
 const answerOf = (id) =>
@@ -105,13 +96,6 @@ const openWallets = async (url, schema = SCHEMA, publish = () => []) => {
       await pool.end()
     },
   }
-}
-
-/** Two different wallets of those there are, by the name that `load` gives a stream. */
-const pairOf = (stream) => {
-  const [client, count] = stream.split('-').map(Number)
-  const from = (count * 13 + client) % wallets
-  return [from, (from + 1 + ((count * 7 + client * 3) % (wallets - 1))) % wallets]
 }
 
 if (options.replicaOf) {
@@ -177,14 +161,14 @@ async function transfers(url, ours) {
     answer: answerOf(randomUUID()),
   })
   const sides = {
-    ours: (stream, id) => ours.transfer(...pairOf(stream), id),
-    crud: (stream, id) => crud.transfer(id, ...pairOf(stream).map(String)),
+    ours: (stream, id) => ours.transfer(...pairOf(stream, wallets), id),
+    crud: (stream, id) => crud.transfer(id, ...pairOf(stream, wallets).map(String)),
   }
   const results = []
   for (const clients of [64, 256]) {
     const measure = (side) => () => load({ clients, streams: wallets, seconds }, side)
     const withRelay = async () => {
-      const result = await measure((stream, id) => relayed.transfer(...pairOf(stream), id))()
+      const result = await measure((stream, id) => relayed.transfer(...pairOf(stream, wallets), id))()
       await relayed.drained()
       return result
     }
