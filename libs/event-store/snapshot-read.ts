@@ -1,7 +1,7 @@
-import { copyOut, type CopiedRow } from '#postgres'
+import { copyOut } from '#postgres'
 import pg from 'pg'
 import { detachedArchives, eventsWith, type ArchiveHere } from './archives.js'
-import { EVENT_COLUMNS, type EventRow } from './recorded.js'
+import { CHAIN_COLUMNS, chainReader, type ChainedEvent } from './hash-chain.js'
 
 /** Rows of one trip. */
 const PAGE = 2_000
@@ -17,7 +17,7 @@ export interface StreamRow {
 }
 
 export const eventsByStream = (archives: readonly string[]): string =>
-  `SELECT ${EVENT_COLUMNS} FROM ${eventsWith(archives)} e WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
+  `SELECT ${CHAIN_COLUMNS} FROM ${eventsWith(archives)} e WHERE (stream_id, version) > ($1, $2) ORDER BY stream_id, version LIMIT ${PAGE}`
 const STREAMS = `SELECT stream_id, category, version, head, recorded_at, archive FROM streams WHERE stream_id > $1 ORDER BY stream_id LIMIT ${PAGE}`
 
 /** Everything that `work` reads is of one moment, however long it takes. What was an archive then, and what was not, stays so; a partition that is to become one waits. */
@@ -49,26 +49,27 @@ export const streamRows = async function* (db: pg.Pool | pg.PoolClient, after = 
   }
 }
 
-/** Every event of every stream, in the order of streams and versions, a page at a time; the next is fetched while one is worked on. */
-export const eventPagesByStream = async function* (
+/** Every event of every stream, held to its hash, in the order of streams and versions, a page at a time; the next is fetched while one is worked on. */
+export const chainPagesByStream = async function* (
   client: pg.PoolClient,
   archives: readonly string[],
-): AsyncGenerator<readonly EventRow[]> {
+): AsyncGenerator<readonly ChainedEvent[]> {
   const text = eventsByStream(archives)
-  const page = (stream: string, version: bigint) =>
+  const read = chainReader()
+  const page = (stream: string, version: number) =>
     copyOut(
       client,
       text.replaceAll(/\$[12]/g, (parameter) => (parameter === '$1' ? pg.escapeLiteral(stream) : version.toString())),
-      toEventRow,
+      read,
     )
-  let coming = page('', 0n)
+  let coming = page('', 0)
   for (;;) {
     const rows = await coming
     const last = rows.at(-1)
     if (!last) return
     const isLast = rows.length < PAGE
     if (!isLast) {
-      coming = page(last.stream_id, last.version)
+      coming = page(last.stream, last.version)
       // Told when it is awaited.
       coming.catch(() => undefined)
     }
@@ -76,16 +77,3 @@ export const eventPagesByStream = async function* (
     if (isLast) return
   }
 }
-
-/** The columns of `EVENT_COLUMNS`, in their order. */
-const toEventRow = (row: CopiedRow): EventRow => ({
-  position: row.int8(),
-  stream_id: row.text(),
-  version: row.int8(),
-  type: row.text(),
-  schema_version: row.int4(),
-  payload: row.bytea(),
-  metadata: row.bytea(),
-  hash: row.bytea(),
-  recorded_at: row.int8(),
-})

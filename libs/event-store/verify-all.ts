@@ -1,9 +1,7 @@
 import type pg from 'pg'
 import { eventsWith } from './archives.js'
 import { byteaArray, int8Array, textArray } from './binary-array.js'
-import { NO_HASH } from './hash-chain.js'
-import { hashOf } from './recorded.js'
-import { eventPagesByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
+import { chainPagesByStream, inSnapshot, streamRows, type StreamRow } from './snapshot-read.js'
 
 /** How far a stream had come, and the hash of its last event. */
 export interface StreamHead {
@@ -71,7 +69,7 @@ export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Ite
       events += chain.events
       if (chain.doubledAt !== undefined) tell(chain.stream, 'doubled', chain.doubledAt)
       else if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
-      else if (!chain.row || Number(chain.row.version) !== chain.events || !chain.hash.equals(chain.row.head))
+      else if (!chain.row || Number(chain.row.version) !== chain.events || chain.hash !== chain.row.head.toString('latin1'))
         tell(chain.stream, 'other-head', chain.events)
     }
     if (known) for await (const { stream, version } of otherThan(client, known, present, absent)) tell(stream, 'rewritten', version)
@@ -82,7 +80,8 @@ interface Chain {
   readonly stream: string
   readonly row: StreamRow | undefined
   events: number
-  hash: Buffer
+  /** Of the last event, a character a byte. */
+  hash: string
   brokenAt?: number
   doubledAt?: number
 }
@@ -93,16 +92,16 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
   let row = await rows.next()
   let chain: Chain | undefined
   let position = 0n
-  const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: NO_HASH })
-  for await (const page of eventPagesByStream(client, archives))
+  const begin = (stream: string, own: StreamRow | undefined): Chain => ({ stream, row: own, events: 0, hash: '' })
+  for await (const page of chainPagesByStream(client, archives))
     for (const event of page) {
-      if (chain?.stream !== event.stream_id) {
+      if (chain?.stream !== event.stream) {
         if (chain) yield chain
-        for (; row.done !== true && compare(row.value.stream_id, event.stream_id) < 0; row = await rows.next())
+        for (; row.done !== true && compare(row.value.stream_id, event.stream) < 0; row = await rows.next())
           yield begin(row.value.stream_id, row.value)
-        const own: StreamRow | undefined = row.done !== true && row.value.stream_id === event.stream_id ? row.value : undefined
+        const own: StreamRow | undefined = row.done !== true && row.value.stream_id === event.stream ? row.value : undefined
         if (own) row = await rows.next()
-        chain = begin(event.stream_id, own)
+        chain = begin(event.stream, own)
       }
       if (event.position === position) {
         chain.doubledAt ??= chain.events
@@ -111,8 +110,8 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
       position = event.position
       const version = ++chain.events
       if (chain.brokenAt !== undefined) continue
-      chain.hash = hashOf(event, version, chain.hash)
-      if (Number(event.version) !== version || !chain.hash.equals(event.hash)) chain.brokenAt = version
+      if (!event.holds || event.version !== version) chain.brokenAt = version
+      chain.hash = event.hash
     }
   if (chain) yield chain
   for (; row.done !== true; row = await rows.next()) yield begin(row.value.stream_id, row.value)

@@ -11,28 +11,20 @@ const HEADER_BYTES = SIGNATURE.length + 8
 /** In the place of a row's count of columns. */
 const END = -1
 
-/** Rows share blocks of memory: who keeps one for long copies what it keeps. */
-const BLOCK_BYTES = 1_048_576
-
-/** A row in binary, read column by column, in their order; NULL is not among them. */
+/** A row in binary, read column by column, in their order; NULL is not among them. It lies where the connection received it, and is gone after `read`. */
 export class CopiedRow {
-  #at: number
+  #at = 0
 
-  constructor(
-    private readonly bytes: Buffer,
-    start: number,
-  ) {
-    this.#at = start
-  }
+  constructor(private bytes: Buffer) {}
 
   bytea(): Buffer {
     const start = this.#column()
-    return this.bytes.subarray(start, this.#at)
+    return Buffer.from(this.bytes.subarray(start, this.#at))
   }
 
-  text(): string {
+  text(encoding: 'utf8' | 'latin1' = 'utf8'): string {
     const start = this.#column()
-    return this.bytes.toString('utf8', start, this.#at)
+    return this.bytes.toString(encoding, start, this.#at)
   }
 
   int4(): number {
@@ -41,6 +33,24 @@ export class CopiedRow {
 
   int8(): bigint {
     return this.bytes.readBigInt64BE(this.#column())
+  }
+
+  /** Copies the column to `target` at `at`, with its length before it (u32, big-endian) where that is asked for; answers where it ends there. */
+  copy(target: Buffer, at: number, withLength = false): number {
+    const start = this.#column()
+    return at + this.bytes.copy(target, at, withLength ? start - 4 : start, this.#at)
+  }
+
+  /** Of the whole row. */
+  get size_bytes(): number {
+    return this.bytes.length
+  }
+
+  /** The same object for the next row. */
+  begin(bytes: Buffer, start: number): this {
+    this.bytes = bytes
+    this.#at = start
+    return this
   }
 
   /** Where the next column begins; what comes after it is next. */
@@ -60,8 +70,7 @@ export const copyOut = <Row>(client: pg.ClientBase, select: string, read: (row: 
   new Promise((resolve, reject) => {
     const rows: Row[] = []
     let begun = false
-    let block = Buffer.alloc(0)
-    let used_bytes = 0
+    const row = new CopiedRow(SIGNATURE)
     let failure: { readonly error: unknown } | undefined
     const plain: unknown = new pg.Query({ text: `COPY (${select}) TO STDOUT (FORMAT binary)` })
     const query = plain as WireQuery
@@ -69,15 +78,8 @@ export const copyOut = <Row>(client: pg.ClientBase, select: string, read: (row: 
       const header_bytes = begun ? 0 : HEADER_BYTES
       begun = true
       if (failure || chunk.readInt16BE(header_bytes) === END) return
-      if (chunk.length > block.length - used_bytes) {
-        block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, chunk.length))
-        used_bytes = 0
-      }
-      const start = used_bytes + header_bytes + 2
-      // The chunk is a part of the connection's buffer, which is used again.
-      used_bytes += chunk.copy(block, used_bytes)
       try {
-        rows.push(read(new CopiedRow(block, start)))
+        rows.push(read(row.begin(chunk, header_bytes + 2)))
       } catch (error) {
         failure = { error }
       }
