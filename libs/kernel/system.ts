@@ -33,16 +33,28 @@ export const uuidv7 = (clock: Clock, randomBytes: () => Uint8Array = cryptoBytes
   }
 }
 
-const pool = new Uint8Array(8 * 256)
+const pool = Buffer.allocUnsafeSlow(4_096)
 let used = pool.length
 
-const cryptoBytes = (): Uint8Array => {
-  if (used === pool.length) {
+/** Where `length` random bytes, 32 at most, begin in `pool`, drawn for many at once: to draw them one by one takes longer than what they are for. */
+const drawn = (length: number): number => {
+  if (used + length > pool.length) {
     randomFillSync(pool)
     used = 0
   }
-  used += 8
-  return pool.subarray(used - 8, used)
+  used += length
+  return used - length
+}
+
+const cryptoBytes = (): Uint8Array => {
+  const start = drawn(8)
+  return pool.subarray(start, start + 8)
+}
+
+/** Hex digits of `length` bytes, 32 at most, that nobody can guess. */
+export const randomHex = (length: number): string => {
+  const start = drawn(length)
+  return pool.toString('hex', start, start + length)
 }
 
 export const systemIds: Ids = uuidv7(systemClock)

@@ -1,5 +1,5 @@
+import { randomHex } from '#kernel'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { randomBytes } from 'node:crypto'
 
 /** W3C Trace Context, level 1. */
 export interface Trace {
@@ -22,11 +22,11 @@ export const continueTrace = (header: string | undefined): Trace => {
     !(version === '00' && more) &&
     !/^0+$/.test(traceId ?? '0') &&
     !/^0+$/.test(parentId ?? '0')
-  return trace(valid && traceId ? traceId : randomBytes(16).toString('hex'), valid && flags ? flags : '01')
+  return trace(valid && traceId ? traceId : randomHex(16), valid && flags ? flags : '01')
 }
 
 const trace = (traceId: string, flags: string): Trace => {
-  const spanId = randomBytes(8).toString('hex')
+  const spanId = randomHex(8)
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}` }
 }
 

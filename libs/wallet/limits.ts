@@ -82,9 +82,16 @@ export const DEFAULT_LIMITS: readonly LimitRow[] = [
 ]
 
 /** Refuses when `would` is above the rule's limit. */
-export const above = (limits: Limits, rule: LimitRule, would: Paise | bigint, slug: string, detail: string): Refusal | undefined => {
+export const above = (
+  limits: Limits,
+  rule: LimitRule,
+  would: Paise | bigint,
+  slug: string,
+  detail: string | ((max: bigint) => string),
+): Refusal | undefined => {
   const max = limits[rule]
-  return max !== undefined && would > max ? refuse(slug, detail) : undefined
+  if (max === undefined || would <= max) return undefined
+  return refuse(slug, typeof detail === 'string' ? detail : detail(max))
 }
 
 /** A sum that begins anew with each period; a clock that went back counts into the newest period seen. */

@@ -57,7 +57,7 @@ const outgoingLimits = ({ at_ms, amount, toWalletId }: Transfer, from: WalletSta
   const whom = registered ? 'to this beneficiary' : 'to wallets that are not registered beneficiaries'
   const early = at_ms < from.openedAt_ms + FIRST_DAY_MS
   return (
-    above(limits, rule, inMonth, slug, `at most ${formatRupees(limitOf(limits[rule]))} rupees a month ${whom}`) ??
+    above(limits, rule, inMonth, slug, (max) => `at most ${formatRupees(paise(max))} rupees a month ${whom}`) ??
     above(limits, 'transfers-per-day', sumIn(from.sentInDay, istDay(at_ms)) + 1n, slug, 'no more transfers today') ??
     (early
       ? above(
@@ -70,5 +70,3 @@ const outgoingLimits = ({ at_ms, amount, toWalletId }: Transfer, from: WalletSta
       : undefined)
   )
 }
-
-const limitOf = (max: bigint | undefined): Paise => paise(max ?? 0n)

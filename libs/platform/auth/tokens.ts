@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel'
 import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { unauthorized } from '../errors/problem-filter.js'
 import { unavailable } from '../errors/problem.js'
 import { callerIdentity, ROLES, type CallerIdentity, type Role } from './caller.js'
@@ -38,7 +38,7 @@ export class Tokens {
     if (authorization === undefined) throw unauthorized()
     const token = /^bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization)?.[1]
     if (token === undefined || token.length > MAX_TOKEN_LENGTH) throw unauthorized('The Authorization header holds no bearer token.')
-    const digest = createHash('sha256').update(token).digest('base64')
+    const digest = hash('sha256', token, 'base64')
     const known = this.#known.get(digest)
     const now = this.options.clock.now()
     if (known && known.until > now) return known.caller

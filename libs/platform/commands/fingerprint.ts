@@ -1,11 +1,11 @@
 import { EXPIRING } from '#event-store'
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 
 /**
  * SHA-256 over the canonical form of parsed JSON, so that bodies that are equal as JSON have one fingerprint whatever their spacing and
  * order of names. (RFC 8785 in short: names sorted by UTF-16 units, numbers and strings as ECMAScript writes them.)
  */
-export const fingerprint = (body: unknown): string => createHash('sha256').update(canonical(body)).digest('base64url')
+export const fingerprint = (body: unknown): string => hash('sha256', canonical(body), 'base64url')
 
 export const canonical = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
@@ -23,7 +23,6 @@ export const keyedHash = (key: string, text: string): string => createHmac('sha2
 
 /** One id per caller, method, path and key. Lengths are hashed too, so that no two quadruples run together. */
 export const commandIdOf = (sub: string, method: string, path: string, key: string): string => {
-  const hash = createHash('sha256')
-  for (const part of [sub, method, path, key]) hash.update(`${Buffer.byteLength(part)}:${part}`)
-  return `${EXPIRING}${hash.digest('base64url')}`
+  const parts = [sub, method, path, key].map((part) => `${Buffer.byteLength(part)}:${part}`)
+  return `${EXPIRING}${hash('sha256', parts.join(''), 'base64url')}`
 }

@@ -1,6 +1,6 @@
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common'
 import { plainToInstance } from 'class-transformer'
-import { validate, type ValidationError } from 'class-validator'
+import { validateSync, type ValidationError } from 'class-validator'
 import { invalidInput, pointerTo, unknownField, type FieldError } from '../errors/problem.js'
 
 /** More values than any call takes: what is over is a mistake or an attack, and validating it would cost more than refusing. */
@@ -23,7 +23,7 @@ export class DtoPipe implements PipeTransform {
     if (typeof given !== 'object' || given === null || Array.isArray(given))
       throw invalidInput([{ pointer: '', detail: 'must be an object' }])
     const dto: object = plainToInstance(metatype as new () => object, given, { exposeUnsetFields: false })
-    const errors = await validate(dto, {
+    const errors = validateSync(dto, {
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: false,
