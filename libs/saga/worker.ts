@@ -5,6 +5,7 @@ import type { SagaEngine } from './engine.js'
 import type { ActivityOutcome, InputAnswer, SagaInput } from './input.js'
 import type { SagaState } from './state.js'
 import type { ClaimedTask, SagaStore, TakingAtSave } from './store.js'
+import { TimeLimit } from './time-limit.js'
 
 /** One run of an activity. */
 export interface ActivityRun {
@@ -88,6 +89,7 @@ export class SagaWorkerOverloaded extends Error {
  */
 export class SagaWorker {
   readonly #options: SagaWorkerOptions
+  readonly #limit: TimeLimit
   /** Runs under way, and those that were taken or may yet be by transactions under way. */
   #running = 0
   #queue: Work[] = []
@@ -114,6 +116,7 @@ export class SagaWorker {
   ) {
     this.#options = { ...DEFAULTS, ...options }
     if (this.#options.lease_ms <= this.#options.timeout_ms) throw new RangeError('a lease must outlast the time-out of a run')
+    this.#limit = new TimeLimit(ports.clock, this.#options.timeout_ms)
   }
 
   /** Claims one batch of what is due now, runs it and applies what came of it. Answers how many tasks it took. */
@@ -334,16 +337,15 @@ export class SagaWorker {
   /** Aborts it when its time is over, and does not wait for one that does not listen. */
   async #inTime(perform: (signal: AbortSignal) => Promise<ActivityOutcome>): Promise<ActivityOutcome> {
     const over = new AbortController()
-    const done = new AbortController()
-    const late = this.ports.clock.sleep(this.#options.timeout_ms, done.signal).then((): ActivityOutcome => {
+    const late = Promise.withResolvers<ActivityOutcome>()
+    const done = this.#limit.begin(() => {
       over.abort(new DOMException('the run took too long', 'TimeoutError'))
-      return { outcome: 'unknown', detail: 'no answer in time' }
+      late.resolve({ outcome: 'unknown', detail: 'no answer in time' })
     })
     try {
-      return await Promise.race([perform(over.signal), late])
+      return await Promise.race([perform(over.signal), late.promise])
     } finally {
-      late.catch(() => undefined)
-      done.abort(new Error('done'))
+      done()
     }
   }
 

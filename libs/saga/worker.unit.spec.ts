@@ -87,6 +87,35 @@ describe('a saga worker', () => {
     expect(await store.dueIn()).toBeLessThanOrEqual(0)
   })
 
+  it('ends a run whose time is over, whether it listens or not, and no other: its outcome is unknown', async () => {
+    const begun: string[] = []
+    const aborted: string[] = []
+    const { worker, clock, applied, errors, task, put } = await setUp({
+      activity: (run, signal) => {
+        begun.push(run.sagaId)
+        signal.addEventListener('abort', () => aborted.push(run.sagaId))
+        return run.sagaId === sagaIdFor('test', 'late') ? new Promise(() => undefined) : succeeded(run, signal)
+      },
+    })
+    await put(task('quick'))
+    await worker.runDue()
+    await put(task('late'), task('next'))
+    const done = worker.runDue()
+    await settle()
+    clock.advance(7_999)
+    await settle()
+    expect([begun.length, applied.length, aborted]).toEqual([3, 1, []])
+    clock.advance(1)
+    await done
+    const outcomes = applied.map((input) => [input.sagaId, input.kind === 'outcome' ? input.outcome.outcome : input.kind])
+    expect(Object.fromEntries(outcomes)).toEqual({
+      [sagaIdFor('test', 'quick')]: 'succeeded',
+      [sagaIdFor('test', 'next')]: 'succeeded',
+      [sagaIdFor('test', 'late')]: 'unknown',
+    })
+    expect([aborted, errors, clock.nextWake()]).toEqual([[sagaIdFor('test', 'late')], [], undefined])
+  })
+
   it('applies the others when one saga fails', async () => {
     const { worker, applied, errors, task, put } = await setUp({ poison: sagaIdFor('test', 'b') })
     await put(task('a'), task('b'), task('c'))

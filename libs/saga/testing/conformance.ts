@@ -105,6 +105,25 @@ export const sagaStoreConformance = (name: string, make: () => Promise<StoreUnde
       await save({ removed: [one] })
     })
 
+    it('holds what was put and nothing that was removed, whatever a saga had before', async () => {
+      const names = ['timer', 'a', 'b', 'c']
+      const subsets = names.reduce<readonly string[][]>((all, name) => all.flatMap((some) => [some, [...some, name]]), [[]])
+      const runOf = (name: string, attempt: number) =>
+        name === 'timer' ? {} : { run: { activity: name, attempt, input: { attempt }, startedAt: T0 } }
+      const sagas = subsets.flatMap((before) => subsets.map((after) => ({ sagaId: newId(), before, after })))
+      const of = (sagaId: string, some: readonly string[], attempt: number) =>
+        some.map((name) => task(T0, { sagaId, name, ...runOf(name, attempt) }))
+      await save({ tasks: sagas.flatMap(({ sagaId, before }) => of(sagaId, before, 2)) })
+      const put = sagas.flatMap(({ sagaId, after }) => of(sagaId, after, 1))
+      const gone = sagas.flatMap(({ sagaId, before, after }) => of(sagaId, before, 2).filter(({ name }) => !after.includes(name)))
+      await save({ tasks: put, removed: gone })
+      const found = await under.store.claim({ limit: 10_000, lease_ms: 600_000 })
+      const shown = (tasks: readonly SagaTask[]) => tasks.map(({ sagaId, name, run }) => `${sagaId} ${name} ${run?.attempt}`).sort()
+      expect(shown(found)).toEqual(shown(put))
+      await save({ removed: found })
+      expect(await under.store.dueIn()).toBeUndefined()
+    })
+
     it('says which claims nobody has taken since', async () => {
       const tasks = [task(T0 - 3_000), task(T0 - 2_000), task(T0 - 1_000)]
       await save({ tasks })
