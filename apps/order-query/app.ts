@@ -36,7 +36,7 @@ export type OrderQueryAppParts = Partial<Pick<AppOptions, 'clock' | 'keys' | 'lo
  * It neither listens nor consumes yet: `startAllMicroservices()`, then `init()` or `listen()`; `close()` drains and gives all connections back.
  */
 export const createOrderQueryApp = async (config: OrderQueryConfig, parts: OrderQueryAppParts = {}): Promise<NestFastifyApplication> => {
-  const { clock = systemClock, driver = openLog(NAME, config), keys, logTo } = parts
+  const { clock = systemClock, driver = await openLog(NAME, config), keys, logTo } = parts
   const pool = createPool(postgresOf(config, MESSAGING_CONNECTIONS))
   const life = new Life()
   const tracing = await openTracing(NAME, config)

@@ -23,7 +23,7 @@ export const baseConfig = {
     Type.String({ pattern: '^[^\\s,:]+:[0-9]+(,[^\\s,:]+:[0-9]+)*$', description: '`host:port`, separated by commas.' }),
   ),
   KAFKA_CLIENT: Type.Optional(
-    Type.Enum(['kafkajs', 'platformatic'], { description: 'Which library speaks with the brokers; kafkajs unless given.' }),
+    Type.Enum(['kafkajs', 'platformatic'], { description: 'Which library speaks with the brokers; platformatic unless given.' }),
   ),
   KAFKA_TLS: Type.Optional(
     Type.Boolean({ description: 'Speaks TLS with the brokers, and only with those whose certificate is trusted and names their host.' }),

@@ -61,7 +61,7 @@ export type ServiceParts = Partial<Pick<AppOptions, 'keys' | 'logTo' | 'clock'>>
  */
 export const createService = async (spec: ServiceSpec, parts: ServiceParts = {}): Promise<NestFastifyApplication> => {
   const { name, config } = spec
-  const { clock = systemClock, driver = openLog(name, config) } = parts
+  const { clock = systemClock, driver = await openLog(name, config) } = parts
   const life = new Life()
   const tracing = await openTracing(name, config)
   life.closes(() => tracing?.close() ?? Promise.resolve())

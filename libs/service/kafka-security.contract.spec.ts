@@ -28,10 +28,10 @@ withKafka(
       }
       return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as LogPlace
     }
-    const open = (change: Change = {}): LogDriver => openLog('test', { ...place(change), DATABASE_URL })
+    const open = (change: Change = {}): Promise<LogDriver> => openLog('test', { ...place(change), DATABASE_URL })
     /** Why it was refused. */
     const refusal = async (change: Change): Promise<string> => {
-      const driver = open(change)
+      const driver = await open(change)
       try {
         await driver.ensureTopics([TOPIC])
         return 'nothing'
@@ -50,7 +50,7 @@ withKafka(
     ] as const)(
       'sends and reads by TLS, as a user known by %s, with %s',
       async (mechanism, client) => {
-        const driver = open({ KAFKA_SASL: mechanism, KAFKA_CLIENT: client })
+        const driver = await open({ KAFKA_SASL: mechanism, KAFKA_CLIENT: client })
         await driver.ensureTopics([TOPIC])
         await (await driver.producer()).send([{ topic: TOPIC.name, key: 'k', headers: {}, value: Buffer.from(`${mechanism} ${client}`) }])
         const read: string[] = []
@@ -84,12 +84,12 @@ withKafka(
       REFUSED_MS,
     )
 
-    it('is not begun with half of a configuration', () => {
-      expect(() => open({ KAFKA_PASSWORD: undefined })).toThrow('KAFKA_USERNAME, KAFKA_PASSWORD: both or none')
-      expect(() => open({ KAFKA_TLS: false, KAFKA_CA_FILE: undefined })).toThrow('KAFKA_USERNAME: needs KAFKA_TLS')
-      expect(() => open({ KAFKA_TLS: false })).toThrow('KAFKA_CA_FILE: is of use only with KAFKA_TLS')
-      expect(() => open({ KAFKA_CA_FILE: '/nowhere/ca.pem' })).toThrow('KAFKA_CA_FILE: /nowhere/ca.pem cannot be read')
-      expect(() => open({ KAFKA_CA_FILE: '/dev/null' })).toThrow('KAFKA_CA_FILE: /dev/null has no certificate in PEM')
+    it('is not begun with half of a configuration', async () => {
+      await expect(open({ KAFKA_PASSWORD: undefined })).rejects.toThrow('KAFKA_USERNAME, KAFKA_PASSWORD: both or none')
+      await expect(open({ KAFKA_TLS: false, KAFKA_CA_FILE: undefined })).rejects.toThrow('KAFKA_USERNAME: needs KAFKA_TLS')
+      await expect(open({ KAFKA_TLS: false })).rejects.toThrow('KAFKA_CA_FILE: is of use only with KAFKA_TLS')
+      await expect(open({ KAFKA_CA_FILE: '/nowhere/ca.pem' })).rejects.toThrow('KAFKA_CA_FILE: /nowhere/ca.pem cannot be read')
+      await expect(open({ KAFKA_CA_FILE: '/dev/null' })).rejects.toThrow('KAFKA_CA_FILE: /dev/null has no certificate in PEM')
     })
   },
   { secured: true },

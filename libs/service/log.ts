@@ -33,8 +33,8 @@ export const logSettings = Type.Object({
 
 export type LogPlace = Static<typeof logSettings>
 
-/** The log that the configuration names: the one place where the two ways to run differ. Throws `InvalidConfig`. */
-export const openLog = (name: string, place: LogPlace & Pick<BaseConfig, 'DATABASE_URL'>): LogDriver => {
+/** The log that the configuration names: the one place where the two ways to run differ. Before anything connects, see `kafkaLog`. Rejects with `InvalidConfig`. */
+export const openLog = async (name: string, place: LogPlace & Pick<BaseConfig, 'DATABASE_URL'>): Promise<LogDriver> => {
   if (place.LOG === 'postgres') return postgresLog({ url: place.LOG_DATABASE_URL ?? place.DATABASE_URL })
   if (place.KAFKA_BROKERS === undefined) throw new InvalidConfig('KAFKA_BROKERS: must be set where LOG is kafka')
   const client = place.KAFKA_CLIENT

@@ -61,9 +61,9 @@ const schemasOf = (places: Places): readonly MigrateOptions[] => {
 /** Resolves when the database is there and migrated and the log is there with its topics; rejects with one line that says what is not. */
 export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise<void> => {
   const { DATABASE_URL, log, name } = places
-  const open = (place: LogPlace): LogDriver => openLog(name, { ...place, DATABASE_URL })
+  const open = (place: LogPlace): Promise<LogDriver> => openLog(name, { ...place, DATABASE_URL })
   // Refuses what cannot be opened, before anything is waited for; nothing is connected yet.
-  if (log) await open(log).close()
+  if (log) await (await open(log)).close()
   for (const schema of ownSchemas(places)) {
     const pending = await untilThere(places, database(schema.url), () => pendingMigrations(schema, name), waiting)
     if (pending.length > 0)
@@ -71,14 +71,14 @@ export const awaitReady = async (places: Places, waiting: Waiting = {}): Promise
   }
   if (!log) return
   const where = log.LOG === 'kafka' ? `Kafka at ${log.KAFKA_BROKERS}` : `the log, ${database(log.LOG_DATABASE_URL ?? DATABASE_URL)}`
-  await untilThere(places, where, () => withLog(open(log), log), waiting)
+  await untilThere(places, where, async () => withLog(await open(log), log), waiting)
 }
 
 /** `acceptLog` for the app's group. Answers a line for each partition that it moved. */
 export const acceptAppLog = async (places: Places, all: boolean): Promise<readonly string[]> => {
   const { DATABASE_URL, DATABASE_SCHEMA, log, name } = places
   if (!log) throw new Error('it has no log')
-  const driver = openLog(name, { ...log, DATABASE_URL })
+  const driver = await openLog(name, { ...log, DATABASE_URL })
   const pool = createPool({ url: DATABASE_URL, schema: DATABASE_SCHEMA, applicationName: name, maxConnections: 2 })
   try {
     const moved = await acceptLog({ driver, consumerStore: pgConsumerStore(pool), transactions: pgTransactions(pool), group: name, all })

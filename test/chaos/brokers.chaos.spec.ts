@@ -44,7 +44,7 @@ if (!skippedWithout({ describe, it }, 'three brokers', missing)) {
       'by %s, nothing is lost, doubled or out of order when a leader is killed, comes back, and a partition is moved away from its leader',
       async (client) => {
         const topic = `moved-${client}`
-        const driver = kafkaLog({
+        const driver = await kafkaLog({
           clientId: client,
           brokers: cluster.brokers,
           client,

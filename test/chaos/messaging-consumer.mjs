@@ -6,7 +6,7 @@ import { asPg, createPool, pgTransactions } from '#postgres'
 const { KAFKA, KAFKA_CLIENT, DATABASE_URL, TOPIC, HANDLER_MS, SESSION_MS } = process.env
 const pool = createPool({ url: DATABASE_URL, schema: 'app', applicationName: 'chaos', maxConnections: 4 })
 pool.on('error', () => undefined)
-const driver = kafkaLog({
+const driver = await kafkaLog({
   clientId: 'chaos',
   brokers: [KAFKA],
   ...(KAFKA_CLIENT && { client: KAFKA_CLIENT }),

@@ -28,6 +28,7 @@ const PARTITIONS = 6
 const SESSION_MS = 2_000
 const CONSUMERS = 3
 const BETWEEN_MS = { least: 100, most: 700 }
+const PROGRESS_EVERY = 50
 const PER_KILL_MS = 60_000
 const BESIDES_MS = 240_000
 
@@ -58,7 +59,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       )
       line = await openLine(() => kafka.listens)
       kafka = await startKafka({ advertised: line.port })
-      driver = kafkaLog({ clientId: 'chaos-sender', brokers: kafka.brokers, ...(CLIENT && { client: CLIENT }) })
+      driver = await kafkaLog({ clientId: 'chaos-sender', brokers: kafka.brokers, ...(CLIENT && { client: CLIENT }) })
       await driver.ensureTopics([TOPIC, ROLLED].map((topic) => ({ name: topic, partitions: PARTITIONS, retention_ms: 86_400_000 })))
     }, BESIDES_MS)
 
@@ -160,6 +161,10 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
             await eventually(`it goes on after kill ${n + 1}`, async () => (reached = await newest()) > before, PER_KILL_MS)
             most_ms = Math.max(most_ms, Date.now() - at)
             if (givenUp !== undefined) throw new Error('PostgreSQL was not started again', { cause: givenUp })
+            if ((n + 1) % PROGRESS_EVERY === 0 && n + 1 < KILLS) {
+              const seconds = Math.round((Date.now() - began) / 1_000)
+              process.stderr.write(`${n + 1} of ${KILLS} kills after ${seconds} s, ${load.acknowledged.length} messages acknowledged\n`)
+            }
           }
         } finally {
           await load.end()

@@ -29,7 +29,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
   it('an app takes the place of one with Transport.KAFKA: it goes on where that stood, reads what ClientKafka sends, puts aside what is ill, and what LogClient sends is read by both', async () => {
     const { brokers } = kafka()
     const database = await createTestDatabase([])
-    const driver = kafkaLog({ clientId: 'test', brokers })
+    const driver = await kafkaLog({ clientId: 'test', brokers })
     await driver.ensureTopics([{ name: 'parcels', partitions: 2, retention_ms: 86_400_000 }])
     const stock = await NestFactory.createMicroservice(StockModule, {
       transport: Transport.KAFKA,

@@ -23,8 +23,8 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
   let after: Side
   const open: { close(): Promise<void> }[] = []
 
-  const systemTo = (to: LogName): System => {
-    const [target, from] = [moving.driver(to), moving.driver(to === 'kafka' ? 'postgres' : 'kafka')]
+  const systemTo = async (to: LogName): Promise<System> => {
+    const [target, from] = await Promise.all([moving.driver(to), moving.driver(to === 'kafka' ? 'postgres' : 'kafka')])
     open.push(target, from)
     const apps = [...moving.pools].map(([name, pool]): MovedApp => ({ name, pool, publishes: moving.stores.has(name) }))
     return { apps, from, to: target }
@@ -73,19 +73,19 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     it(
       'is refused before every app has run, and while something is put aside',
       async () => {
-        await expect(move(systemTo('kafka'))).rejects.toThrow('wallet has not run with this version and LOG=postgres yet')
+        await expect(move(await systemTo('kafka'))).rejects.toThrow('wallet has not run with this version and LOG=postgres yet')
         before = await moving.start('postgres')
         moving.talk()
         await eventually(
           'all have read',
-          async () => moving.said > 50 && (await lookAtAll(systemTo('kafka'))).every(({ group }) => group.places > 0),
+          async () => moving.said > 50 && (await lookAtAll(await systemTo('kafka'))).every(({ group }) => group.places > 0),
         )
         const fraud = moving.pools.get('fraud')
         await fraud?.query(`INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, due_ms)
         VALUES ('fraud', 'elsewhere', 0, 0, 'k', '{}', '', 0, 1, 0)`)
-        await expect(move(systemTo('kafka'))).rejects.toThrow('fraud has 1 messages put aside: wait')
+        await expect(move(await systemTo('kafka'))).rejects.toThrow('fraud has 1 messages put aside: wait')
         await fraud?.query(`DELETE FROM deferred WHERE topic = 'elsewhere'`)
-        expect((await lookAtAll(systemTo('kafka'))).filter(({ relay }) => relay?.heldAt !== undefined)).toEqual([])
+        expect((await lookAtAll(await systemTo('kafka'))).filter(({ relay }) => relay?.heldAt !== undefined)).toEqual([])
       },
       WAIT_MS,
     )
@@ -93,7 +93,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     it(
       'lets all go on where one does not read to the end, or where it is taken back',
       async () => {
-        const system = systemTo('kafka')
+        const system = await systemTo('kafka')
         await before.consumers.get('payment-saga')?.close()
         await expect(move(system, undefined, 8_000)).rejects.toThrow(
           /it took too long: payment-saga has \d+ to read in [a-z.]+.*Nothing was moved/,
@@ -111,7 +111,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     )
 
     it('moves from PostgreSQL to Kafka while messages come, given up at each step and run again: each has one effect, in order', async () => {
-      const system = systemTo('kafka')
+      const system = await systemTo('kafka')
       moving.talk()
       await park('wallet', POISON, 'fraud')
       after = await moving.start('kafka')

@@ -1,6 +1,6 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
 import { DependencyUnavailable } from '../failure.js'
-import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec } from '../log.js'
+import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec, ValueCodec } from '../log.js'
 import { UnknownTopic } from '../unknown-topic.js'
 import { TopicNotThere, type KafkaClient, type KafkaSecurity } from './client.js'
 import { KafkaConsumer } from './consumer.js'
@@ -15,7 +15,7 @@ export interface KafkaLogOptions extends KafkaSecurity {
   /** `host:port`, several. */
   readonly brokers: readonly string[]
   readonly clientId: string
-  /** Which client of Kafka's speaks to them; `kafkajs` unless given. */
+  /** Which client of Kafka's speaks to them; `platformatic` unless given. */
   readonly client?: KafkaClientName
   /** Of topics that are made; the brokers' `default.replication.factor` unless given. */
   readonly replicationFactor?: number
@@ -32,25 +32,40 @@ const TOPICS_FRESH_MS = 30_000
 const TOPICS_THERE_MS = 15_000
 const BROKER_DEFAULT = -1
 
-/** The log in Kafka 4.x. Connects at first use. */
-export const kafkaLog = (options: KafkaLogOptions): LogDriver => new KafkaLog(options)
+/**
+ * The log in Kafka 4.x. Connects at first use. Loads the client before it resolves, and only the one that is used: while its modules load nothing
+ * else goes on in the process, for seconds where processors are busy, and whatever connects meanwhile would be late. So call it before that.
+ */
+export const kafkaLog = async (options: KafkaLogOptions): Promise<LogDriver> => new KafkaLog(options, await loadClient(options))
+
+const loadClient = async (options: KafkaLogOptions): Promise<KafkaClient> => {
+  const settings = { ...options, connectionTimeout_ms: options.connectionTimeout_ms ?? 3_000 }
+  if (options.client === 'kafkajs') {
+    const { KafkajsClient } = await import('./kafkajs/client.js')
+    return new KafkajsClient(settings)
+  }
+  const { PlatformaticClient } = await import('./platformatic/client.js')
+  return new PlatformaticClient(settings)
+}
 
 class KafkaLog implements LogDriver {
   readonly name = 'kafka'
   readonly #clock: Clock
   readonly #consumers = new Set<KafkaConsumer>()
   readonly #producers = new Set<KafkaProducer>()
-  #client: Promise<KafkaClient> | undefined
   #topics: ReadonlyMap<string, number> = new Map()
   #topicsFreshUntil = 0
 
-  constructor(private readonly options: KafkaLogOptions) {
+  constructor(
+    private readonly options: KafkaLogOptions,
+    private readonly client: KafkaClient,
+  ) {
     this.#clock = options.clock ?? systemClock
   }
 
   /** Safe to run in many processes at once: what another has just made is waited for, not made again. */
   async ensureTopics(topics: readonly TopicSpec[]): Promise<void> {
-    const client = await this.#open()
+    const { client } = this
     const wanted = async (): Promise<{ missing: readonly TopicSpec[]; short: readonly TopicSpec[] }> => {
       const existing = await client.topics()
       return {
@@ -75,15 +90,17 @@ class KafkaLog implements LogDriver {
   }
 
   producer(): Promise<LogProducer> {
-    const open = async () => (await this.#open()).producer()
-    const producer = new KafkaProducer(open, (topic) => this.#partitionsOf(topic))
+    const producer = new KafkaProducer(
+      () => this.client.producer(),
+      (topic) => this.#partitionsOf(topic),
+    )
     this.#producers.add(producer)
     return Promise.resolve(producer)
   }
 
   async consume(options: ConsumeOptions): Promise<LogConsumer> {
     const sessionTimeout_ms = this.options.sessionTimeout_ms ?? 10_000
-    const consumer: KafkaConsumer = new KafkaConsumer(await this.#open(), options, {
+    const consumer: KafkaConsumer = new KafkaConsumer(this.client, options, {
       sessionTimeout_ms,
       heartbeatInterval_ms: this.options.heartbeatInterval_ms ?? Math.min(3_000, Math.floor(sessionTimeout_ms / 4)),
       rebalanceTimeout_ms: this.options.rebalanceTimeout_ms ?? 15_000,
@@ -109,45 +126,26 @@ class KafkaLog implements LogDriver {
   }
 
   async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
-    const client = await this.#open()
-    return (await client.topics()).has(topic) ? await client.offsets(topic) : []
+    return (await this.client.topics()).has(topic) ? await this.client.offsets(topic) : []
   }
 
   async groups(): Promise<readonly GroupStanding[]> {
-    const client = await this.#open()
-    return groupsOf(await client.commits(), (topic) => this.offsets(topic), this.#clock.now())
+    return groupsOf(await this.client.commits(), (topic) => this.offsets(topic), this.#clock.now())
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#producers].map((producer) => producer.close()))
-    await (await this.#client)?.close()
-    this.#client = undefined
+    await this.client.close()
   }
 
   async #partitionsOf(topic: string): Promise<number> {
     if (this.#clock.now() >= this.#topicsFreshUntil || !this.#topics.has(topic)) {
-      this.#topics = await (await this.#open()).topics()
+      this.#topics = await this.client.topics()
       this.#topicsFreshUntil = this.#clock.now() + TOPICS_FRESH_MS
     }
     const partitions = this.#topics.get(topic)
     if (partitions === undefined) throw new UnknownTopic(topic)
     return partitions
-  }
-
-  /** Loaded where there is a Kafka. */
-  #open(): Promise<KafkaClient> {
-    this.#client ??= this.#load()
-    return this.#client
-  }
-
-  async #load(): Promise<KafkaClient> {
-    const options = { ...this.options, connectionTimeout_ms: this.options.connectionTimeout_ms ?? 3_000 }
-    if (options.client === 'platformatic') {
-      const { PlatformaticClient } = await import('./platformatic/client.js')
-      return new PlatformaticClient(options)
-    }
-    const { KafkajsClient } = await import('./kafkajs/client.js')
-    return new KafkajsClient(options)
   }
 }

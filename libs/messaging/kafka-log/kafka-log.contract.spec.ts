@@ -36,7 +36,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     'lets members by %s and by %s share a group, so that one replaces the other process by process',
     async (...clients) => {
       const topic = `shared-by-${clients.join('-and-')}`
-      const drivers = clients.map(by)
+      const drivers = await Promise.all(clients.map(by))
       try {
         await drivers[0]?.ensureTopics([{ name: topic, partitions: 4, retention_ms: 86_400_000 }])
         const places = new Map<string, bigint>()

@@ -15,7 +15,7 @@ export class KafkaProducer implements LogProducer {
   #last: Promise<void> = Promise.resolve()
 
   constructor(
-    private readonly open: () => Promise<KafkaClientProducer>,
+    private readonly open: () => KafkaClientProducer,
     private readonly partitionsOf: (topic: string) => Promise<number>,
   ) {}
 
@@ -42,7 +42,7 @@ export class KafkaProducer implements LogProducer {
   async #sendChunk(records: readonly LogRecord[]): Promise<void> {
     const placed: PlacedRecord[] = []
     for (const record of records) placed.push({ ...record, partition: partitionOf(record.key, await this.partitionsOf(record.topic)) })
-    this.#producer ??= await this.open()
+    this.#producer ??= this.open()
     await this.#producer.send(placed)
   }
 

@@ -5,7 +5,7 @@ import { eventually } from '#kernel/testing'
 
 export interface LogUnderTest {
   /** Another process's view of the same log. */
-  driver(): LogDriver
+  driver(): LogDriver | Promise<LogDriver>
   /** Ends a consumer as SIGKILL would: no goodbye. Left out where a driver cannot be killed in process. */
   kill?(consumer: LogConsumer): Promise<void>
   stop(): Promise<void>
@@ -49,17 +49,17 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
     let drivers: LogDriver[] = []
     let topics = 0
 
-    const driver = (): LogDriver => {
-      const next = log.driver()
+    const driver = async (): Promise<LogDriver> => {
+      const next = await log.driver()
       drivers.push(next)
       return next
     }
     const topic = async (partitions = 2): Promise<string> => {
       const fresh = `conformance-${Date.now().toString(36)}-${++topics}`
-      await driver().ensureTopics([{ name: fresh, partitions, retention_ms: DAY_MS }])
+      await (await driver()).ensureTopics([{ name: fresh, partitions, retention_ms: DAY_MS }])
       return fresh
     }
-    const send = async (...records: LogRecord[]): Promise<void> => (await driver().producer()).send(records)
+    const send = async (...records: LogRecord[]): Promise<void> => (await (await driver()).producer()).send(records)
 
     beforeAll(async () => {
       log = await start()
@@ -75,9 +75,9 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
       async () => {
         const t = await topic(3)
         const keys = ['a', 'b', 'c', 'd', 'नमस्ते', '']
-        const producer = await driver().producer()
+        const producer = await (await driver()).producer()
         const seen: StoredRecord[] = []
-        await follow(driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
+        await follow(await driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
         for (let round = 0; round < 20; round++) await producer.send(keys.map((key) => record(t, key, `${key}${round} "quoted" \\ ₹`)))
         await eventually('all seen', () => seen.length === 120)
         for (const key of keys) {
@@ -86,7 +86,7 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
           expect(new Set(mine.map(({ partition }) => partition)).size).toBe(1)
           expect(mine.every((each) => each.headers['n'] === textOf(each) && each.topic === t)).toBe(true)
         }
-        for (const { partition, first, next } of await driver().offsets(t)) {
+        for (const { partition, first, next } of await (await driver()).offsets(t)) {
           const offsets = seen.filter((each) => each.partition === partition).map(({ offset }) => offset)
           expect(offsets).toEqual(Array.from({ length: Number(next - first) }, (_, index) => first + BigInt(index)))
         }
@@ -100,7 +100,7 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         const t = await topic(1)
         await send(...Array.from({ length: 10 }, (_, n) => record(t, 'k', String(n))))
         const seen: string[] = []
-        await follow(driver(), 'late', [t], new Map([[`${t}/0`, 7n]]), (_, records) => void seen.push(...records.map(textOf)))
+        await follow(await driver(), 'late', [t], new Map([[`${t}/0`, 7n]]), (_, records) => void seen.push(...records.map(textOf)))
         await eventually('the rest', () => seen.length >= 3)
         expect(seen).toEqual(['7', '8', '9'])
       },
@@ -114,7 +114,7 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         const places = new Map<string, bigint>()
         const seen: string[] = []
         let failures = 2
-        await follow(driver(), 'g', [t], places, (_, records) => {
+        await follow(await driver(), 'g', [t], places, (_, records) => {
           if (failures > 0 && records.some((each) => textOf(each) === '3')) {
             failures--
             throw new Error('not now')
@@ -135,14 +135,14 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         await send(record(t, 'k', '0'), record(t, 'k', '1'))
         const places = new Map<string, bigint>()
         const first: string[] = []
-        const consumer = await follow(driver(), 'g', [t], places, async (_, records) => {
+        const consumer = await follow(await driver(), 'g', [t], places, async (_, records) => {
           first.push(...records.map(textOf))
           throw new Error('crashed before the commit')
         })
         await eventually('the first has seen it', () => first.length > 0)
         await (log.kill ? log.kill(consumer) : consumer.close(1_000))
         const second: string[] = []
-        await follow(driver(), 'g', [t], places, (_, records) => void second.push(...records.map(textOf)))
+        await follow(await driver(), 'g', [t], places, (_, records) => void second.push(...records.map(textOf)))
         await eventually('the second gets it', () => second.length >= 2)
         expect(second).toEqual(['0', '1'])
       },
@@ -156,8 +156,8 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         const places = new Map<string, bigint>()
         const seen: string[] = []
         const other: string[] = []
-        const join = () => follow(driver(), 'shared', [t], places, (_, records) => void seen.push(...records.map(textOf)))
-        await follow(driver(), 'other', [t], new Map(), (_, records) => void other.push(...records.map(textOf)))
+        const join = async () => follow(await driver(), 'shared', [t], places, (_, records) => void seen.push(...records.map(textOf)))
+        await follow(await driver(), 'other', [t], new Map(), (_, records) => void other.push(...records.map(textOf)))
         const one = await join()
         await eventually('one has all', () => one.assignment().length === 4)
         let n = 0
@@ -189,7 +189,7 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         let began = 0
         let ended = 0
         const consumer = await follow(
-          driver(),
+          await driver(),
           'g',
           [t],
           places,
@@ -219,14 +219,14 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
       async () => {
         const t = await topic(2)
         const seen: StoredRecord[] = []
-        const consumer = await follow(driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
+        const consumer = await follow(await driver(), 'g', [t], new Map(), (_, records) => void seen.push(...records))
         await eventually('assigned', () => consumer.assignment().length === 2)
         await send(...Array.from({ length: 20 }, (_, n) => record(t, `before-${n}`, 'x')))
         await eventually('both flow', () => seen.length === 20)
         const held = { topic: t, partition: 0 }
         consumer.pause(held)
         await send(...Array.from({ length: 40 }, (_, n) => record(t, `key-${n}`, 'x')))
-        const ends = await driver().offsets(t)
+        const ends = await (await driver()).offsets(t)
         const free = Number(ends.find(({ partition }) => partition === 1)?.next)
         const of = (partition: number) => seen.filter((each) => each.partition === partition).length
         await eventually('the other flows', () => of(1) === free)
@@ -242,16 +242,16 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
       'ensures topics again without harm, gives them more partitions, and knows where they begin and end',
       async () => {
         const t = await topic(2)
-        await driver().ensureTopics([{ name: t, partitions: 1, retention_ms: DAY_MS }])
-        expect((await driver().offsets(t)).map(({ partition, next }) => [partition, next])).toEqual([
+        await (await driver()).ensureTopics([{ name: t, partitions: 1, retention_ms: DAY_MS }])
+        expect((await (await driver()).offsets(t)).map(({ partition, next }) => [partition, next])).toEqual([
           [0, 0n],
           [1, 0n],
         ])
         await send(record(t, 'k', '0'))
-        expect((await driver().offsets(t)).reduce((sum, { next }) => sum + next, 0n)).toBe(1n)
-        expect(await driver().offsets(`${t}-missing`)).toEqual([])
-        await driver().ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }])
-        expect(await driver().offsets(t)).toHaveLength(4)
+        expect((await (await driver()).offsets(t)).reduce((sum, { next }) => sum + next, 0n)).toBe(1n)
+        expect(await (await driver()).offsets(`${t}-missing`)).toEqual([])
+        await (await driver()).ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }])
+        expect(await (await driver()).offsets(t)).toHaveLength(4)
         // Several processes that start at once, each with topics of several kinds.
         const more = ['a', 'b', 'c', 'd'].map((name, n) => ({
           name: `${t}-${name}`,
@@ -260,10 +260,12 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
           compacted: n > 2,
         }))
         await Promise.all(
-          [driver(), driver(), driver()].map((each) => each.ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }, ...more])),
+          [driver(), driver(), driver()].map(async (each) =>
+            (await each).ensureTopics([{ name: t, partitions: 4, retention_ms: DAY_MS }, ...more]),
+          ),
         )
         // A partition that was made this moment may have no leader yet.
-        const made = () => Promise.all(more.map(({ name }) => driver().offsets(name))).catch(() => [])
+        const made = () => Promise.all(more.map(async ({ name }) => (await driver()).offsets(name))).catch(() => [])
         await eventually('all are there', async () => (await made()).map(({ length }) => length).join() === '1,2,3,4')
       },
       timeout_ms,

@@ -12,7 +12,7 @@ import { noEffect, type BatchHandler, type LogDriver, type LogRecord, type Stand
 import { eventually } from '#kernel/testing'
 
 export interface RuntimeUnderTest {
-  driver(): LogDriver
+  driver(): LogDriver | Promise<LogDriver>
   /** The consumer's; the system's where there is none. */
   readonly clock?: Clock
   readonly transactions: Transactions
@@ -38,8 +38,8 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     let topic = ''
 
     const clock = (): Clock => runtime.clock ?? systemClock
-    const driver = (): LogDriver => {
-      const next = runtime.driver()
+    const driver = async (): Promise<LogDriver> => {
+      const next = await runtime.driver()
       drivers.push(next)
       return next
     }
@@ -50,12 +50,12 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         clock().now(),
         { incarnation: 'one', position: at, ordinal: 0 },
       )
-    const send = async (...records: LogRecord[]): Promise<void> => (await driver().producer()).send(records)
+    const send = async (...records: LogRecord[]): Promise<void> => (await (await driver()).producer()).send(records)
     const consume = async (handler: BatchHandler, more: Partial<ConsumerOptions> = {}): Promise<Consumer> => {
       const { transactions, consumerStore } = runtime
       const consumer = new Consumer(
         {
-          driver: driver(),
+          driver: await driver(),
           group: 'readers',
           transactions,
           consumerStore,
@@ -74,7 +74,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     }
     const textOf = ({ data }: IncomingMessage): string => String(data['text'])
     const allRead = async (): Promise<boolean> => {
-      for (const { partition, next } of await driver().offsets(topic)) {
+      for (const { partition, next } of await (await driver()).offsets(topic)) {
         if ((await runtime.consumerStore.progress('readers', { topic, partition }, 0n)).next !== next) return false
       }
       return true
@@ -95,7 +95,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
       const seen: IncomingMessage[] = []
       const { transactions, consumerStore } = runtime
       const reader = new Consumer(
-        { driver: driver(), group: `ops-${topic}-${++topics}`, transactions, consumerStore },
+        { driver: await driver(), group: `ops-${topic}-${++topics}`, transactions, consumerStore },
         new Map<string, BatchHandler>([
           [
             DEAD_LETTERS,
@@ -115,7 +115,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
     beforeEach(async () => {
       runtime = await start()
       topic = `said-${Date.now().toString(36)}-${++topics}`
-      await driver().ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
+      await (await driver()).ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
     }, 120_000)
     afterEach(async () => {
       await Promise.all(consumers.map((each) => each.close()))
@@ -274,9 +274,9 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         const [letter] = await letters(1)
         const id = String(letter?.data['id'])
         healed = true
-        await requestRedrive(driver(), { ids: [id, id, 'unknown'], by: 'asha', at_ms: clock().now() })
+        await requestRedrive(await driver(), { ids: [id, id, 'unknown'], by: 'asha', at_ms: clock().now() })
         await eventually('its effect', async () => (await runtime.written()).length > 0)
-        await requestRedrive(driver(), { ids: [id], by: 'asha', at_ms: clock().now() })
+        await requestRedrive(await driver(), { ids: [id], by: 'asha', at_ms: clock().now() })
         expect(await consumer.redrive(id, 'asha')).toBe(false)
         await send(message('k', 'later'))
         await eventually('later', async () => (await runtime.written()).includes('later'))
@@ -332,7 +332,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         for (const partition of [0, 1]) {
           const place = { topic, partition }
           const { next } = await consumerStore.progress('readers', place, 0n)
-          const end = (await driver().offsets(topic)).find((each) => each.partition === partition)?.next ?? 0n
+          const end = (await (await driver()).offsets(topic)).find((each) => each.partition === partition)?.next ?? 0n
           if (end === next) continue
           await transactions.run(async (tx) => {
             expect(await consumerStore.advance(tx, 'readers', place, next, { next: end, marks: [] })).toBe(true)
@@ -391,7 +391,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         expect(gaps[0]).toMatchObject({ reason: 'went-back', next: place.next + 5n, partition: { topic, partition: place.partition } })
         expect(consumer.healthy()).toBe(false)
         expect((await consumer.standings()).find(({ gap }) => gap !== undefined)).toMatchObject({ gap: 'went-back', topic })
-        const accept = (all = false) => acceptLog({ driver: driver(), consumerStore, transactions, group: 'readers', all })
+        const accept = async (all = false) => acceptLog({ driver: await driver(), consumerStore, transactions, group: 'readers', all })
         expect(await accept()).toMatchObject([{ topic, partition: place.partition, next: place.next + 5n, first: 0n }])
         await send(message('k', 'c'))
         await eventually('it goes on', async () => (await runtime.written()).includes('c'))
@@ -419,7 +419,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         await eventually('all three', async () => (await runtime.written()).length === 3)
         await first.close()
         await runtime.remove(topic)
-        await driver().ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
+        await (await driver()).ensureTopics([{ name: topic, partitions: 2, retention_ms: DAY_MS }])
         // At its place there is a record again, and before it there are some that it never saw.
         await send(...kept.slice(0, 1), message('k', 'd'), message('k', 'e'), message('k', 'f'), message('k', 'g'))
         const gaps: LogGap[] = []
@@ -428,9 +428,11 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         expect(gaps[0]).toMatchObject({ reason: 'went-back', next: 3n, log: { first: 0n, next: 5n }, partition: { topic } })
         expect(consumer.healthy()).toBe(false)
         expect(await runtime.written()).toEqual(['a', 'b', 'c'])
-        await eventually('it told', async () => (await driver().groups()).some((each) => each.topic === topic && each.gap === 'went-back'))
+        await eventually('it told', async () =>
+          (await (await driver()).groups()).some((each) => each.topic === topic && each.gap === 'went-back'),
+        )
         const { consumerStore, transactions } = runtime
-        const moved = await acceptLog({ driver: driver(), consumerStore, transactions, group: 'readers' })
+        const moved = await acceptLog({ driver: await driver(), consumerStore, transactions, group: 'readers' })
         expect(moved).toMatchObject([{ topic, next: 3n, first: 0n }])
         await eventually('it goes on', async () => (await runtime.written()).includes('g'))
         expect(await runtime.written()).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g'])
@@ -452,7 +454,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         await eventually('it is put aside', async () => (await consumer.standings()).some(({ deferred }) => deferred === 1))
         const stuck = message('k', 'a', { away: true })
         await send(stuck, message('k', 'b'))
-        const told = async () => (await driver().groups()).filter(({ group, topic: of }) => group === 'readers' && of === topic)
+        const told = async () => (await (await driver()).groups()).filter(({ group, topic: of }) => group === 'readers' && of === topic)
         const sum = (standings: readonly Standing[], of: 'lag' | 'deferred') => standings.reduce((all, each) => all + each[of], 0)
         await eventually('it told', async () => sum(await told(), 'lag') === 2 && sum(await told(), 'deferred') === 1)
         const waits = (await told()).find(({ lag }) => lag > 0)

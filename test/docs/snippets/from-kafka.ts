@@ -40,7 +40,7 @@ export const createParcels = async (
     [group, stood.map(({ topic }) => topic), stood.map(({ partition }) => partition), stood.map(({ next }) => next)],
   )
   const strategy = new LogServer({
-    driver: kafkaLog({ clientId: 'parcels', brokers }),
+    driver: await kafkaLog({ clientId: 'parcels', brokers }),
     group,
     transactions: pgTransactions(pool),
     consumerStore: pgConsumerStore(pool),

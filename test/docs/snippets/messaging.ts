@@ -29,7 +29,7 @@ export class SpendingConsumer {
 @Module({ controllers: [SpendingConsumer] })
 export class SpendingModule {}
 
-/** `kafkaLog({ clientId, brokers })` is the other driver; nothing else changes. */
+/** `await kafkaLog({ clientId, brokers })` is the other driver; nothing else changes. */
 export const openCardsLog = async (logUrl: string): Promise<LogDriver> => {
   const driver = postgresLog({ url: logUrl })
   await driver.ensureTopics([{ name: 'cards.events', partitions: 6, retention_ms: 7 * 86_400_000 }])

@@ -38,7 +38,9 @@ const CLIENTS = ['kafkajs', 'platformatic']
 
 const own = process.env.BAHI_BENCH_KAFKA ? undefined : await startKafka()
 const brokers = own ? own.brokers : process.env.BAHI_BENCH_KAFKA.split(',')
-const drivers = Object.fromEntries(CLIENTS.map((client) => [client, kafkaLog({ brokers, clientId: 'bench', client })]))
+const drivers = Object.fromEntries(
+  await Promise.all(CLIENTS.map(async (client) => [client, await kafkaLog({ brokers, clientId: 'bench', client })])),
+)
 
 /** Resolves with the rates from the first call to the last acknowledgement. */
 const produce = async (driver, topic, count) => {

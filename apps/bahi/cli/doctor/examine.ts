@@ -15,7 +15,7 @@ const findings = async function* (app: string, patient: Patient, env: Environmen
   let config: PatientConfig
   try {
     config = patient.read(env)
-    if (config.LOG === 'kafka') await openLog(app, config).close()
+    if (config.LOG === 'kafka') await (await openLog(app, config)).close()
   } catch (error) {
     yield failed('configuration', reasonOf(error), 'set this variable; docs/operations.md has a table of all')
     return
@@ -23,7 +23,7 @@ const findings = async function* (app: string, patient: Patient, env: Environmen
   yield { check: 'configuration', status: 'ok', found: `region ${config.REGION}, ${config.NODE_ENV}, log ${config.LOG}` }
   yield* databaseFindings(app, patient, config, clock)
   if (config.KEYS_DATABASE_URL !== undefined) yield keysReadable(config.KEYS_DATABASE_URL)
-  const driver = openLog(app, config)
+  const driver = await openLog(app, config)
   try {
     yield* await logFindings(app, driver, config, clock)
   } finally {

@@ -40,7 +40,7 @@ export const atSystem = async <T>(env: Io['env'], to: LogName, work: (system: Sy
   const urls = Object.keys(PATIENTS).map((app) => [app, env[variableOf(app, 'URL')]] as const)
   const missing = urls.filter(([, url]) => !url).map(([app]) => variableOf(app, 'URL'))
   if (missing.length > 0) throw new Refused(`must be set: ${missing.join(', ')}. \`npm start\` has its log in PostgreSQL, always`)
-  const logs = { postgres: open(env, 'postgres'), kafka: open(env, 'kafka') }
+  const logs = { postgres: await open(env, 'postgres'), kafka: await open(env, 'kafka') }
   const apps = urls.map(([name, url = '']) => {
     const { schema, publishes } = PATIENTS[name as keyof typeof PATIENTS]
     const place = { url, schema: env[variableOf(name, 'SCHEMA')] ?? schema, applicationName: 'bahi-cli' }
@@ -54,12 +54,12 @@ export const atSystem = async <T>(env: Io['env'], to: LogName, work: (system: Sy
   }
 }
 
-const open = (env: Io['env'], LOG: LogName): LogDriver => {
+const open = async (env: Io['env'], LOG: LogName): Promise<LogDriver> => {
   try {
     const place = parseConfig(logSettings, { ...env, LOG })
     const { LOG_DATABASE_URL } = place
     if (LOG_DATABASE_URL === undefined) throw new InvalidConfig('LOG_DATABASE_URL: must be set')
-    return openLog('bahi-cli', { ...place, DATABASE_URL: LOG_DATABASE_URL })
+    return await openLog('bahi-cli', { ...place, DATABASE_URL: LOG_DATABASE_URL })
   } catch (error) {
     throw error instanceof InvalidConfig ? new Refused(error.message) : error
   }

@@ -62,6 +62,8 @@ export class MovingSystem {
   ) {}
 
   static async open(brokers: readonly string[]): Promise<MovingSystem> {
+    // Loads the client before anything is connected, as a process does.
+    await (await kafkaLog({ brokers, clientId: 'moving' })).close()
     const database = await createTestDatabase(logMigrations, 'log')
     const pools = new Map<string, pg.Pool>()
     const stores = new Map<string, EventStore>()
@@ -76,7 +78,7 @@ export class MovingSystem {
     return new MovingSystem(database.url, pools, stores, brokers, () => database.drop())
   }
 
-  driver(log: LogName): LogDriver {
+  async driver(log: LogName): Promise<LogDriver> {
     if (log === 'postgres') return postgresLog({ url: this.url, shared: false })
     const quick = { sessionTimeout_ms: 3_000, heartbeatInterval_ms: 500, rebalanceTimeout_ms: 5_000 }
     return kafkaLog({ brokers: this.brokers, clientId: 'moving', ...quick })
@@ -84,7 +86,7 @@ export class MovingSystem {
 
   /** Processes with LOG set to this. */
   async start(log: LogName): Promise<Side> {
-    const driver = this.driver(log)
+    const driver = await this.driver(log)
     await driver.ensureTopics([...topicSpecs({ LOG: log }), ...messagingTopics])
     const relays = [...this.stores].map(([app, { outbox }]) => new Relay({ outbox, driver, app }))
     const consumers = new Map<string, Consumer>()
