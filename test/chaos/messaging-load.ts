@@ -16,8 +16,8 @@ export interface Load {
   end(): Promise<void>
 }
 
-/** Sends as a relay does: the same again until it is acknowledged, and nothing overtakes it. */
-export const beginLoad = (driver: LogDriver, topic: string, random: () => number): Load => {
+/** Sends as a relay does: the same again until it is acknowledged, and nothing overtakes it. Rests for `pause_ms` between two batches. */
+export const beginLoad = (driver: LogDriver, topic: string, random: () => number, pause_ms = PAUSE_MS): Load => {
   const acknowledged: Acknowledged[] = []
   let [sending, position, refused] = [true, 0n, 0]
   const record = (key: string, seq: number): LogRecord =>
@@ -49,7 +49,7 @@ export const beginLoad = (driver: LogDriver, topic: string, random: () => number
         }
       }
       acknowledged.push(...batch.map(({ key, seq }) => ({ key, seq })))
-      await wait(PAUSE_MS)
+      await wait(pause_ms)
     }
   }
   const sent = send()

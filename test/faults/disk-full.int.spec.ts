@@ -1,6 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
@@ -9,31 +6,13 @@ import { placePostgres } from '../../apps/bahi/postgres/placement.js'
 import { removePostgres, startPostgres, type RunningPostgres } from '../../apps/bahi/postgres/server.js'
 import { supervisePostgres } from '../../apps/bahi/postgres/supervise.js'
 import { inr, startTestWallet, type Answer, type Call, type TestWallet } from '../../apps/wallet/testing/test-app.js'
-import { newHome } from '../chaos/running-process.js'
+import { mountSmallDisk } from './small-disk.js'
 
 /** Holds a new server and a few of its WAL segments. */
-const DISK = '160m'
-
-/** A small disk of its own; undefined where this user may not mount one. */
-const mountDisk = (): string | undefined => {
-  const folder = newHome()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK},mode=755`, 'tmpfs', folder], { stdio: 'pipe', timeout: 10_000 })
-    return folder
-  } catch {
-    rmSync(folder, { recursive: true })
-    return undefined
-  }
-}
-
-const disk = mountDisk()
-// Nothing that could be installed grants it, so with CI=true too it is skipped, and says so.
-if (disk === undefined) console.warn('skipped: needs the right to mount a tmpfs (Linux, root)')
+const disk = mountSmallDisk(160)
 const onOwnDisk = disk === undefined ? describe.skip : describe
 
 onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', () => {
-  const folder = String(disk)
-  const ballast = join(folder, 'ballast')
   let placement: Awaited<ReturnType<typeof placePostgres>>
   let server: RunningPostgres
   let supervisor: ReturnType<typeof supervisePostgres>
@@ -42,7 +21,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
   let restarts = 0
   const shared = process.env['BAHI_TEST_POSTGRES_URL']
   beforeAll(async () => {
-    placement = await placePostgres(folder)
+    placement = await placePostgres(disk?.folder ?? '')
     server = await startPostgres(placement)
     supervisor = supervisePostgres({
       url: server.url,
@@ -55,32 +34,14 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
     outside = createPool({ url: test.databaseUrl, schema: 'wallet', applicationName: 'outside', maxConnections: 1 })
   }, 120_000)
   afterAll(async () => {
-    rmSync(ballast, { force: true })
+    disk?.makeRoom()
     await outside?.end()
     await test?.close()
     process.env['BAHI_TEST_POSTGRES_URL'] = shared
     await supervisor?.stop()
     if (placement) await removePostgres(placement)
-    execFileSync('umount', [folder], { timeout: 10_000 })
-    rmSync(folder, { recursive: true })
+    disk?.unmount()
   }, 60_000)
-
-  /** To the last page. */
-  const fill = (): void => {
-    const file = openSync(ballast, 'a')
-    try {
-      for (const size of [1 << 20, 1 << 12]) {
-        try {
-          for (;;) writeSync(file, Buffer.alloc(size))
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-        }
-      }
-    } finally {
-      closeSync(file)
-    }
-  }
-  const makeRoom = (): void => rmSync(ballast)
 
   const expectUnavailable = (answer: Answer): void => {
     expect([answer.status, answer.headers['content-type'], answer.at('type')]).toEqual([
@@ -108,7 +69,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
       transfer: ['/v1/transfers', { as, body: { ...entry, fromWalletId: id, toWalletId: to } }],
       hold: [`/v1/wallets/${id}/holds`, { as, body: { ...entry, expiresAt } }],
     } as const
-    fill()
+    disk?.fill()
     /** The pages that are there take some more; answers the call that found none. */
     const untilFull = async (kind: keyof typeof calls): Promise<readonly [string, Call]> => {
       const [path, call] = calls[kind]
@@ -132,7 +93,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
     ]
     const { credit, transfer, hold } = accepted
     expect([await books(id), await books(to)]).toEqual(expected(credit, transfer, hold))
-    makeRoom()
+    disk?.makeRoom()
     const answers = await Promise.all(failed.map((call) => post(...call)))
     expect(answers.map(({ status, headers }) => [status, headers['idempotency-replayed']])).toEqual(failed.map(() => [201, undefined]))
     expect([await books(id), await books(to)]).toEqual(expected(credit + 1, transfer + 1, hold + 1))
@@ -141,7 +102,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
 
   it('outlives the server that ends because its WAL has no room, and goes on when that was started again', async () => {
     const id = await test.wallet('wal', 100)
-    fill()
+    disk?.fill()
     // No room for the next segment: PostgreSQL panics, and cannot recover before there is some.
     await eventually(
       'the server has ended',
@@ -154,7 +115,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
     )
     const credit = () => post(`/v1/wallets/${id}/credits`, { key: 'wal', body: { amount: inr(1), reference: 'r' } })
     expectUnavailable(await credit())
-    makeRoom()
+    disk?.makeRoom()
     await eventually('the server was started again', () => restarts > 0, 60_000)
     expect((await credit()).status).toBe(201)
     expect(await books(id)).toEqual([3, '10100', '0'])

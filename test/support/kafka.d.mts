@@ -31,6 +31,7 @@ export declare const freePort: () => Promise<number>
 export declare const startKafka: (options?: {
   readonly port?: number
   readonly advertised?: number
+  readonly data?: string
   readonly secured?: boolean
 }) => Promise<TestKafka>
 export declare const withKafka: (jest: Jest, declare: (kafka: () => TestKafka) => void, options?: { readonly secured?: boolean }) => void

@@ -71,14 +71,21 @@ export const download = async () => {
   }
 }
 
-const properties = ({ port, advertised = port, controllerPort, folder, security }) => `process.roles=broker,controller
+const properties = ({
+  port,
+  advertised = port,
+  controllerPort,
+  folder,
+  data = join(folder, 'data'),
+  security,
+}) => `process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
 advertised.listeners=PLAINTEXT://127.0.0.1:${advertised},CONTROLLER://127.0.0.1:${controllerPort}${security ? `,${security.listener}` : ''}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
-${security?.properties ?? ''}log.dirs=${folder}/data
+${security?.properties ?? ''}log.dirs=${data}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
@@ -104,15 +111,15 @@ export const listening = (port) =>
 
 /**
  * Starts a broker in a folder of its own. Answers its address, its pid, and how to stop it. A given port is for who must know it before.
- * `advertised`: the port that clients are told, of a proxy in between. `secured`: it also listens by TLS, to users with SCRAM.
+ * `advertised`: the port that clients are told, of a proxy in between. `data`: where it keeps its records. `secured`: it also listens by TLS, to users with SCRAM.
  */
-export const startKafka = async ({ port: given, advertised, secured = false } = {}) => {
+export const startKafka = async ({ port: given, advertised, data, secured = false } = {}) => {
   await download()
   const folder = await mkdtemp(join(tmpdir(), 'bahi-kafka-'))
   const [port, controllerPort] = [given ?? (await freePort()), await freePort()]
   const config = join(folder, 'server.properties')
   const security = secured ? await secureListener(folder, await freePort()) : undefined
-  await writeFile(config, properties({ port, advertised, controllerPort, folder, security }))
+  await writeFile(config, properties({ port, advertised, controllerPort, folder, data, security }))
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
   await run(
     'java',
