@@ -1,4 +1,5 @@
 import type { IncomingMessage, JsonObject, OutgoingMessage } from '#kernel'
+import { DependencyUnavailable } from './failure.js'
 import type { LogRecord, StoredRecord } from './log.js'
 
 /**
@@ -13,6 +14,9 @@ export interface Origin {
 }
 
 const MOST_HEADER = 1_024
+export const JSON_TYPE = 'application/json'
+/** With the id of its schema before it, see `avro/values.ts`. */
+export const AVRO = 'application/avro'
 
 /** A message with its place, as the log carries it. The id, where the sender gave none, is `<incarnation>/<position>/<ordinal>`. */
 export const encodeMessage = (message: OutgoingMessage, source: string, time_ms: number, origin: Origin): LogRecord => {
@@ -24,7 +28,7 @@ export const encodeMessage = (message: OutgoingMessage, source: string, time_ms:
     ce_source: source,
     ce_subject: message.key,
     ce_time: new Date(time_ms).toISOString(),
-    'content-type': 'application/json',
+    'content-type': JSON_TYPE,
     schemaversion: String(message.schemaVersion),
     correlationid: context.correlationId,
     causationid: context.causationId,
@@ -44,9 +48,10 @@ export class Undecodable extends Error {
   }
 }
 
-/** Throws `Undecodable`. A message without an origin (another producer's) has an empty incarnation: nothing is known of its repeats. */
+/** Throws `Undecodable`; `DependencyUnavailable` where others write Avro and this process has no registry to read it by. A message without an origin (another producer's) has an empty incarnation: nothing is known of its repeats. */
 export const decodeMessage = (record: StoredRecord): IncomingMessage => {
   const { headers } = record
+  if (headers['content-type'] === AVRO) throw new DependencyUnavailable('the value is Avro, and no schema registry is set here')
   const incarnation = headers['originincarnation'] ?? ''
   const traceparent = headers['traceparent']
   const replyTo = headers['replyto']

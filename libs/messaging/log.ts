@@ -7,6 +7,8 @@ import type { IncomingMessage, Transaction } from '#kernel'
 export interface LogDriver {
   /** Which log this is, as stores and consumers remember it: a place in one means nothing in another. */
   readonly name: string
+  /** How values are written in it; JSON unless given. */
+  readonly values?: ValueCodec | undefined
   /** Creates what is missing; never shrinks. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>
   producer(): Promise<LogProducer>
@@ -76,6 +78,16 @@ export interface StoredRecord extends LogRecord {
   readonly partition: number
   readonly offset: bigint
   readonly timestamp_ms: number
+}
+
+/** Values in another form than JSON, by schemas that are kept elsewhere. Producers of the log write by it; its records are given out as they are. */
+export interface ValueCodec {
+  /** Rejects with `DependencyUnavailable`. */
+  encode(records: readonly LogRecord[]): Promise<readonly LogRecord[]>
+  /** Fetches what `decode` needs for these. Rejects with `DependencyUnavailable`. */
+  prepare(records: readonly LogRecord[]): Promise<void>
+  /** With JSON as its value. Throws `Undecodable`. */
+  decode<R extends LogRecord>(record: R): R
 }
 
 export interface LogProducer {

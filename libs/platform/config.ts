@@ -48,6 +48,12 @@ export const baseConfig = {
       'Where replicas count requests together, and order-query keeps products that are read; without it each counts for itself and asks its database.',
     ),
   ),
+  SCHEMA_REGISTRY_URL: Type.Optional(
+    Url(
+      'http|https',
+      'With LOG=kafka: messages between apps are Avro, by schemas of the registry that is there (`https://user:password@host`). JSON unless given.',
+    ),
+  ),
   JWKS_URL: Url('http|https', 'Where the public keys of the token issuer are.'),
   JWT_ISSUER: Type.String({ minLength: 1, maxLength: 512, description: 'What `iss` of a token must be.' }),
   JWT_AUDIENCE: Type.String({ minLength: 1, maxLength: 512, default: 'bahi', description: 'What `aud` of a token must hold.' }),

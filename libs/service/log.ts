@@ -1,4 +1,4 @@
-import { TOPICS } from '#contracts'
+import { CONTRACTS, TOPICS } from '#contracts'
 import { kafkaLog, postgresLog, type KafkaSecurity, type LogDriver, type TopicSpec } from '#messaging'
 import { baseConfig, InvalidConfig, type BaseConfig } from '#platform'
 import { readFileSync } from 'node:fs'
@@ -15,8 +15,18 @@ const WEEK_MS = 7 * 86_400_000
 export const topicSpecs = ({ LOG }: Pick<BaseConfig, 'LOG'>): readonly TopicSpec[] =>
   TOPICS.map((name) => ({ name, partitions: PARTITIONS[LOG], retention_ms: WEEK_MS }))
 
-const { LOG, LOG_DATABASE_URL, KAFKA_BROKERS, KAFKA_CLIENT, KAFKA_TLS, KAFKA_CA_FILE, KAFKA_SASL, KAFKA_USERNAME, KAFKA_PASSWORD } =
-  baseConfig
+const {
+  LOG,
+  LOG_DATABASE_URL,
+  KAFKA_BROKERS,
+  KAFKA_CLIENT,
+  KAFKA_TLS,
+  KAFKA_CA_FILE,
+  KAFKA_SASL,
+  KAFKA_USERNAME,
+  KAFKA_PASSWORD,
+  SCHEMA_REGISTRY_URL,
+} = baseConfig
 
 /** Where the log is, and how it is reached. */
 export const logSettings = Type.Object({
@@ -29,6 +39,7 @@ export const logSettings = Type.Object({
   KAFKA_SASL,
   KAFKA_USERNAME,
   KAFKA_PASSWORD,
+  SCHEMA_REGISTRY_URL,
 })
 
 export type LogPlace = Static<typeof logSettings>
@@ -37,8 +48,15 @@ export type LogPlace = Static<typeof logSettings>
 export const openLog = async (name: string, place: LogPlace & Pick<BaseConfig, 'DATABASE_URL'>): Promise<LogDriver> => {
   if (place.LOG === 'postgres') return postgresLog({ url: place.LOG_DATABASE_URL ?? place.DATABASE_URL })
   if (place.KAFKA_BROKERS === undefined) throw new InvalidConfig('KAFKA_BROKERS: must be set where LOG is kafka')
-  const client = place.KAFKA_CLIENT
-  return kafkaLog({ clientId: name, brokers: place.KAFKA_BROKERS.split(','), ...(client && { client }), ...securityOf(place) })
+  const { KAFKA_CLIENT: client, SCHEMA_REGISTRY_URL: url } = place
+  if (url !== undefined && !URL.canParse(url)) throw new InvalidConfig('SCHEMA_REGISTRY_URL: is no URL')
+  return kafkaLog({
+    clientId: name,
+    brokers: place.KAFKA_BROKERS.split(','),
+    ...(client && { client }),
+    ...(url !== undefined && { registry: { url, contracts: CONTRACTS } }),
+    ...securityOf(place),
+  })
 }
 
 const securityOf = (place: LogPlace): KafkaSecurity => {

@@ -282,8 +282,10 @@ export class Consumer {
   #shared() {
     const { options } = this
     const plain = new Set(options.plainTopics)
+    const { values } = options.driver
     return {
-      decode: (record: StoredRecord) => (plain.has(record.topic) ? decodePlain(record) : decodeMessage(record)),
+      prepare: values && ((records: readonly StoredRecord[]) => values.prepare(records)),
+      decode: (record: StoredRecord) => (plain.has(record.topic) ? decodePlain : decodeMessage)(values?.decode(record) ?? record),
       group: options.group,
       log: options.driver.name,
       transactions: options.transactions,

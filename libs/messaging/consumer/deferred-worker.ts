@@ -99,6 +99,7 @@ export class DeferredWorker {
     const version = partition.version(record.key)
     let batch: TracedBatch | undefined
     try {
+      if (this.options.prepare) await this.options.prepare([record])
       batch = traceBatch(tracing, group, [this.options.decode(record)])
       const effect = await this.options.handlerOf(record.topic)?.(batch.messages)
       if (!effect) throw new Error(`no handler of ${record.topic}`)

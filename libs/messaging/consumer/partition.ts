@@ -23,6 +23,8 @@ export interface PartitionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly isTransient: (error: unknown) => boolean
+  /** Of what is to be decoded, before. Rejects where what it takes is away. */
+  readonly prepare?: ((records: readonly StoredRecord[]) => Promise<void>) | undefined
   /** Throws `Undecodable`. */
   readonly decode: (record: StoredRecord) => IncomingMessage
   readonly firstRetry_ms: number
@@ -211,6 +213,7 @@ export class PartitionConsumer {
   async #commit(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     const { clock, listener } = this.options
     const began = clock.now()
+    if (this.options.prepare) await this.options.prepare(records)
     const sorted = this.#sort(records)
     const commit_ms = await this.#handleAndWrite(records, sorted, signal)
     const now = clock.now()

@@ -1,4 +1,5 @@
 import { systemClock, systemRandom, type Clock, type Random } from '#kernel'
+import type { AvroOptions } from '../avro/values.js'
 import { DependencyUnavailable } from '../failure.js'
 import type { ConsumeOptions, GroupStanding, LogConsumer, LogDriver, LogProducer, PartitionOffsets, TopicSpec, ValueCodec } from '../log.js'
 import { UnknownTopic } from '../unknown-topic.js'
@@ -24,6 +25,8 @@ export interface KafkaLogOptions extends KafkaSecurity {
   readonly heartbeatInterval_ms?: number
   readonly rebalanceTimeout_ms?: number
   readonly connectionTimeout_ms?: number
+  /** Messages of these contracts are written as Avro, by the schemas of this registry, and read so; JSON unless given. */
+  readonly registry?: AvroOptions
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -36,7 +39,8 @@ const BROKER_DEFAULT = -1
  * The log in Kafka 4.x. Connects at first use. Loads the client before it resolves, and only the one that is used: while its modules load nothing
  * else goes on in the process, for seconds where processors are busy, and whatever connects meanwhile would be late. So call it before that.
  */
-export const kafkaLog = async (options: KafkaLogOptions): Promise<LogDriver> => new KafkaLog(options, await loadClient(options))
+export const kafkaLog = async (options: KafkaLogOptions): Promise<LogDriver> =>
+  new KafkaLog(options, await loadClient(options), await loadValues(options))
 
 const loadClient = async (options: KafkaLogOptions): Promise<KafkaClient> => {
   const settings = { ...options, connectionTimeout_ms: options.connectionTimeout_ms ?? 3_000 }
@@ -46,6 +50,12 @@ const loadClient = async (options: KafkaLogOptions): Promise<KafkaClient> => {
   }
   const { PlatformaticClient } = await import('./platformatic/client.js')
   return new PlatformaticClient(settings)
+}
+
+const loadValues = async ({ registry, clock = systemClock }: KafkaLogOptions): Promise<ValueCodec | undefined> => {
+  if (!registry) return undefined
+  const { AvroValues } = await import('../avro/values.js')
+  return new AvroValues(registry, clock)
 }
 
 class KafkaLog implements LogDriver {
@@ -59,6 +69,7 @@ class KafkaLog implements LogDriver {
   constructor(
     private readonly options: KafkaLogOptions,
     private readonly client: KafkaClient,
+    readonly values: ValueCodec | undefined,
   ) {
     this.#clock = options.clock ?? systemClock
   }
@@ -93,6 +104,7 @@ class KafkaLog implements LogDriver {
     const producer = new KafkaProducer(
       () => this.client.producer(),
       (topic) => this.#partitionsOf(topic),
+      this.values,
     )
     this.#producers.add(producer)
     return Promise.resolve(producer)

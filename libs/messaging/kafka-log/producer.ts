@@ -1,4 +1,4 @@
-import type { LogProducer, LogRecord } from '../log.js'
+import type { LogProducer, LogRecord, ValueCodec } from '../log.js'
 import { partitionOf } from '../partitioner.js'
 import type { KafkaClientProducer, PlacedRecord } from './client.js'
 
@@ -17,6 +17,7 @@ export class KafkaProducer implements LogProducer {
   constructor(
     private readonly open: () => KafkaClientProducer,
     private readonly partitionsOf: (topic: string) => Promise<number>,
+    private readonly values: ValueCodec | undefined,
   ) {}
 
   send(records: readonly LogRecord[]): Promise<void> {
@@ -32,7 +33,7 @@ export class KafkaProducer implements LogProducer {
 
   async #sendAll(records: readonly LogRecord[]): Promise<void> {
     try {
-      for (const chunk of chunks(records)) await this.#sendChunk(chunk)
+      for (const chunk of chunks(this.values ? await this.values.encode(records) : records)) await this.#sendChunk(chunk)
     } catch (error) {
       await this.#drop()
       throw error
