@@ -7,8 +7,9 @@ import { eventStoreMigrations, openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { handWritten } from './hand-written.mjs'
-import { conditionsOf, inTurns, load } from './measure.mjs'
+import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
+import { publishAll, relayed } from './relayed.mjs'
 
 const options = new Command()
   .description('Appends per second: ours, and hand-written SQL for the same rows (event, stream, idempotency answer), one round trip each.')
@@ -36,25 +37,29 @@ const data = { text: 'x'.repeat(Math.max(0, payload - 11)) }
 const answer = JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ id: randomUUID(), balance: '149900' }) })
 const metadata = { actor: randomUUID(), correlationId: randomUUID(), causationId: randomUUID() }
 const FINGERPRINT = 'a'.repeat(64)
+const TOPIC = 'bench.events'
 
 const server = options.url ? { url: options.url, stop: async () => undefined } : await startPostgres()
 try {
   const results = []
+  let rows
   for (const clients of clientCounts) {
     // A schema of its own for each run, so that neither works on what the other left.
-    const apart = async (side) => {
+    const apart = async (side, relay = false) => {
       const schema = `bench_${side.name}_${clients}`
       await migrate({ url: server.url, schema, migrations: eventStoreMigrations })
       const postgres = { url: server.url, schema, applicationName: 'bench', maxConnections: Number(options.connections) }
       const pool = createPool(postgres)
-      const result = await side(pool, postgres, clients)
+      const result = await side(pool, postgres, clients, relay)
+      rows ??= await rowsOf(server.url, [`${schema}.events`, `${schema}.commands`, `${schema}.streams`])
       await pool.query(`DROP SCHEMA ${schema} CASCADE`)
       await pool.query('CHECKPOINT')
       await pool.end()
       return result
     }
-    const { mine, base } = await inTurns(rounds, { mine: () => apart(ours), base: () => apart(theirs) })
-    results.push({ clients, ours: mine, baseline: base, ratio: mine.perSecond / base.perSecond })
+    const sides = { ours: () => apart(ours), relayed: () => apart(ours, true), baseline: () => apart(theirs) }
+    const measured = await inTurns(rounds, sides)
+    results.push({ clients, ...measured, ratio: measured.ours.perSecond / measured.baseline.perSecond })
   }
   const conditions = {
     ...(await conditionsOf(server.url)),
@@ -64,14 +69,16 @@ try {
     seconds,
     rounds,
   }
-  if (options.json) console.log(JSON.stringify({ conditions, results }))
-  else print(conditions, results)
+  if (options.json) console.log(JSON.stringify({ conditions, rows, results }))
+  else print(conditions, rows, results)
 } finally {
   await server.stop()
 }
 
-async function ours(pool, postgres, clients) {
-  const store = await openEventStore({ pool, postgres, types: [type], publish: () => [], clock: systemClock, app: 'bench' })
+async function ours(pool, postgres, clients, relay) {
+  const publish = relay ? publishAll(TOPIC) : () => []
+  const store = await openEventStore({ pool, postgres, types: [type], publish, clock: systemClock, app: 'bench' })
+  const publishing = relay && (await relayed({ url: postgres.url, topic: TOPIC, store, pool }))
   const append = (stream, id) => {
     const ref = { type, id: stream }
     return store.execute({
@@ -83,6 +90,10 @@ async function ours(pool, postgres, clients) {
     })
   }
   const result = await load({ clients, streams, seconds }, append)
+  if (publishing) {
+    await publishing.drained()
+    await publishing.stop()
+  }
   await store.close()
   return result
 }
@@ -92,18 +103,16 @@ async function theirs(pool, _, clients) {
   return load({ clients, streams, seconds }, append)
 }
 
-function print(conditions, results) {
-  console.log(
-    Object.entries(conditions)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · '),
-  )
+function print(conditions, rows, results) {
+  say(conditions)
+  say(rows)
   const table = new Table({
-    head: ['clients', 'ours/s', 'p50 ms', 'p99 ms', 'max ms', 'SQL/s', 'p50 ms', 'p99 ms', 'max ms', 'ratio'],
+    head: ['clients', 'side', '/s', 'p50 ms', 'p99 ms', 'max ms', 'ours to it'],
     style: { head: [] },
   })
   const cells = ({ perSecond, p50_ms, p99_ms, max_ms }) => [Math.round(perSecond), p50_ms.toFixed(2), p99_ms.toFixed(2), max_ms.toFixed(1)]
-  for (const { clients, ours: mine, baseline, ratio } of results)
-    table.push([clients, ...cells(mine), ...cells(baseline), ratio.toFixed(2)])
+  for (const { clients, ours: mine, relayed: published, baseline } of results)
+    for (const [side, measured] of Object.entries({ ours: mine, 'ours, relay on': published, 'hand-written SQL': baseline }))
+      table.push([clients, side, ...cells(measured), (mine.perSecond / measured.perSecond).toFixed(2)])
   console.log(table.toString())
 }

@@ -9,8 +9,9 @@ import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { baselines } from '../baselines.mjs'
 import { openCrud } from './baselines/crud.mjs'
-import { conditionsOf, inTurns, load } from './measure.mjs'
+import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
+import { publishAll, relayed } from './relayed.mjs'
 
 const options = new Command()
   .description('Ours, Emmett, message-db and hand-written transfers, in turns on one PostgreSQL; ratios are ours to theirs.')
@@ -31,6 +32,7 @@ const data = { text: 'x'.repeat(PAYLOAD_BYTES - 11) }
 const answer = JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ id: randomUUID(), balance: '149900' }) })
 const metadata = { actor: randomUUID(), correlationId: randomUUID(), causationId: randomUUID() }
 const FINGERPRINT = 'a'.repeat(64)
+const TOPIC = 'bench.events'
 const type = {
   category: 'bench',
   initialState: { count: 0, balance: 1_000_000_000 },
@@ -39,13 +41,14 @@ const type = {
 }
 const snapshotted = { ...type, category: 'snapshotted', snapshotEvery: 1_000, source: import.meta.url }
 
-const openOurs = async (url) => {
+const openOurs = async (url, relay = false) => {
   await migrate({ url, schema: 'ours', migrations: eventStoreMigrations })
   const postgres = { url, schema: 'ours', applicationName: 'bench', maxConnections: 8, statementTimeout_ms: 60_000 }
   const pool = createPool(postgres)
-  const open = (types = [type, snapshotted]) =>
-    openEventStore({ pool, postgres, types, publish: () => [], clock: systemClock, app: 'bench' })
+  const publish = relay ? publishAll(TOPIC) : () => []
+  const open = (types = [type, snapshotted]) => openEventStore({ pool, postgres, types, publish, clock: systemClock, app: 'bench' })
   const store = await open()
+  const publishing = relay ? await relayed({ url, topic: TOPIC, store, pool }) : undefined
   const command = (refs, decide) => ({ id: randomUUID(), fingerprint: FINGERPRINT, streams: refs, metadata, decide })
   return {
     pool,
@@ -79,7 +82,9 @@ const openOurs = async (url) => {
         await store.execute(command([ref], () => ({ appends: [{ stream: ref, events }], answer })))
       }
     },
+    drained: async () => publishing?.drained(),
     close: async () => {
+      await publishing?.stop()
       await store.close()
       await pool.end()
     },
@@ -96,24 +101,31 @@ const [{ openEmmett }, { openMessageDb }] = await baselines('event-store', 'emme
 
 const server = await startPostgres()
 const results = []
-const rate = async (name, settings, sides) => {
-  const measured = await inTurns(
-    rounds,
-    Object.fromEntries(Object.entries(sides).map(([side, append]) => [side, () => load({ ...settings, seconds }, append)])),
-  )
-  results.push({ name, ...measured })
-}
 try {
   const databases = Object.fromEntries(
-    ['ours', 'emmett', 'message_db', 'crud'].map((name) => [name, server.url.replace(/\/postgres$/, `/${name}`)]),
+    ['ours', 'relayed', 'emmett', 'message_db', 'crud'].map((name) => [name, server.url.replace(/\/postgres$/, `/${name}`)]),
   )
   const admin = createPool({ url: server.url, schema: 'public', applicationName: 'bench', maxConnections: 1 })
   for (const name of Object.keys(databases)) await admin.query(`CREATE DATABASE ${name}`)
   await admin.end()
   const ours = await openOurs(databases.ours)
+  const published = await openOurs(databases.relayed, true)
   const emmett = await openEmmett(`${databases.emmett}?max=${connections}`, connections)
   const messageDb = await openMessageDb(databases.message_db, connections)
   const crud = await openCrud(databases.crud, { connections, accounts: streams, answer })
+  /** What a relay is behind by then is published before another side is measured. */
+  const drained = async (measured) => {
+    const result = await measured
+    await published.drained()
+    return result
+  }
+  const rate = async (name, settings, sides) => {
+    const measured = await inTurns(
+      rounds,
+      Object.fromEntries(Object.entries(sides).map(([side, append]) => [side, () => drained(load({ ...settings, seconds }, append))])),
+    )
+    results.push({ name, ...measured })
+  }
   const other = (stream) => String((Number(stream.split('-')[1]) * 7 + Number(stream.split('-')[0]) + 1) % streams)
   const own = (stream) => String((Number(stream.split('-')[1]) * 13 + Number(stream.split('-')[0])) % streams)
   const distinct = (stream) => [own(stream), other(stream) === own(stream) ? String((Number(own(stream)) + 1) % streams) : other(stream)]
@@ -124,6 +136,7 @@ try {
       { clients, streams },
       {
         'ours, full command': (stream) => ours.append(stream),
+        'ours, relay on': (stream) => published.append(stream),
         'Emmett, bare': (stream) => emmett.append(stream, data),
         'message-db, bare': (stream) => messageDb.append(stream, data),
       },
@@ -133,6 +146,7 @@ try {
     { clients: 64, streams: 1 },
     {
       'ours, full command': () => ours.append('hot'),
+      'ours, relay on': () => published.append('hot'),
       'Emmett, bare': () => emmett.appendExpected('hot', data),
       'message-db, bare': () => messageDb.appendExpected('hot', data),
     },
@@ -142,6 +156,7 @@ try {
     { clients: 64, streams },
     {
       'ours, two streams': (stream) => ours.transfer(...distinct(stream)),
+      'ours, relay on': (stream) => published.transfer(...distinct(stream)),
       'CRUD, 7 trips': (stream, key) => crud.inSteps(key, ...distinct(stream)),
       'CRUD, one function': (stream, key) => crud.inOne(key, ...distinct(stream)),
     },
@@ -151,6 +166,7 @@ try {
     { clients: 64, streams },
     {
       'ours, two streams': (stream) => ours.transfer('0', distinct(`1-${stream.split('-')[1]}`)[1]),
+      'ours, relay on': (stream) => published.transfer('0', distinct(`1-${stream.split('-')[1]}`)[1]),
       'CRUD, 7 trips': (stream, key) => crud.inSteps(key, '0', String((Number(stream.split('-')[0]) % (streams - 1)) + 1)),
       'CRUD, one function': (stream, key) => crud.inOne(key, '0', String((Number(stream.split('-')[0]) % (streams - 1)) + 1)),
     },
@@ -185,11 +201,16 @@ try {
     connections,
     seconds,
     rounds,
-    relay: 'off',
   }
-  await Promise.all([ours.close(), emmett.close(), messageDb.close(), crud.close()])
-  if (options.json) console.log(JSON.stringify({ conditions, results, folds, verify }))
-  else print(conditions, folds, verify)
+  const rows = {
+    ...(await rowsOf(databases.ours, ['ours.events', 'ours.commands', 'ours.streams'])),
+    ...(await rowsOf(databases.emmett, ['public.emt_messages', 'public.emt_streams'])),
+    ...(await rowsOf(databases.message_db, ['message_store.messages'])),
+    ...(await rowsOf(databases.crud, ['crud.accounts', 'crud.entries', 'crud.idempotency'])),
+  }
+  await Promise.all([ours.close(), published.close(), emmett.close(), messageDb.close(), crud.close()])
+  if (options.json) console.log(JSON.stringify({ conditions, rows, results, folds, verify }))
+  else print(conditions, rows, folds, verify)
 } catch (error) {
   // Told before the server goes, whose end the baselines' own connections do not survive.
   console.error(error)
@@ -201,12 +222,9 @@ try {
 // Pools of a baseline that failed would keep the process alive.
 if (process.exitCode) process.exit()
 
-function print(conditions, folds, verify) {
-  console.log(
-    Object.entries(conditions)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · '),
-  )
+function print(conditions, rows, folds, verify) {
+  say(conditions)
+  say(rows)
   const table = new Table({ head: ['case', 'side', '/s', 'p50 ms', 'p99 ms', 'ours to it'], style: { head: [] } })
   for (const { name, ...sides } of results) {
     const [first] = Object.values(sides)

@@ -18,8 +18,9 @@ import { migrations } from '../../../dist/apps/wallet/migrations.js'
 import { cpuTime } from '../orders/cpu-time.mjs'
 import { inParallel, openClient } from '../orders/shop.mjs'
 import { highLimits, pairOf } from './transfers.mjs'
-import { conditionsOf, inTurns, load, rowsOf } from './measure.mjs'
+import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
+import { drained } from './relayed.mjs'
 
 const options = new Command()
   .description('POST /v1/transfers a second: the wallet app, with a relay that publishes and without, and stock Fastify with one INSERT.')
@@ -118,13 +119,8 @@ const startWallet = async (server, issuer, database, { relay }) => {
   return {
     ...app,
     wallets: made,
-    rows: () => rowsOf(pool, ['wallet.events', 'wallet.commands', 'wallet.streams']),
-    /** What it left is not to be published while another side is measured. */
-    async drained() {
-      if (!relay) return
-      const behind = 'SELECT s.position > r.position AS behind FROM store s, relay r'
-      while ((await pool.query(behind)).rows[0].behind) await new Promise((resolve) => setTimeout(resolve, 5))
-    },
+    rows: () => rowsOf(url, ['wallet.events', 'wallet.commands', 'wallet.streams']),
+    drained: async () => relay && drained(pool),
     async stop() {
       await pool.end()
       await app.stop()
@@ -138,12 +134,7 @@ const startStock = async (server, made) => {
     PATH: process.env.PATH,
     NODE_ENV: 'production',
   })
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
-  const stop = async () => {
-    await pool.end()
-    await app.stop()
-  }
-  return { ...app, wallets: made, rows: () => rowsOf(pool, ['public.transfers']), drained: async () => undefined, stop }
+  return { ...app, wallets: made, rows: () => rowsOf(url, ['public.transfers']), drained: async () => undefined }
 }
 
 /** Transfers by `clients` callers, with what each took of the processor: of the app, of PostgreSQL with all its processes, and of this generator. */
@@ -200,12 +191,8 @@ try {
 }
 
 function print(conditions, rows, results) {
-  const line = (object) =>
-    Object.entries(object)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · ')
-  console.log(line(conditions))
-  console.log(line(rows))
+  say(conditions)
+  say(rows)
   const table = new Table({
     head: ['clients', 'side', '/s', 'p50 ms', 'p99 ms', 'CPU a request: app µs', 'PostgreSQL µs', 'generator µs', 'to stock'],
     style: { head: [] },

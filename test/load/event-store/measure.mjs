@@ -27,14 +27,13 @@ export const load = async ({ clients, streams, seconds }, append, onStart = asyn
   return { count: latencies.length, perSecond: latencies.length / elapsed_s, ...quantiles(latencies) }
 }
 
-/** By rate. */
-export const median = (runs) => runs.toSorted((a, b) => a.perSecond - b.perSecond)[Math.floor(runs.length / 2)]
+export const median = (runs, by = 'perSecond') => runs.toSorted((a, b) => a[by] - b[by])[Math.floor(runs.length / 2)]
 
 /**
  * The median of each side of a comparison, measured in turns and each round from another side on: what else the machine does, and what the tables have
  * grown to, then meets all of them alike. `sides` are functions that measure once.
  */
-export const inTurns = async (rounds, sides) => {
+export const inTurns = async (rounds, sides, by) => {
   const names = Object.keys(sides)
   const runs = Object.fromEntries(names.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++)
@@ -42,7 +41,7 @@ export const inTurns = async (rounds, sides) => {
       const name = names[(round + turn) % names.length]
       runs[name].push(await sides[name]())
     }
-  return Object.fromEntries(names.map((name) => [name, median(runs[name])]))
+  return Object.fromEntries(names.map((name) => [name, median(runs[name], by)]))
 }
 
 export const quantiles = (latencies) => {
@@ -52,17 +51,28 @@ export const quantiles = (latencies) => {
 }
 
 /** What a row of each table, named with its schema, takes and has: `{ 'wallet.events': '10 columns, 2 indexes, 612 bytes' }`, of its newest. */
-export const rowsOf = async (db, tables) => {
+export const rowsOf = async (url, tables) => {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
   const rows = {}
   for (const table of tables) {
     const of = `SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped) AS columns,
       (SELECT count(*) FROM pg_index WHERE indrelid = coalesce((SELECT max(relid) FROM pg_partition_tree($1) WHERE isleaf), $1::regclass)) AS indexes,
       (SELECT round(avg(pg_column_size(t.*))) FROM (SELECT * FROM ${table} LIMIT 1000) t) AS bytes`
-    const { columns, indexes, bytes } = (await db.query(of, [table])).rows[0]
+    const { columns, indexes, bytes } = (await client.query(of, [table])).rows[0]
     rows[table] = `${columns} columns, ${indexes} indexes, ${bytes} bytes`
   }
+  await client.end()
   return rows
 }
+
+/** A line of names and values. */
+export const say = (object) =>
+  console.log(
+    Object.entries(object)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(' · '),
+  )
 
 export async function conditionsOf(url) {
   const client = new pg.Client({ connectionString: url })

@@ -29,6 +29,7 @@ const measure = (script: string, ...words: readonly string[]): Promise<Ended> =>
 
 const TINY = ['--seconds', '0.2', '--json']
 const rate = { perSecond: expect.any(Number), p99_ms: expect.any(Number) }
+const ROW = expect.stringMatching(/^10 columns, 2 indexes, [1-9]\d* bytes$/)
 /** A measurement that did nothing would be a rate of null: JSON has no NaN. */
 const measured = ({ code, out, errors }: Ended): unknown => {
   expect([code, errors]).toEqual([0, expect.not.stringMatching(/Error/)])
@@ -39,7 +40,7 @@ const measured = ({ code, out, errors }: Ended): unknown => {
 describe('the measurements of the event store run as they are documented, at a tiny size:', () => {
   it('append.mjs', async () => {
     const ended = await measure('append.mjs', ...TINY, '--clients', '1,4', '--streams', '8', '--rounds', '1', '--connections', '4')
-    const line = (clients: number) => ({ clients, ours: rate, baseline: rate, ratio: expect.any(Number) })
+    const line = (clients: number) => ({ clients, ours: rate, relayed: rate, baseline: rate, ratio: expect.any(Number) })
     expect(measured(ended)).toMatchObject({ conditions: { fsync: 'on', streams: 8 }, results: [line(1), line(4)] })
   }, 200_000)
 
@@ -48,7 +49,8 @@ describe('the measurements of the event store run as they are documented, at a t
     expect(measured(ended)).toMatchObject({
       conditions: { fsync: 'on', wallets: 20 },
       transfers: [64, 256].map((clients) => ({ clients, ours: rate, relayed: rate, crud: rate })),
-      half: { top: expect.any(Number), p99_ms: expect.any(Number) },
+      half: { ours: { top: expect.any(Number), p99_ms: expect.any(Number) }, relayed: { p99_ms: expect.any(Number) } },
+      rows: { 'wallet.events': ROW },
       replicas: [1, 2, 3].map((replicas) => ({ replicas, toOne: expect.any(Number) })),
     })
   }, 200_000)
@@ -58,7 +60,7 @@ describe('the measurements of the event store run as they are documented, at a t
     const sides = ['wallet, relay on', 'wallet, relay off', 'stock Fastify, one INSERT']
     expect(measured(ended)).toMatchObject({
       conditions: { fsync: 'on', wallets: 10 },
-      rows: { 'wallet.events': expect.stringMatching(/^10 columns, 2 indexes, \d+ bytes$/) },
+      rows: { 'wallet.events': ROW },
       results: [{ clients: 4, sides: Object.fromEntries(sides.map((side) => [side, rate])) }],
     })
   }, 200_000)
@@ -72,6 +74,8 @@ describe('the measurements of the event store run as they are documented, at a t
     }
     expect(measured(ended)).toMatchObject({
       conditions: { fsync: 'on', streams: 20 },
+      rows: { 'ours.events': ROW, 'public.emt_messages': expect.any(String) },
+      results: [16, 64, 64, 64, 64].map(() => expect.objectContaining({ 'ours, relay on': expect.objectContaining(rate) })),
       verify: { faults: 0, perSecond: expect.any(Number) },
       folds: { 'ours, all events': { result: 2_000 }, Emmett: { result: 2_000 } },
     })

@@ -8,15 +8,15 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { eventStoreMigrations, openEventStore } from '#event-store'
 import { isRefusal, paise, systemClock } from '#kernel'
-import { logMigrations, postgresLog, Relay } from '#messaging'
 import { createPool, migrate } from '#postgres'
 import { decideTransfer, limitsFrom, walletDecider } from '#wallet'
 import { publishWallet } from '../../../dist/apps/wallet/publish.js'
 import { streamTypes, walletRef } from '../../../dist/apps/wallet/streams.js'
 import { openCrudWithLimits } from './baselines/crud-with-limits.mjs'
 import { highLimits, pairOf } from './transfers.mjs'
-import { conditionsOf, inTurns, load, quantiles } from './measure.mjs'
+import { conditionsOf, inTurns, load, quantiles, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
+import { relayed } from './relayed.mjs'
 
 const options = new Command()
   .description(
@@ -114,9 +114,21 @@ async function measure() {
     const ours = await openWallets(server.url)
     await ours.fund()
     const wanted = (name) => options.only === undefined || options.only === name
-    const result = { conditions: { ...(await conditionsOf(server.url)), wallets, seconds, rounds, relay: 'off but where it is said' } }
-    if (wanted('transfer')) result.transfers = await transfers(server.url, ours)
-    if (wanted('half')) result.half = await halfOfTop(ours)
+    const result = { conditions: { ...(await conditionsOf(server.url)), wallets, seconds, rounds } }
+    if (wanted('transfer') || wanted('half')) {
+      const published = await openRelayed(server.url)
+      if (wanted('transfer')) result.transfers = await transfers(server.url, ours, published)
+      if (wanted('half')) {
+        const withRelay = async () => {
+          const half = await halfOfTop(published)
+          await published.drained()
+          return half
+        }
+        result.half = await inTurns(rounds, { ours: () => halfOfTop(ours), relayed: withRelay }, 'p99_ms')
+      }
+      await published.close()
+    }
+    result.rows = await rowsOf(server.url, ['wallet.events', 'wallet.commands', 'wallet.streams'])
     await ours.close()
     if (wanted('replicas')) result.replicas = await replicas(server.url)
     if (options.json) console.log(JSON.stringify(result))
@@ -129,30 +141,21 @@ async function measure() {
 /** The same in a schema of its own, of which all is published to the log in the same PostgreSQL by a relay in this process. */
 async function openRelayed(url) {
   await migrate({ url, schema: RELAYED, migrations: eventStoreMigrations })
-  await migrate({ url, schema: 'log', migrations: logMigrations })
-  const driver = postgresLog({ url })
-  await driver.ensureTopics([{ name: 'wallet.events', partitions: 6, retention_ms: 86_400_000 }])
   const wallet = await openWallets(url, RELAYED, publishWallet)
-  const relay = new Relay({ outbox: wallet.store.outbox, driver, app: 'bench' })
-  await relay.start()
+  const { drained, stop } = await relayed({ url, topic: 'wallet.events', ...wallet })
   await wallet.fund()
+  await drained()
   return {
-    transfer: wallet.transfer,
-    /** What it left is not to be published while another side is measured. */
-    async drained() {
-      const behind = 'SELECT s.position > r.position AS behind FROM store s, relay r'
-      while ((await wallet.pool.query(behind)).rows[0].behind) await new Promise((resolve) => setTimeout(resolve, 5))
-    },
+    ...wallet,
+    drained,
     async close() {
-      await relay.stop()
+      await stop()
       await wallet.close()
-      await driver.close()
     },
   }
 }
 
-async function transfers(url, ours) {
-  const relayed = await openRelayed(url)
+async function transfers(url, ours, published) {
   const crud = await openCrudWithLimits(url, {
     ...options,
     accounts: wallets,
@@ -168,22 +171,12 @@ async function transfers(url, ours) {
   for (const clients of [64, 256]) {
     const measure = (side) => () => load({ clients, streams: wallets, seconds }, side)
     const withRelay = async () => {
-      const result = await measure((stream, id) => relayed.transfer(...pairOf(stream, wallets), id))()
-      await relayed.drained()
+      const result = await measure((stream, id) => published.transfer(...pairOf(stream, wallets), id))()
+      await published.drained()
       return result
     }
-    const {
-      ours: plain,
-      relayed: published,
-      crud: theirs,
-    } = await inTurns(rounds, {
-      ours: measure(sides.ours),
-      relayed: withRelay,
-      crud: measure(sides.crud),
-    })
-    results.push({ clients, ours: plain, relayed: published, crud: theirs })
+    results.push({ clients, ...(await inTurns(rounds, { ours: measure(sides.ours), relayed: withRelay, crud: measure(sides.crud) })) })
   }
-  await relayed.close()
   await crud.close()
   return results
 }
@@ -238,12 +231,9 @@ function replica(args) {
   })
 }
 
-function print({ conditions, transfers: moved, half, replicas: several }) {
-  console.log(
-    Object.entries(conditions)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · '),
-  )
+function print({ conditions, rows, transfers: moved, half, replicas: several }) {
+  say(conditions)
+  say(rows)
   if (moved) {
     const table = new Table({
       head: [
@@ -268,9 +258,9 @@ function print({ conditions, transfers: moved, half, replicas: several }) {
       table.push([`${clients} clients`, ...cells(ours), ...cells(relayed), ...cells(crud), ratio(ours, crud), ratio(relayed, crud)])
     console.log(table.toString())
   }
-  if (half)
+  for (const [relay, { rate, top, p50_ms, p99_ms }] of Object.entries(half ?? {}))
     console.log(
-      `credits at ${Math.round(half.rate)}/s, half of the ${Math.round(half.top)}/s of 64 clients: p50 ${half.p50_ms.toFixed(1)} ms, p99 ${half.p99_ms.toFixed(1)} ms`,
+      `credits at ${Math.round(rate)}/s, half of the ${Math.round(top)}/s of 64 clients, relay ${relay === 'ours' ? 'off' : 'on'}: p50 ${p50_ms.toFixed(1)} ms, p99 ${p99_ms.toFixed(1)} ms`,
     )
   for (const { replicas: count, perSecond, slowest_ms, toOne } of several ?? [])
     console.log(
