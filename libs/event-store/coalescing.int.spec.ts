@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventStoreMigrations, openEventStore, type BatchReport, type EventStore } from '#event-store'
 import { systemClock, type Clock } from '#kernel'
-import { createPool } from '#postgres'
+import { createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import pg from 'pg'
 import { change, commandOf, move, publishTally, tally, tallyType } from './testing/tally.js'
@@ -163,5 +163,49 @@ describe('commands that come together', () => {
     expect(answers).toEqual(['total 2', 'total 52', 'total 2', 'total 2', 'total 53'])
     expect(decided.slice(0, 5).toSorted()).toEqual(['r-0 on 1', 'r-1 on 1', 'r-1 on 2', 'r-2 on 1', 'r-3 on 1'])
     expect(decided.slice(5)).toEqual(['r-1 on 51', 'r-1 on 52'])
+  })
+
+  it('are decided on what another replica has just written, once it was faster on many of their streams, and are not refused any more', async () => {
+    const [store, other] = [await open(), await open(systemClock, silent)]
+    const all = Array.from({ length: 32 }, (_, at) => `both-${at}`)
+    const [some, rest] = [all.slice(0, 16), all.slice(16)]
+    const add = (by: EventStore, ids: readonly string[], round: string) =>
+      Promise.all(ids.map((id) => by.execute(change(`${id}-${round}`, id, 1))))
+    const refused = async (ids: readonly string[], round: string): Promise<number> => {
+      reports.length = 0
+      await add(store, ids, round)
+      return reports.reduce((sum, report) => sum + report.refused, 0)
+    }
+    await add(store, all, 'first')
+    await add(other, all, 'second')
+    expect(await refused(all, 'third')).toBe(32)
+    // From here on the store brings along what the other writes: with its batches on the rest comes what happened to some.
+    await add(other, some, 'fourth')
+    expect(await refused(rest, 'fifth')).toBe(0)
+    expect(await refused(some, 'sixth')).toBe(0)
+    // As it does not where it has no reason to: there it hears of it by being refused.
+    const third = await open()
+    await add(third, all, 'seventh')
+    await add(other, some, 'eighth')
+    await add(third, rest, 'ninth')
+    reports.length = 0
+    await add(third, some, 'tenth')
+    expect(reports.reduce((sum, report) => sum + report.refused, 0)).toBe(16)
+  })
+
+  it('are not decided on a state that another replica’s events do not follow: one of a transaction that was rolled back', async () => {
+    const [store, other] = [await open(), await open(systemClock, silent)]
+    const ids = ['undone', ...Array.from({ length: 31 }, (_, at) => `sound-${at}`)]
+    for (const [round, by] of [store, other, store].entries())
+      await Promise.all(ids.map((id) => by.execute(change(`${id}-r${round}`, id, 1))))
+    const rolledBack = pgTransactions(pool).run(async (tx) => {
+      await store.executeAll([change('undone-never', 'undone', 100)], tx)
+      throw new Error('rolled back')
+    })
+    await expect(rolledBack).rejects.toThrow('rolled back')
+    // What the store keeps of it ends at the fourth event, which is now another, and the fifth follows that.
+    for (const round of [4, 5]) await other.execute(change(`undone-r${round}`, 'undone', 1))
+    await Promise.all(ids.slice(1).map((id) => store.execute(change(`${id}-r6`, id, 1))))
+    expect((await store.execute(change('undone-r7', 'undone', 1))).answer).toBe('total 6')
   })
 })

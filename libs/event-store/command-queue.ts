@@ -7,6 +7,7 @@ import { checkCommand, emptyEntry, type CheckedCommand, type StreamEntry } from 
 import { executeInTransaction } from './in-transaction.js'
 import type { CoalescingLoader } from './loader.js'
 import { retrying, type RetryPorts } from './retry.js'
+import { Rivals } from './rivals.js'
 import type { StateCache } from './state-cache.js'
 import { CommandIdReused, StoreOverloaded, StoreUnavailable, type Answered, type Command } from './store.js'
 import type { AnyStreamType } from './stream.js'
@@ -65,8 +66,11 @@ export class CommandQueue {
   #closed = false
   /** One at a time after another writer was faster: what is decided ahead would build on what was refused. */
   #trips = TRIPS
+  readonly #rivals: Rivals
 
-  constructor(private readonly options: CommandQueueOptions) {}
+  constructor(private readonly options: CommandQueueOptions) {
+    this.#rivals = new Rivals(options.types, options.cache)
+  }
 
   async execute(command: Command): Promise<Answered> {
     const running = this.#running.get(command.id)
@@ -195,12 +199,19 @@ export class CommandQueue {
     for (const { stream, entry } of batch.presumed()) this.#ahead.set(stream, { entry, batch })
     if (batch.length < sent.length) this.#ready = [...sent.slice(batch.length), ...this.#ready]
     let retried = false
+    let brought: Promise<void> | undefined
     try {
       const rows = await retrying(this.options, (attempt) => {
         retried = attempt > 0
-        return batch.length === 1 ? batch.send(this.options.pool) : this.#inOrder((client) => batch.send(client))
+        if (batch.length === 1) return batch.send(this.options.pool)
+        return this.#inOrder((client) => {
+          const written = batch.send(client)
+          brought = this.#rivals.bring(client, batch.streams())
+          return written
+        })
       })
       this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
+      await brought
     } finally {
       for (const stream of batch.streams()) if (this.#ahead.get(stream)?.batch === batch) this.#ahead.delete(stream)
     }
@@ -270,6 +281,7 @@ export class CommandQueue {
       else queued.reject(new StoreUnavailable('other writers were faster each time'))
     })
     this.#trips = again.length > 0 ? 1 : TRIPS
+    this.#rivals.met(sent.length, again.length)
     this.options.onCommitted(updates)
     this.options.onBatch({ commands: sent.length, refused: again.length, duration_ms: this.options.clock.now() - started_ms })
     if (again.length > 0) this.#admit(again, true)

@@ -7,6 +7,7 @@ import type pg from 'pg'
 import { SWEEP_COMMANDS, SWEEP_OUTBOX } from './maintenance.js'
 import { outboxPage } from './pg-outbox.js'
 import { allPage, categoryPage, LOOKED_AT, pgEvents, STREAM_PAGE } from './reader.js'
+import { RIVAL_EVENTS } from './rivals.js'
 import { eventsByStream } from './snapshot-read.js'
 import { SAVE } from './snapshots.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
@@ -90,6 +91,7 @@ describe('the statements of a store that has grown', () => {
     ['a page of a relay that was set back', outboxPage([ARCHIVE])],
     ['every event by stream', eventsByStream([])],
     ['every event by stream, of an archive too', eventsByStream([ARCHIVE])],
+    ['what rivals appended', RIVAL_EVENTS],
     ["a checkpoint's heads", otherThanKnown([])],
     ['a snapshot of what is stored', SAVE],
     ['answers that are to be forgotten', SWEEP_COMMANDS],

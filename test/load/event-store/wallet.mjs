@@ -43,10 +43,10 @@ const idOf = (index) => `00000000-0000-4000-8000-${String(index).padStart(12, '0
 const answerOf = (id) =>
   JSON.stringify({ status: 201, headers: { etag: '"1"' }, body: JSON.stringify({ transferId: id, status: 'COMPLETED' }) })
 
-const openWallets = async (url, schema = SCHEMA, publish = () => []) => {
+const openWallets = async (url, schema = SCHEMA, publish = () => [], onBatch = () => undefined) => {
   const postgres = { url, schema, applicationName: 'bench', maxConnections: 4, statementTimeout_ms: 60_000 }
   const pool = createPool(postgres)
-  const store = await openEventStore({ pool, postgres, types: streamTypes, publish, clock: systemClock, app: 'bench' })
+  const store = await openEventStore({ pool, postgres, types: streamTypes, publish, clock: systemClock, app: 'bench', onBatch })
   const execute = (id, streams, decide) =>
     store.execute({ id, fingerprint: FINGERPRINT, streams, metadata: { actor: ACTOR, correlationId: id, causationId: id }, decide })
   const accepted = (decided) => {
@@ -99,12 +99,21 @@ const openWallets = async (url, schema = SCHEMA, publish = () => []) => {
 }
 
 if (options.replicaOf) {
-  const own = await openWallets(options.replicaOf)
-  const result = await load({ clients: options.clients, streams: wallets, seconds }, (_, id) =>
-    own.credit(Math.floor(Math.random() * wallets), id),
-  )
+  let decided = 0
+  let refused = 0
+  const own = await openWallets(options.replicaOf, SCHEMA, undefined, (batch) => {
+    decided += batch.commands
+    refused += batch.refused
+  })
+  let before
+  const credit = (_, id) => own.credit(Math.floor(Math.random() * wallets), id)
+  const result = await load({ clients: options.clients, streams: wallets, seconds }, credit, async () => {
+    ;[decided, refused] = [0, 0]
+    before = process.cpuUsage()
+  })
+  const { user, system } = process.cpuUsage(before)
   await own.close()
-  process.send(result, () => process.exit())
+  process.send({ ...result, refused: refused / decided, cpu_us: (user + system) / result.count }, () => process.exit())
 } else await measure()
 
 async function measure() {
@@ -217,6 +226,8 @@ async function replicas(url) {
       replicas: count,
       perSecond: each.reduce((sum, { perSecond }) => sum + perSecond, 0),
       slowest_ms: Math.max(...each.map(({ max_ms }) => max_ms)),
+      refused: Math.max(...each.map(({ refused }) => refused)),
+      cpu_us: each.reduce((sum, { cpu_us }) => sum + cpu_us, 0) / count,
     }
   }
   const { one, two, three } = await inTurns(rounds, { one: () => together(1), two: () => together(2), three: () => together(3) })
@@ -262,8 +273,9 @@ function print({ conditions, rows, transfers: moved, half, replicas: several }) 
     console.log(
       `credits at ${Math.round(rate)}/s, half of the ${Math.round(top)}/s of 64 clients, relay ${relay === 'ours' ? 'off' : 'on'}: p50 ${p50_ms.toFixed(1)} ms, p99 ${p99_ms.toFixed(1)} ms`,
     )
-  for (const { replicas: count, perSecond, slowest_ms, toOne } of several ?? [])
+  for (const { replicas: count, perSecond, slowest_ms, toOne, refused, cpu_us } of several ?? [])
     console.log(
-      `${count} processes on the same wallets, 64 clients in all: ${Math.round(perSecond)}/s together, ${toOne.toFixed(2)} of one, slowest answer ${slowest_ms.toFixed(0)} ms`,
+      `${count} processes on the same wallets, 64 clients in all: ${Math.round(perSecond)}/s together, ${toOne.toFixed(2)} of one, slowest answer ${slowest_ms.toFixed(0)} ms; ` +
+        `${(refused * 100).toFixed(0)}% of what was decided was refused, ${cpu_us.toFixed(0)} µs of Node's processor a command`,
     )
 }
