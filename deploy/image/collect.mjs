@@ -27,3 +27,4 @@ mkdirSync(folder, { recursive: true })
 writeFileSync(join(folder, 'main.mjs'), `import './dist/apps/${app}/main.js'\n`)
 
 for (const entry of readdirSync(folder, { recursive: true })) lutimesSync(join(folder, entry), 0, 0)
+lutimesSync(folder, 0, 0)

@@ -31,5 +31,5 @@ for (const entry of readdirSync(folder, { recursive: true })) {
   bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
   lutimesSync(path, 0, 0)
 }
-for (const path of ['package.json', 'sbom.cdx.json', 'node_modules']) lutimesSync(join(app, path), 0, 0)
+for (const path of ['package.json', 'sbom.cdx.json', 'node_modules', '.']) lutimesSync(join(app, path), 0, 0)
 console.log(`${bill.components.length} packages, ${Math.round(bytes / 1e6)} MB`)
