@@ -262,7 +262,7 @@ describe('an event store that archives', () => {
     await reader.query('BEGIN')
     await reader.query('SELECT FROM events LIMIT 1')
     const cutOff = place.archiveAll().catch((error: unknown) => error)
-    const waiting = `SELECT pid FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE events DETACH%' AND wait_event_type = 'Lock'`
+    const waiting = `SELECT pid FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE events DETACH%' AND wait_event_type = 'Lock' AND datname = current_database()`
     await eventually('it waits', async () => (await place.pool.query(waiting)).rowCount === 1, 10_000)
     await expect(place.archiveAll()).rejects.toBeInstanceOf(ArchiveRefused)
     expect(await store.execute(change('slow-meanwhile', 'slow-long', 1))).toMatchObject({ answer: 'total 5' })

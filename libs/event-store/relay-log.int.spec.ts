@@ -75,7 +75,9 @@ describe('a store that is moved to another log', () => {
     await eventually(
       'it waits',
       async () => {
-        const { rows } = await pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%held_at%'`)
+        const { rows } = await pool.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%held_at%' AND datname = current_database()`,
+        )
         return rows.length > 0
       },
       5_000,
