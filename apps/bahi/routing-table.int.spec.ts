@@ -29,7 +29,7 @@ beforeAll(async () => {
     env: { LOG_LEVEL: 'silent' },
   })
   server.on('request', apps.listener)
-}, 60_000)
+})
 
 afterAll(async () => {
   await new Promise((closed) => {
@@ -41,7 +41,7 @@ afterAll(async () => {
   await client.connect()
   await client.query('DROP DATABASE IF EXISTS bahi WITH (FORCE)')
   await client.end()
-}, 30_000)
+})
 
 const inTable = (app: AppName) => ROUTES.filter((route) => route.app === app).map(({ method, path }) => `${method} ${shape(path)}`)
 const inApp = (app: AppName) =>

@@ -48,7 +48,7 @@ describe('the fraud app', () => {
       onBatch: (_, records) => Promise.resolve(void heard.push(...records.map(decodeMessage))),
       maxBatch: 100,
     })
-  }, 60_000)
+  })
   afterAll(async () => {
     await app.close()
     await driver.close()

@@ -9,7 +9,7 @@ let running: RunningApp
 beforeAll(async () => {
   running = await RunningApp.start()
   await running.call('PUT', '/v1/products/BOAT-141', { as: merchant, body: airdopes })
-}, 60_000)
+})
 afterAll(() => running?.close(), 30_000)
 
 /** Every row of every table of the database, the app's, the log's and the keys', as text; bytes are read as UTF-8 where they are such. */

@@ -11,7 +11,7 @@ describe('the visibility probe', () => {
   let running: RunningApp
   beforeAll(async () => {
     running = await RunningApp.start()
-  }, 60_000)
+  })
   afterAll(() => running.close())
 
   it('goes through the store, its relay and the log, and leaves no event and no command behind', async () => {

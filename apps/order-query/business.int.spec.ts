@@ -10,7 +10,7 @@ describe('business metrics', () => {
     world = await openWorld()
     await world.app.startAllMicroservices()
     await world.app.init()
-  }, 60_000)
+  })
   afterAll(() => world.close())
 
   const metric = async (name: string): Promise<readonly string[]> => {

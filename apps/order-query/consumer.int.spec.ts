@@ -12,7 +12,7 @@ describe('order-query on the log', () => {
     world = await openWorld()
     await world.app.startAllMicroservices()
     await world.app.init()
-  }, 60_000)
+  })
   afterAll(() => world.close())
 
   it('lets a reader with a token see what was just published', async () => {

@@ -38,7 +38,7 @@ describe('plans over 20,000 orders and 8,000 products', () => {
     }
     // Also moves what GIN indexes keep pending to its place, as autovacuum does.
     await world.source.query('VACUUM ANALYZE')
-  }, 60_000)
+  })
   afterAll(() => world.close())
 
   /** The plan of the first statement that `ask` runs, as it was run. */

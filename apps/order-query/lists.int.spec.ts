@@ -9,7 +9,7 @@ describe('lists', () => {
   beforeAll(async () => {
     world = await openWorld()
     await world.app.init()
-  }, 60_000)
+  })
   beforeEach(() => world.source.query('TRUNCATE orders, payments, order_history, products, stock, applied_versions'))
   afterAll(() => world.close())
 
@@ -104,7 +104,7 @@ describe('lists', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  })
 
   it('of orders neither repeat nor lose one while others are placed between the pages', async () => {
     await fc.assert(
@@ -120,7 +120,7 @@ describe('lists', () => {
       }),
       { numRuns: 25 },
     )
-  }, 60_000)
+  })
 
   const aProduct = fc.record({
     sku: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,5}$/),
@@ -159,5 +159,5 @@ describe('lists', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  })
 })

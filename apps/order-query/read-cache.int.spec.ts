@@ -22,20 +22,23 @@ if (!skippedWithout({ describe, it }, 'the read cache on Redis', missing))
       world = await openWorld({}, { REDIS_URL: redis.url })
       await world.app.startAllMicroservices()
       await world.app.init()
-    }, 60_000)
+    })
     afterAll(async () => {
       client.disconnect()
       await world.close()
       await redis.stop()
-    }, 30_000)
+    })
 
     const token = (sku: string, version: number, kind = 'product'): ConsistencyToken => ({
       incarnation: INCARNATION,
       streams: { [`${kind}-${sku}`]: version },
     })
+    /** On a busy machine the consumers may need more than one wait: 503 says to ask again. */
     const title = async (sku: string, with_?: ConsistencyToken) => {
-      const { status, body, headers } = await world.get(`/v1/products/${sku}`, with_ ? { token: with_ } : {})
-      return [status, body['title'], headers['etag']]
+      for (let tries = 0; ; tries++) {
+        const { status, body, headers } = await world.get(`/v1/products/${sku}`, with_ ? { token: with_ } : {})
+        if (status !== 503 || tries === 20) return [status, body['title'], headers['etag']]
+      }
     }
     const outcomes = async (outcome: string): Promise<number> => {
       const { body } = await world.app.inject({ method: 'GET', url: '/metrics' })
@@ -54,25 +57,27 @@ if (!skippedWithout({ describe, it }, 'the read cache on Redis', missing))
       await kept('KEPT')
       await change('KEPT')
       const hits = await outcomes('hit')
-      expect(await title('KEPT')).toEqual([200, 'as it was', '"1"'])
-      expect(await title('KEPT', token('OTHER', 3, 'wallet'))).toEqual([200, 'as it was', '"1"'])
+      // A Redis that does not answer at once is passed by too, and for a moment after.
+      for (const other of [undefined, token('OTHER', 3, 'wallet')])
+        await eventually('it is taken from it', async () => (await title('KEPT', other))[1] === 'as it was')
       expect(await outcomes('hit')).toBe(hits + 2)
       expect(await title('KEPT', token('KEPT', 1))).toEqual([200, 'by hand', '"1"'])
       expect(await client.pttl('product:KEPT')).toBeGreaterThan(0)
-    }, 30_000)
+    })
 
     it('is never the one before a change that its writer has seen, and soon for nobody', async () => {
       await kept('CHANGED')
       for (let version = 2; version <= 20; version++) {
         await world.publish(messages.product({ sku: 'CHANGED', version, title: `v${version}` }))
         expect(await title('CHANGED', token('CHANGED', version))).toEqual([200, `v${version}`, `"${version}"`])
-        await eventually('all see it', async () => (await title('CHANGED'))[1] === `v${version}`, 1_000)
+        await eventually('all see it', async () => (await title('CHANGED'))[1] === `v${version}`)
         expect(await title('CHANGED')).toEqual([200, `v${version}`, `"${version}"`])
       }
       await world.publish(messages.stock({ sku: 'CHANGED', version: 1, onHand: 9, reserved: 0, available: 9 }))
+      await title('CHANGED', token('CHANGED', 1, 'stock'))
       const { body } = await world.get('/v1/products/CHANGED', { token: token('CHANGED', 1, 'stock') })
       expect(body['available']).toBe(9)
-    }, 60_000)
+    })
 
     it('what is not there is not kept', async () => {
       expect((await title('NOWHERE'))[0]).toBe(404)
@@ -88,5 +93,5 @@ if (!skippedWithout({ describe, it }, 'the read cache on Redis', missing))
       expect(await outcomes('away')).toBeGreaterThanOrEqual(20)
       await world.publish(messages.product({ sku: 'ALONE', version: 2, title: 'anew' }))
       expect(await title('ALONE', token('ALONE', 2))).toEqual([200, 'anew', '"2"'])
-    }, 30_000)
+    })
   })

@@ -18,7 +18,7 @@ beforeAll(async () => {
   pool = createPool({ url: test.databaseUrl, schema: 'wallet', applicationName: 'test', maxConnections: 2 })
   keysPool = createPool({ url: test.databaseUrl, schema: SUBJECT_KEYS_SCHEMA, applicationName: 'test', maxConnections: 1 })
   keys = pgSubjectKeys(keysPool, masterKeysOf(test.config.MASTER_KEY), systemClock)
-}, 60_000)
+})
 afterAll(async () => {
   await keysPool?.end()
   await pool?.end()
@@ -141,7 +141,7 @@ describe('erasing the owner of a wallet', () => {
     expect((await test.call('GET', `/v1/wallets/${walletId}/verify`, { as: ['audit', 'auditor'] })).at('ok')).toBe(true)
     expect((await verifyAll(pool)).faults).toEqual([])
     expect((await test.call('GET', '/v1/wallets/trial-balance')).text).toContain('"amount":"0"')
-  }, 60_000)
+  })
 
   it('is read as before where a reason was written in the clear, by an older version', async () => {
     const walletId = await test.wallet('older', 10)

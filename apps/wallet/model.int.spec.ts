@@ -67,7 +67,7 @@ beforeAll(async () => {
   database = await createTestDatabase(migrations)
   pool = createPool(database)
   instances = [await open(), await open()]
-}, 60_000)
+})
 afterAll(async () => {
   await Promise.all(instances?.map((instance) => instance.close()) ?? [])
   await pool?.end()

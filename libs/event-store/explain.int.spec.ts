@@ -194,7 +194,7 @@ describe('the statements of a store that has grown', () => {
       return rows.map(({ index }) => index)
     }
     const keys = new Set(['migrations_pkey', 'partitions_pkey', 'relay_pkey', 'store_pkey'])
-    for (let tries = 0; tries < 200 && (await unused()).some((index) => !keys.has(index)); tries++)
+    for (let tries = 0; tries < 2_000 && (await unused()).some((index) => !keys.has(index)); tries++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     expect((await unused()).filter((index) => !keys.has(index))).toEqual([])
   })

@@ -122,7 +122,7 @@ describe('what the event store keeps, on PostgreSQL', () => {
     )
     const left = async () =>
       (await pool.query<{ command_id: string }>(`SELECT command_id FROM commands WHERE command_id IN ('http:young', 'http:old')`)).rows
-    for (let tries = 0; tries < 400 && (await left()).length === 2; tries++) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (let tries = 0; tries < 4_000 && (await left()).length === 2; tries++) await new Promise((resolve) => setTimeout(resolve, 5))
     expect(await left()).toEqual([{ command_id: 'http:young' }])
     expect(await store.execute(change('http:young', 'retained', 1))).toEqual({ answer: 'total 1', replayed: true })
   })

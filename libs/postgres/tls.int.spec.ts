@@ -77,7 +77,7 @@ describe('PostgreSQL by TLS', () => {
     certify('theirs')
     database = await createTestDatabase([])
     server = await secured(database.url, 'ours')
-  }, 60_000)
+  })
   afterAll(async () => {
     server.close()
     await database.drop()

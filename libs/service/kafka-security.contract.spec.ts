@@ -6,7 +6,7 @@ import { openLog, type LogPlace } from './log.js'
 
 const DATABASE_URL = 'postgres://unused:unused@127.0.0.1:1/unused'
 const TOPIC = { name: 'secrets', partitions: 1, retention_ms: 60_000 }
-const REFUSED_MS = 60_000
+const REFUSED_MS = 180_000
 
 /** Undefined: not given. */
 type Change = { readonly [Name in keyof LogPlace]?: LogPlace[Name] | undefined }

@@ -58,7 +58,7 @@ describe(`the wallet's app killed under load (CHAOS_SEED=${SEED}, KILLS=${KILLS}
     issuer?.close()
     await removePostgres(placement)
     removeHome(home)
-  }, 60_000)
+  })
 
   const begin = async (seed: number) => {
     const shop = new Shop(app.url)

@@ -12,10 +12,10 @@ const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'pay
 /** Which library speaks with the brokers, for a run of the suite by another than the default. */
 const { KAFKA_CLIENT } = process.env
 
-/** What a test run shortens: nothing else differs from a deployment. The provider's slow payments take up to 5 s. */
+/** What a test run shortens: nothing else differs from a deployment. Windows are as in `test/support/platform.mjs`. */
 const QUICK = {
-  UPI_WINDOW_SECONDS: '6',
-  REVIEW_TIMEOUT_SECONDS: '12',
+  UPI_WINDOW_SECONDS: '20',
+  REVIEW_TIMEOUT_SECONDS: '30',
   RATE_LIMIT_PER_SECOND: '5000',
   RATE_LIMIT_BURST: '10000',
   LOG_LEVEL: 'warn',

@@ -54,12 +54,12 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
       const { rows } = await pool.query<{ key: string }>('SELECT key FROM deferred')
       await pool.end()
       expect(rows).toEqual([{ key: 'ill' }])
-      await eventually('the app as it was reads both', () => heard.length === 6)
+      await eventually('the app as it was reads both', () => heard.length >= 6)
       expect(heard).toContainEqual({ to: 'Pune 4' })
     } finally {
       await Promise.all([app.close(), stock.close(), client.close()])
       await driver.close()
       await database.drop()
     }
-  }, 90_000)
+  })
 })

@@ -11,7 +11,7 @@ beforeAll(async () => {
   operations = operationsOf(await fetchDocument())
   things = await makeThings()
   examples = examplesOf(things)
-}, 60_000)
+})
 
 const guarded = () => operations.filter(({ open }) => !open)
 const slug = (answer: Answer): string => String(answer.body['type']).replace('/problems/', '')

@@ -11,7 +11,7 @@ let examples: Readonly<Record<string, Example>>
 beforeAll(async () => {
   operations = operationsOf(await fetchDocument()).filter(({ method, open }) => method !== 'GET' && !open)
   examples = examplesOf(await makeThings())
-}, 60_000)
+})
 
 interface Entry {
   readonly path: string
@@ -58,5 +58,5 @@ describe('the audit trail', () => {
     )
     const told = entries(trail).map(({ path, status }) => `${status} ${path}`)
     expect(told.sort()).toEqual(acts.map(({ path, status }) => `${status} ${path}`).sort())
-  }, 60_000)
+  })
 })

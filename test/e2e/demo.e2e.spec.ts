@@ -12,7 +12,7 @@ interface Report {
 }
 
 const run = promisify(execFile)
-const demo = (...options: readonly string[]) => run(process.execPath, ['dist/apps/demo/main.js', ...options], { timeout: 170_000 })
+const demo = (...options: readonly string[]) => run(process.execPath, ['dist/apps/demo/main.js', ...options], { timeout: 280_000 })
 
 it('the demo puts orders through in every way, and finds that the books add up', async () => {
   // Exit code 1 comes with the report that says why.
@@ -26,7 +26,7 @@ it('the demo puts orders through in every way, and finds that the books add up',
   expect(report.outcomes.map(({ plan, end }) => [plan, end])).toEqual(PLANS.map(({ name, ends }) => [name, ends]))
   expect(report.outcomes.reduce((sum, { orders }) => sum + orders, 0)).toBe(40)
   expect(report.invariants).toHaveLength(6)
-}, 180_000)
+}, 300_000)
 
 it('the demo says in one line that nothing answers, and where to look', async () => {
   const failed = await demo('--url', 'http://127.0.0.1:9', '--json').catch((error: { code: number; stderr: string }) => error)

@@ -48,11 +48,12 @@ describe('flash sale', () => {
         await poll(
           () => getPayment(buyer.customer, orderId),
           (payment) => ['COMPLETED', 'COMPENSATED'].includes(String(payment.body['status'])),
-          120_000,
+          300_000,
         )
         const order = await poll(
           () => getOrder(buyer.customer, orderId),
           ({ body }) => body['status'] !== 'PLACED',
+          300_000,
         )
         const wallet: Answer = await call('GET', `/v1/wallets/${buyer.walletId}`, { token: buyer.customer.token })
         return {
@@ -78,5 +79,5 @@ describe('flash sale', () => {
       body: { adjusted: -1, reason: 'a unit that is not there' },
     })
     expect(sold.status).toBe(422)
-  }, 240_000)
+  }, 600_000)
 })

@@ -25,7 +25,7 @@ beforeAll(async () => {
   operations = operationsOf(document)
   things = await makeThings()
   examples = examplesOf(things)
-}, 60_000)
+})
 
 const SQL = [
   `' OR '1'='1`,
@@ -75,7 +75,7 @@ describe('injection', () => {
     // Nothing was dropped.
     const list = operations.find(({ id }) => id === 'GET /v1/orders')
     expect((await call('GET', `/v1/orders?limit=1`, { token: things.all })).status).toBe(list ? 200 : 0)
-  }, 120_000)
+  }, 300_000)
 })
 
 describe('mass assignment', () => {
@@ -112,7 +112,7 @@ describe('mass assignment', () => {
     }
     expect(tried).toBeGreaterThan(bodies.length / 2)
     expect(wrong).toEqual([])
-  }, 60_000)
+  })
 })
 
 describe('paths', () => {
@@ -160,5 +160,5 @@ describe('patterns', () => {
     expect(patterns.size).toBeGreaterThan(5)
     for (const source of patterns) tryHard(source, 10_000)
     expect(() => tryHard('^(a+)+$', 200)).toThrow(/timed out/)
-  }, 60_000)
+  })
 })

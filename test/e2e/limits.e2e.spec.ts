@@ -6,12 +6,12 @@ let platform: Awaited<ReturnType<typeof startPlatform>>
 
 beforeAll(async () => {
   platform = await startPlatform({ home: await newHome(), env: { RATE_LIMIT_PER_SECOND: '1', RATE_LIMIT_BURST: '20' } })
-}, 120_000)
+}, 300_000)
 
 afterAll(async () => {
   await platform?.stop()
   if (platform) await removeHome(platform.home)
-}, 60_000)
+})
 
 const tokenOf = async (sub: string): Promise<string> => {
   const answer = await fetch(`${platform.baseUrl}/v1/dev/token`, {

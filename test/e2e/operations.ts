@@ -2,6 +2,7 @@ import {
   at,
   baseUrl,
   call,
+  ended,
   inr,
   makeCustomer,
   makeProduct,
@@ -125,10 +126,7 @@ export const makeThings = async () => {
   await call('PUT', `/v1/wallets/${walletId}/beneficiaries/${other}`, { token: all, body: {} })
   const placed = await placeOrder(owner, sku, { method: 'cod' })
   const orderId = String(placed.body['orderId'])
-  const saga = await poll(
-    () => call('GET', `/v1/orders/${orderId}/payment`, { token: all }),
-    (answer) => answer.body['status'] === 'COMPLETED',
-  )
+  const { payment: saga } = await ended(owner, placed, 'CONFIRMED', 'COMPLETED')
   const dear = await makeProduct({ price: 20_000_000 })
   const reviewed = await placeOrder(await makeCustomer(), dear, { method: 'card', token: 'tok_success' })
   const alerts = await poll(

@@ -33,7 +33,7 @@ export const call = async (method: string, path: string, { token, body, key, hea
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     // Two thousand at once wait for each other.
-    signal: AbortSignal.timeout(90_000),
+    signal: AbortSignal.timeout(180_000),
   })
   const text = await response.text()
   const json = response.headers.get('content-type')?.includes('json') && text !== ''
@@ -48,7 +48,7 @@ export const at = (answer: Answer, path: string): string | undefined => {
 }
 
 /** Calls until the answer satisfies `until`; fails with the last answer after `timeout_ms`. */
-export const poll = async (ask: () => Promise<Answer>, until: (answer: Answer) => boolean, timeout_ms = 30_000): Promise<Answer> => {
+export const poll = async (ask: () => Promise<Answer>, until: (answer: Answer) => boolean, timeout_ms = 60_000): Promise<Answer> => {
   const deadline = Date.now() + timeout_ms
   for (;;) {
     const answer = await ask()
@@ -141,11 +141,25 @@ export const orderBody = (items: readonly { sku: string; quantity: number }[], p
 export const placeOrder = (customer: Customer, sku: string, payment: object, quantity = 1, key = newKey()): Promise<Answer> =>
   call('POST', '/v1/orders', { token: customer.token, key, body: orderBody([{ sku, quantity }], payment) })
 
-export const getOrder = (customer: Customer, orderId: string, headers: Record<string, string> = {}): Promise<Answer> =>
-  call('GET', `/v1/orders/${orderId}`, { token: customer.token, headers })
+export const getOrder = (customer: Customer, orderId: string): Promise<Answer> =>
+  call('GET', `/v1/orders/${orderId}`, { token: customer.token })
 
-export const getPayment = (customer: Customer, orderId: string, headers: Record<string, string> = {}): Promise<Answer> =>
-  call('GET', `/v1/orders/${orderId}/payment`, { token: customer.token, headers })
+export const getPayment = (customer: Customer, orderId: string): Promise<Answer> =>
+  call('GET', `/v1/orders/${orderId}/payment`, { token: customer.token })
+
+/**
+ * A read with the token of a change. While what it speaks of has not arrived a read waits, and answers 503 where that takes long: then to ask
+ * again, as a client would, is all that there is to do. What it never answers is what was before.
+ */
+export const readAfter = (change: Answer, path: string, token?: string): Promise<Answer> => {
+  const consistency = change.headers.get('consistency-token')
+  if (consistency === null) throw new Error(`without a token: ${change.status} ${change.text}`)
+  const options = { ...(token && { token }), headers: { 'consistency-token': consistency } }
+  return poll(
+    () => call('GET', path, options),
+    ({ status }) => status !== 503,
+  )
+}
 
 export const available = async (sku: string): Promise<number> => Number((await call('GET', `/v1/products/${sku}`)).body['available'])
 

@@ -23,13 +23,13 @@ const shared = process.env['BAHI_E2E_URL']
 beforeAll(async () => {
   platform = await startPlatform({ home: await newHome() })
   process.env['BAHI_E2E_URL'] = platform.baseUrl
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   if (shared === undefined) delete process.env['BAHI_E2E_URL']
   else process.env['BAHI_E2E_URL'] = shared
   await platform?.stop()
   if (platform) await removeHome(platform.home)
-}, 60_000)
+})
 
 interface Bought {
   readonly customer: Customer
@@ -113,7 +113,7 @@ it('owe merchants what the payments’ sagas captured less what they refunded, a
   expect(at(trial, 'total.amount')).toBe('0')
   const cli = [join(import.meta.dirname, '../../dist/apps/bahi/cli/main.js'), 'wallet', 'trial-balance', '--json', '--home', platform.home]
   expect(JSON.parse(execFileSync(process.execPath, cli, { encoding: 'utf8', timeout: 30_000 }))).toEqual(trial.body)
-}, 180_000)
+}, 300_000)
 
 interface Money {
   readonly amount: string

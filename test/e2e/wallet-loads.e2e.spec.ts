@@ -9,7 +9,6 @@ const loadEnded = (customer: Customer, asked: Answer): Promise<Answer> =>
   poll(
     () => call('GET', String(asked.headers.get('location')), { token: customer.token }),
     (answer) => answer.status === 200 && answer.body['status'] !== 'PENDING',
-    60_000,
   )
 const balance = async (customer: Customer, walletId: string) =>
   at(await call('GET', `/v1/wallets/${walletId}`, { token: customer.token }), 'balance.amount')
@@ -27,7 +26,6 @@ const sagaOf = async (loadId: string): Promise<Answer> => {
   return poll(
     () => call('GET', `/v1/sagas/${mine(list)?.sagaId}`, { token: support }),
     (answer) => ['COMPLETED', 'COMPENSATED'].includes(String(answer.body['status'])),
-    60_000,
   )
 }
 

@@ -40,7 +40,7 @@ const run = async (specs: Readonly<Record<string, string>>, env: Readonly<Record
       '--maxWorkers=2',
     ]
     await new Promise((resolve) =>
-      execFile(process.execPath, jest, { cwd: folder, timeout: 25_000, env: { ...process.env, ...env } }, resolve),
+      execFile(process.execPath, jest, { cwd: folder, timeout: 80_000, env: { ...process.env, ...env } }, resolve),
     )
     const text = await readFile(results, 'utf8')
     const said = JSON.parse(text) as Record<string, number>

@@ -1,2 +1,2 @@
-/** Of a test or a hook that names none of its own. */
-export const DEFAULT_TIMEOUT_MS = 30_000
+/** Of a test or a hook that names none of its own: so long that only what hangs meets it, on the slowest machine too. */
+export const DEFAULT_TIMEOUT_MS = 90_000

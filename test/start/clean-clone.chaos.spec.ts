@@ -32,7 +32,7 @@ describe('a clean clone', () => {
       await platform.exited
     }
     removeHome(folder, data)
-  }, 60_000)
+  })
 
   it(
     'starts by npm start, takes the three lines that it prints, is driven by npm run demo, and ends by Ctrl-C',

@@ -161,64 +161,72 @@ describe('npm start', () => {
     START_MS,
   )
 
-  it('says in one line what is wrong with the folder, the port and the Node', async () => {
-    const locked = home()
-    chmodSync(locked, 0o555)
-    await expectRefusal(start({ home: locked, as: ordinary }), /^bahi: cannot write to .* \(EACCES\): make it writable, /, locked)
-    await expectRefusal(start({ home: join(locked, 'below'), as: ordinary }), /^bahi: cannot write to .* \(EACCES\): /, locked)
-    const folder = home()
-    await expectRefusal(
-      start({ home: folder, args: ['--port', 'http'] }),
-      /^error: option '--port <number>' argument 'http' is invalid/,
-      folder,
-    )
-
-    const faked = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.4' } }); await import('./scripts/start.mjs')`
-    const old = await run(process.execPath, ['--input-type=module', '-e', faked], { cwd: ROOT }).catch((error: object) => error)
-    expect(old).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: expect.stringMatching(/^bahi: Node 18\.20\.4 is too old: install Node 20 or newer.*\n$/),
-    })
-  }, 60_000)
-
-  it('says in one line which folder of the checkout cannot be written to', async () => {
-    const checkout = home()
-    const [modules, dist] = [join(checkout, 'node_modules'), join(checkout, 'dist')]
-    cpSync(join(ROOT, 'scripts'), join(checkout, 'scripts'), { recursive: true })
-    for (const file of ['package.json', 'package-lock.json', '.swcrc']) cpSync(join(ROOT, file), join(checkout, file))
-    for (const folder of ['apps', 'libs', 'dist', 'node_modules/node/bin']) mkdirSync(join(checkout, folder), { recursive: true })
-    const refused = async (locked: string) => {
+  it(
+    'says in one line what is wrong with the folder, the port and the Node',
+    async () => {
+      const locked = home()
       chmodSync(locked, 0o555)
-      const [command, ...words] = [...ordinary, process.execPath, join(checkout, 'scripts/start.mjs')]
-      const started = await run(command ?? '', words, { timeout: 30_000 }).catch((error: object) => error)
-      chmodSync(locked, 0o777)
-      expect(started).toMatchObject({
+      await expectRefusal(start({ home: locked, as: ordinary }), /^bahi: cannot write to .* \(EACCES\): make it writable, /, locked)
+      await expectRefusal(start({ home: join(locked, 'below'), as: ordinary }), /^bahi: cannot write to .* \(EACCES\): /, locked)
+      const folder = home()
+      await expectRefusal(
+        start({ home: folder, args: ['--port', 'http'] }),
+        /^error: option '--port <number>' argument 'http' is invalid/,
+        folder,
+      )
+
+      const faked = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.4' } }); await import('./scripts/start.mjs')`
+      const old = await run(process.execPath, ['--input-type=module', '-e', faked], { cwd: ROOT }).catch((error: object) => error)
+      expect(old).toMatchObject({
         code: 1,
-        stderr: `bahi: cannot write to ${locked} (EACCES): make it writable, or start as the user whose checkout it is\n`,
+        stdout: '',
+        stderr: expect.stringMatching(/^bahi: Node 18\.20\.4 is too old: install Node 20 or newer.*\n$/),
       })
-    }
-    await refused(checkout)
-    await refused(modules)
-    // Installed, and not built.
-    const lock = createHash('sha256')
-      .update(readFileSync(join(checkout, 'package-lock.json')))
-      .digest('hex')
-    writeFileSync(join(modules, '.bahi-lock'), lock)
-    writeFileSync(join(modules, 'node/bin/node'), '')
-    await refused(checkout)
-    await refused(dist)
-  }, 60_000)
+    },
+    2 * START_MS,
+  )
+
+  it(
+    'says in one line which folder of the checkout cannot be written to',
+    async () => {
+      const checkout = home()
+      const [modules, dist] = [join(checkout, 'node_modules'), join(checkout, 'dist')]
+      cpSync(join(ROOT, 'scripts'), join(checkout, 'scripts'), { recursive: true })
+      for (const file of ['package.json', 'package-lock.json', '.swcrc']) cpSync(join(ROOT, file), join(checkout, file))
+      for (const folder of ['apps', 'libs', 'dist', 'node_modules/node/bin']) mkdirSync(join(checkout, folder), { recursive: true })
+      const refused = async (locked: string) => {
+        chmodSync(locked, 0o555)
+        const [command, ...words] = [...ordinary, process.execPath, join(checkout, 'scripts/start.mjs')]
+        const started = await run(command ?? '', words, { timeout: START_MS }).catch((error: object) => error)
+        chmodSync(locked, 0o777)
+        expect(started).toMatchObject({
+          code: 1,
+          stderr: `bahi: cannot write to ${locked} (EACCES): make it writable, or start as the user whose checkout it is\n`,
+        })
+      }
+      await refused(checkout)
+      await refused(modules)
+      // Installed, and not built.
+      const lock = createHash('sha256')
+        .update(readFileSync(join(checkout, 'package-lock.json')))
+        .digest('hex')
+      writeFileSync(join(modules, '.bahi-lock'), lock)
+      writeFileSync(join(modules, 'node/bin/node'), '')
+      await refused(checkout)
+      await refused(dist)
+    },
+    2 * START_MS,
+  )
 
   it.each(['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud', 'provider-sandbox'])(
     'an app alone names the variable that it misses: %s',
     async (app) => {
       const env = { PATH: process.env['PATH'] ?? '' }
       const node = ['--disable-warning=ExperimentalWarning', join(ROOT, `dist/apps/${app}/main.js`)]
-      const alone = await run(process.execPath, node, { cwd: ROOT, env, timeout: 30_000 }).catch((error: object) => error)
+      const alone = await run(process.execPath, node, { cwd: ROOT, env, timeout: START_MS }).catch((error: object) => error)
       expect(alone).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^[A-Z][A-Z_]{3,}: must be [^\n]+\n$/) })
     },
-    60_000,
+    2 * START_MS,
   )
 
   it(
@@ -266,7 +274,7 @@ const expectRefusalOnly = async (platform: Spawned, why: RegExp): Promise<void> 
   expect(platform.stderr).toEqual([expect.stringMatching(why)])
 }
 
-const until = async (condition: () => boolean | Promise<boolean>, timeout_ms = 60_000): Promise<void> => {
+const until = async (condition: () => boolean | Promise<boolean>, timeout_ms = START_MS): Promise<void> => {
   const deadline = Date.now() + timeout_ms
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not reached within ${timeout_ms} ms`)

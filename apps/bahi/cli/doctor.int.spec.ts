@@ -89,7 +89,7 @@ describe('bahi doctor', () => {
       expect(new Set(findings.map(({ check }) => check))).toEqual(new Set(looked))
       return code === 0 && wrong.length === 0
     })
-  }, 30_000)
+  })
 
   describe('finds and names, with what to do', () => {
     const finds = (seen: Seen, check: Finding['check'], found: RegExp, next: RegExp) => {
@@ -148,8 +148,8 @@ describe('bahi doctor', () => {
 
     it('a clock that is wrong, either way', async () => {
       const by = (ms: number): Clock => ({ ...systemClock, now: () => Date.now() + ms, sleep: (wait) => systemClock.sleep(wait) })
-      finds(await examine({}, by(90_000)), 'clock', /^this machine's is (89|90)\d{3} ms ahead of PostgreSQL's$/, /NTP/)
-      finds(await examine({}, by(-90_000)), 'clock', /(89|90)\d{3} ms behind/, /NTP/)
+      finds(await examine({}, by(90_000)), 'clock', /^this machine's is [89]\d{4} ms ahead of PostgreSQL's$/, /NTP/)
+      finds(await examine({}, by(-90_000)), 'clock', /[89]\d{4} ms behind/, /NTP/)
     })
 
     it('an event that was changed, and books that do not balance', async () => {
@@ -175,7 +175,7 @@ describe('bahi doctor', () => {
     it('a log of Kafka that is not there', async () => {
       finds(await examine({ LOG: 'kafka' }), 'configuration', /KAFKA_BROKERS: must be set/, /set this variable/)
       finds(await examine({ LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1' }), 'log', /kafka: /, /mend KAFKA_BROKERS/)
-    }, 30_000)
+    })
   })
 
   it('says that nothing was started, or that it must know whose the environment is', async () => {

@@ -8,7 +8,7 @@ import * as wallet from './verbs/wallet.js'
 let test: TestWallet
 beforeAll(async () => {
   test = await startTestWallet()
-}, 60_000)
+})
 afterAll(() => test?.close())
 
 const bahi = async (...words: readonly string[]) => {

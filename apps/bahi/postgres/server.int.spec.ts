@@ -17,7 +17,7 @@ describe('the PostgreSQL of a folder', () => {
   afterAll(async () => {
     await removePostgres(placement)
     removeHome(home)
-  }, 60_000)
+  })
 
   it('starts after it was killed and its pid went to the server of another folder, which it leaves alone', async () => {
     const data = join(placement.folder, 'data')

@@ -18,11 +18,11 @@ const clock = { ...systemClock, now: () => systemClock.now() + ahead_ms }
 beforeAll(async () => {
   running = await RunningApp.start({}, { clock, keysBy: async (url) => (line = await cuttable(url)).url })
   await running.call('PUT', '/v1/products/BOAT-141', { as: merchant, body: airdopes })
-}, 60_000)
+})
 afterAll(async () => {
   await running?.close()
   await line?.close()
-}, 30_000)
+})
 
 const placed = async (): Promise<string> => String((await running.call('POST', '/v1/orders', placing())).body['orderId'])
 const version = async (orderId: string) => (await running.app.get<EventStore>(EVENT_STORE).load(orderRef(orderId))).version

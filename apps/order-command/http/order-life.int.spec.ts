@@ -11,7 +11,7 @@ beforeAll(async () => {
   running = await RunningApp.start()
   await call('PUT', '/v1/products/BOAT-141', { as: merchant, body: airdopes })
   await call('POST', '/v1/products/BOAT-141/stock', { as: merchant, body: { received: 100 } })
-}, 60_000)
+})
 afterAll(() => running?.close(), 30_000)
 
 const lines = [{ sku: 'BOAT-141', quantity: 2 }]

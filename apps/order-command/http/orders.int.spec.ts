@@ -12,7 +12,7 @@ const call: RunningApp['call'] = (...args) => running.call(...args)
 beforeAll(async () => {
   running = await RunningApp.start()
   await call('PUT', '/v1/products/BOAT-141', { as: merchant, body: airdopes })
-}, 60_000)
+})
 afterAll(() => running?.close(), 30_000)
 
 const place = async (): Promise<Answer & { orderId: string }> => {

@@ -9,7 +9,7 @@ const call: RunningApp['call'] = (...args) => running.call(...args)
 
 beforeAll(async () => {
   running = await RunningApp.start()
-}, 60_000)
+})
 afterAll(() => running?.close(), 30_000)
 
 describe('the catalogue', () => {
@@ -79,7 +79,7 @@ describe('the development issuer', () => {
     } finally {
       await issuing.close()
     }
-  }, 60_000)
+  })
 
   it('is not there otherwise', async () => {
     expect(await call('POST', '/v1/dev/token', { body: { sub: 'm-9', roles: ['merchant'] } })).toMatchObject({ status: 404 })

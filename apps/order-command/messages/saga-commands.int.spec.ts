@@ -11,7 +11,7 @@ const call: RunningApp['call'] = (...args) => running.call(...args)
 beforeAll(async () => {
   running = await RunningApp.start()
   await call('PUT', '/v1/products/BOAT-141', { as: merchant, body: airdopes })
-}, 60_000)
+})
 afterAll(() => running?.close(), 30_000)
 
 const context = { correlationId: 'o', causationId: 'saga' }
@@ -180,7 +180,7 @@ describe('a flash sale', () => {
     expect(answers().filter(({ data }) => data['slug'] === 'out-of-stock')).toHaveLength(1_900)
     const { body } = await call('POST', '/v1/products/HOT-1/stock', { as: merchant, body: { received: 1 } })
     expect(body).toMatchObject({ onHand: 101, reserved: 100, available: 1 })
-  }, 60_000)
+  })
 })
 
 describe('what is published', () => {

@@ -63,20 +63,20 @@ beforeAll(async () => {
   await shop.start()
   await world.app.startAllMicroservices()
   await world.app.init()
-}, 60_000)
+})
 
 afterAll(async () => {
   await shop.close()
   await log.close()
   await world.close()
-}, 30_000)
+})
 
 describe('dead letters', () => {
   it('are listed, shown and sent back, with who and why, for administrators', async () => {
     await send('a', true)
     await send('b', true)
     await send('c', false)
-    await eventually('both are known', async () => (await listed(`?topic=${TOPIC}`)).length === 2)
+    await eventually('both are known', async () => handled.length > 0 && (await listed(`?topic=${TOPIC}`)).length === 2)
     expect(handled).toEqual(['c'])
     const [letter] = await listed('?key=a')
     expect(letter).toMatchObject({

@@ -148,4 +148,4 @@ it('a provider that is down for ten minutes is spared, and then everything that 
   expect(inLine.length).toBeGreaterThan(20)
   expect(inLine).toEqual(inLine.toSorted((a, b) => a - b))
   expect(due.size).toBe(0)
-}, 60_000)
+})

@@ -123,7 +123,7 @@ describe('a day', () => {
     const metrics = await payments.app.inject({ method: 'GET', url: '/metrics' })
     expect(metrics.payload).toMatch(/^reconciliation_failed_days\{app="payment-saga"\} 1$/m)
     expect(metrics.payload).toMatch(/^reconciliation_cases\{difference="different-amount",app="payment-saga"\} 0$/m)
-  }, 60_000)
+  })
 
   it('that the calendar does not have is no day', async () => {
     expect((await payments.call('POST', '/v1/settlements/2026-02-30/reconciliation', { as: support, body: { reason: 'x' } })).status).toBe(

@@ -158,7 +158,7 @@ describe('a reconciliation', () => {
       }),
       { numRuns: 20 },
     )
-  }, 60_000)
+  })
 
   it('reports what agreed, what did not, and what the provider keeps', async () => {
     const at = beginningOf(FIRST) + HOUR_MS

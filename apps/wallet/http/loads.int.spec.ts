@@ -29,7 +29,7 @@ beforeAll(async () => {
       return Promise.resolve()
     },
   })
-}, 30_000)
+})
 afterAll(async () => {
   await consumer?.close()
   await producer?.close()

@@ -6,7 +6,7 @@ import { inr, startTestWallet, type Call, type TestWallet } from '../testing/tes
 let test: TestWallet
 beforeAll(async () => {
   test = await startTestWallet()
-}, 30_000)
+})
 afterAll(() => test?.close())
 
 const call = (...args: Parameters<TestWallet['call']>) => test.call(...args)
@@ -289,7 +289,7 @@ describe('holds', () => {
 
   it('releases itself when it expires', async () => {
     const before = (await call('GET', `/v1/wallets/${id}`)).at('available')
-    const body = { amount: inr(1), reference: 'o-1', expiresAt: new Date(Date.now() + 400).toISOString() }
+    const body = { amount: inr(1), reference: 'o-1', expiresAt: new Date(Date.now() + 3_000).toISOString() }
     const send = () => call('POST', `/v1/wallets/${id}/holds`, { as: owner, key: 'expiring', body })
     const held = await send()
     expect(held.status).toBe(201)

@@ -33,7 +33,7 @@ beforeAll(async () => {
       return Promise.resolve()
     },
   })
-}, 30_000)
+})
 afterAll(async () => {
   await consumer?.close()
   await producer?.close()
@@ -172,7 +172,7 @@ describe('what must always hold', () => {
   it('releases a hold that expired while no process ran', async () => {
     const stopped = await startTestWallet({ HOLD_EXPIRY_POLL_MS: 60_000 })
     const walletId = await stopped.wallet('restart', 100)
-    const expiresAt = new Date(Date.now() + 200)
+    const expiresAt = new Date(Date.now() + 3_000)
     const body = { amount: inr(10), reference: 'r', expiresAt: expiresAt.toISOString() }
     expect((await stopped.call('POST', `/v1/wallets/${walletId}/holds`, { body })).status).toBe(201)
     await stopped.app.close()

@@ -45,7 +45,7 @@ describe('who wants to use up the server', () => {
       idle.kill('SIGKILL')
       await once(idle, 'exit')
     }
-  }, 60_000)
+  })
 
   it('finds every wait and number bounded: heads, requests, silence, connections', () => {
     const server = demo.app.getHttpServer() as unknown as Record<string, number>

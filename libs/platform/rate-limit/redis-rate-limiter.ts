@@ -23,9 +23,18 @@ return { allowed, tostring(tokens) }`
 
 type Script = (key: string, perSecond: number, burst: number) => Promise<[number, string]>
 
+/** A caller waits so long for Redis at most. */
+const COMMAND_TIMEOUT_MS = 250
+
 /** Shared by replicas. While Redis is away each replica counts for itself: a limit that fails open is none, one that fails closed an outage. */
-export const redisRateLimiter = (url: string, prefix: string, rate: Rate, clock: Clock): RateLimiter => {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 250, connectTimeout: 1_000 })
+export const redisRateLimiter = (
+  url: string,
+  prefix: string,
+  rate: Rate,
+  clock: Clock,
+  commandTimeout = COMMAND_TIMEOUT_MS,
+): RateLimiter => {
+  const redis = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout, connectTimeout: 1_000 })
   // Without a listener a lost connection would end the process; ioredis connects again by itself.
   redis.on('error', () => undefined)
   redis.defineCommand('takeToken', { numberOfKeys: 1, lua: TAKE })
