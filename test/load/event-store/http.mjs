@@ -65,6 +65,9 @@ const startIssuer = async () => {
 const listening = async (words, env) => {
   const child = spawn(process.execPath, words, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
+  // Also where this process ends by an error that nobody caught.
+  const end = () => child.kill('SIGTERM')
+  process.once('exit', end)
   const baseUrl = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const found = /listens on (http:\S+)/.exec(line)
@@ -73,7 +76,8 @@ const listening = async (words, env) => {
     ended.then(([code]) => reject(new Error(`${words.join(' ')} ended with ${code} before it listened`)))
   })
   const stop = async () => {
-    child.kill('SIGTERM')
+    process.off('exit', end)
+    end()
     await ended
   }
   return { baseUrl, pid: child.pid, stop }
