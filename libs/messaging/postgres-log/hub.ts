@@ -2,7 +2,7 @@ import type { Clock, Random } from '#kernel'
 import { createPool, listen, type PostgresConfig } from '#postgres'
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
-import type { StoredRecord } from '../log.js'
+import type { StoredRecord, TopicPartition } from '../log.js'
 import { Tail } from './tail.js'
 
 export interface Topic {
@@ -25,6 +25,7 @@ export interface Subscriber {
 /** Asks for records of a partition; one query answers all that ask at the same time. */
 export interface Fetch {
   readonly partition: number
+  readonly place: TopicPartition
   readonly from: bigint
   readonly limit: number
   done(records: readonly StoredRecord[]): void
@@ -209,17 +210,24 @@ export class Hub {
   }
 
   async #query(asked: readonly Fetch[]): Promise<readonly (readonly StoredRecord[])[]> {
+    // Every column of every record costs the process that reads it: what is known is not asked for, and a row is no object of its own.
     const { rows } = await this.pool.query<Row>({
       name: 'log-fetch',
-      text: `SELECT w.n::int, t.name AS topic, p.number, r."offset", r.recorded_at_ms, r.key, r.headers, r.value
+      rowMode: 'array',
+      text: `SELECT w.n::int, r."offset", r.recorded_at_ms, r.key, r.headers, r.value
         FROM unnest($1::int[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w (id, start, most, n)
-        JOIN partition p ON p.id = w.id JOIN topic t ON t.id = p.topic_id
         CROSS JOIN LATERAL (SELECT * FROM record r WHERE r.partition_id = w.id AND r."offset" >= w.start ORDER BY r."offset" LIMIT w.most) r
         ORDER BY w.n, r."offset"`,
       values: [asked.map(({ partition }) => partition), asked.map(({ from }) => from), asked.map(({ limit }) => limit)],
     })
     const answers: StoredRecord[][] = asked.map(() => [])
-    for (const row of rows) answers[row.n - 1]?.push(toRecord(row))
+    for (const [n, offset, recorded_at_ms, key, headers, value] of rows) {
+      const place = asked[n - 1]?.place
+      if (!place) continue
+      const timestamp_ms = Number(recorded_at_ms)
+      const { topic, partition } = place
+      answers[n - 1]?.push({ topic, partition, offset, timestamp_ms, key, headers: JSON.parse(headers) as Record<string, string>, value })
+    }
     return answers
   }
 
@@ -282,23 +290,4 @@ export class Hub {
   }
 }
 
-interface Row {
-  readonly n: number
-  readonly topic: string
-  readonly number: number
-  readonly offset: bigint
-  readonly recorded_at_ms: bigint
-  readonly key: string
-  readonly headers: string
-  readonly value: Buffer
-}
-
-const toRecord = (row: Row): StoredRecord => ({
-  topic: row.topic,
-  partition: row.number,
-  offset: row.offset,
-  timestamp_ms: Number(row.recorded_at_ms),
-  key: row.key,
-  headers: JSON.parse(row.headers) as Record<string, string>,
-  value: row.value,
-})
+type Row = [n: number, offset: bigint, recorded_at_ms: bigint, key: string, headers: string, value: Buffer]

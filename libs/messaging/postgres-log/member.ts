@@ -195,8 +195,9 @@ export class GroupMember implements LogConsumer, Subscriber {
   #lane(row: BeatRow): Lane {
     const { hub } = this
     const id = row.partition_id
+    const place = { topic: row.topic, partition: row.number }
     const lane: Lane = new Lane(
-      { topic: row.topic, partition: row.number },
+      place,
       {
         ready: (offset, limit) => hub.tail(id)?.from(offset, limit) ?? [],
         more: (offset) => hub.end(id) > offset,
@@ -205,6 +206,7 @@ export class GroupMember implements LogConsumer, Subscriber {
           const end = hub.end(id)
           hub.fetch({
             partition: id,
+            place,
             from,
             limit,
             done: (records) => lane.fill(records, generation, end),

@@ -1,5 +1,6 @@
 // The log in PostgreSQL beside graphile-worker and pg-boss, in alternating rounds on one PostgreSQL with fsync on.
 // `npm ci --prefix test/load/messaging/baselines` once, then `node test/load/messaging/beside.mjs --help`. Needs a build (`npm run build`).
+// With --kafka also beside a kafkajs consumer of the same work, on a broker of its own (Java 17, Maven), whose processor time is not counted.
 // Messages have 256 bytes of data. Ours keeps the order of each of 1,000 keys and moves its offset in the transaction of the effect; theirs need not.
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
@@ -9,6 +10,7 @@ import { conditionsOf } from '../event-store/measure.mjs'
 import { startPostgres } from '../event-store/postgres.mjs'
 import { cpuTime } from '../orders/cpu-time.mjs'
 import { baselines } from '../baselines.mjs'
+import { openKafkajs } from './kafkajs.mjs'
 import { openOurs } from './ours.mjs'
 import { expecting, median, steady, TEXT } from './steady.mjs'
 
@@ -19,6 +21,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
+    kafka: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -29,7 +32,8 @@ if (options.help) {
   --rate <n>      messages a second in the latency run, each sent alone (500)
   --seconds <n>   how long that runs, a round (10)
   --rounds <n>    how often each side is measured, in turn (3)
-  --only <side>   one of ours, embedded, graphile-worker, pg-boss alone, for a profile
+  --only <side>   one of ours, embedded, graphile-worker, pg-boss, kafkajs alone, for a profile
+  --kafka         also a kafkajs consumer that does the same: effect and offset in one transaction
   --json          print one JSON object`)
   process.exit(0)
 }
@@ -43,6 +47,7 @@ const OPENERS = {
   embedded: (url) => openOurs(url, { shared: true }),
   'graphile-worker': openGraphileWorker,
   'pg-boss': openPgBoss,
+  ...((options.kafka || options.only === 'kafkajs') && { kafkajs: openKafkajs }),
 }
 const BASELINES = ['graphile-worker', 'pg-boss']
 
