@@ -276,6 +276,14 @@ export const backupsAreInTheRegion: Check = (objects) => {
     })
 }
 
+/** What no schema says and the API server does: keys of a pod's own labels only narrow a selector, which has to be there, and to be of that pod. */
+export const podsAreSpread: Check = (objects) =>
+  workloadsOf(objects).flatMap(({ name, labels, pod }) =>
+    (pod?.topologySpreadConstraints ?? []).some(({ labelSelector }) => !labelSelector || !selects(labelSelector, labels))
+      ? [`${name} is spread among pods that are not its own`]
+      : [],
+  )
+
 /** What was rewritten since the last checkpoint cannot be told: each store is signed and archived once a day, signing first, and what is signed stays. */
 export const storesAreSignedDaily: Check = (objects) =>
   STORES.flatMap((app) =>
@@ -345,6 +353,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   scalersFitThePartitions,
   podsAreRestricted,
   appsLeaveQuietly,
+  podsAreSpread,
   backupsAreInTheRegion,
   storesAreSignedDaily,
 }

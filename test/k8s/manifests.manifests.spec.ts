@@ -228,6 +228,13 @@ if (!skipped) {
       for (const what of [/fraud is killed before/, /fraud is restarted for what/]) finds('appsLeaveQuietly', hasty, what)
     })
 
+    it('a spread without a selector, which the API server refuses', () => {
+      const unselected = planted(local(), 'Deployment', 'fraud', (each: Pod) =>
+        Object.assign(each.spec.template.spec, { topologySpreadConstraints: [{ maxSkew: 1, matchLabelKeys: ['pod-template-hash'] }] }),
+      )
+      finds('podsAreSpread', unselected, /^fraud is spread among pods that are not its own/)
+    })
+
     it('a store that nobody signs, one signed too seldom or where it does not last, a checkpoint without its key', () => {
       const gone = local().filter(({ metadata }) => metadata.name !== 'archive-fraud')
       finds('storesAreSignedDaily', gone, /^nothing runs archive of fraud/)

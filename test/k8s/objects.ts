@@ -37,6 +37,7 @@ export interface PodSpec {
   readonly automountServiceAccountToken?: boolean
   readonly serviceAccountName?: string
   readonly terminationGracePeriodSeconds?: number
+  readonly topologySpreadConstraints?: readonly { readonly labelSelector?: Selector; readonly matchLabelKeys?: readonly string[] }[]
   readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly seccompProfile?: { readonly type: string } }
   readonly containers: readonly Container[]
   readonly volumes?: readonly {
