@@ -32,7 +32,7 @@ const LONG_SESSION_MS = 120_000
 const SOON_MS = 60_000
 const CONSUMERS = 3
 const BETWEEN_MS = { least: 100, most: 700 }
-const PROGRESS_EVERY = 50
+const PROGRESS_EVERY = 10
 const PER_KILL_MS = 60_000
 const BESIDES_MS = 240_000
 
