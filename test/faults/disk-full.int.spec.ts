@@ -30,7 +30,7 @@ onOwnDisk('with PostgreSQL, data and WAL, on a disk that is full, the wallet', (
       onGivenUp: (error) => console.log('PostgreSQL was given up', error),
     })
     process.env['BAHI_TEST_POSTGRES_URL'] = server.url
-    test = await startTestWallet()
+    test = await startTestWallet({}, undefined, { patient: false })
     outside = createPool({ url: test.databaseUrl, schema: 'wallet', applicationName: 'outside', maxConnections: 1 })
   }, 120_000)
   afterAll(async () => {

@@ -10,7 +10,7 @@ let test: TestWallet
 /** Beside the app: its database, not through the line. */
 let outside: pg.Pool
 beforeAll(async () => {
-  test = await startTestWallet({ DATABASE_CONNECTIONS: 4 }, async (url) => (line = await cuttable(url)).url)
+  test = await startTestWallet({ DATABASE_CONNECTIONS: 4 }, async (url) => (line = await cuttable(url)).url, { patient: false })
   outside = createPool({
     url: test.databaseUrl,
     schema: 'wallet',

@@ -29,6 +29,9 @@ export const createTestDatabase = async (migrations: readonly Migration[], schem
     schema,
     applicationName: 'test',
     maxConnections: 8,
+    // What is tested is not how fast a busy machine is.
+    connectTimeout_ms: 30_000,
+    statementTimeout_ms: 30_000,
     drop: () => admin((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
   }
 }
