@@ -5,10 +5,12 @@ import { DEFAULT_TIMEOUT_MS } from './test/runner/timeout.mjs'
 // *.e2e a running platform. Jest's own runner loads ESM only with `--experimental-vm-modules`: use `npm test`, or scripts/jest.mjs for one suite.
 const suite = (name, match, how) => ({ displayName: name, testMatch: match.map((pattern) => `<rootDir>/${pattern}`), ...how })
 
+const setupFiles = ['<rootDir>/test/runner/same-draws.mjs']
 /** Many specs of many modules: a worker keeps what it has loaded. */
-const lean = { runner: '<rootDir>/test/runner/index.mjs', transform: {} }
+const lean = { runner: '<rootDir>/test/runner/index.mjs', transform: {}, setupFiles }
 /** Few specs, each a run of its own. */
 const isolated = {
+  setupFiles,
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '@swc/jest' },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -29,7 +31,10 @@ export default {
   testSequencer: '<rootDir>/test/runner/sequencer.mjs',
   testTimeout: DEFAULT_TIMEOUT_MS,
   projects: [
-    suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], { ...lean, setupFiles: ['<rootDir>/test/runner/no-framework.mjs'] }),
+    suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], {
+      ...lean,
+      setupFiles: [...setupFiles, '<rootDir>/test/runner/no-framework.mjs'],
+    }),
     suite('integration', ['{apps,libs,test}/**/*.int.spec.ts'], { ...lean, ...postgres }),
     suite('contract', ['{apps,libs,test}/**/*.contract.spec.ts'], { ...isolated, ...postgres }),
     suite('e2e', ['test/**/*.e2e.spec.ts'], { ...isolated, ...platform }),
