@@ -42,5 +42,6 @@ export default {
     suite('chaos', ['{apps,test}/**/*.chaos.spec.ts'], { ...isolated, ...postgres }),
     suite('manifests', ['test/**/*.manifests.spec.ts'], isolated),
     suite('compose', ['test/**/*.compose.spec.ts'], isolated),
+    suite('k8s', ['test/**/*.k8s.spec.ts'], isolated),
   ],
 }

@@ -2,11 +2,12 @@
 // the whole end-to-end suite; then the same with two replicas of each app; then every app restarted, and every container killed, in turn while
 // orders run. Removes all it started, also when it is interrupted.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepare, projectNode, Refused, root, sayAndExit } from '../../scripts/prepare.mjs'
+import { foreignSpecs } from '../e2e/foreign.mjs'
 import { freePort } from '../support/kafka.mjs'
 
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
@@ -80,23 +81,10 @@ const jest = (name, project, ...args) => {
 
 const spec = (name) => jest(name, 'compose', `test/compose/${name}.compose.spec.ts`)
 
-/** Specs that start what they test are none of this platform. */
-const foreign = readdirSync(join(root, 'test/e2e')).filter(
-  (file) =>
-    file.endsWith('.e2e.spec.ts') &&
-    /from '\.\.\/(support\/platform\.mjs|distributed\/processes\.js)'/.test(readFileSync(join(root, 'test/e2e', file), 'utf8')),
-)
 /** Where replicas share sagas, money and stock. */
 const SHARED = ['order-payment', 'order-life', 'wallet-loads', 'reconciliation'].map((name) => `test/e2e/${name}.e2e.spec.ts`)
 /** One after the other: a flash sale leaves the orders of others waiting behind two thousand. */
-const suite = (name, ...paths) =>
-  jest(
-    name,
-    'e2e',
-    '--maxWorkers=1',
-    `--testPathIgnorePatterns=/(${foreign.map((file) => file.replaceAll('.', '\\.')).join('|')})$`,
-    ...paths,
-  )
+const suite = (name, ...paths) => jest(name, 'e2e', '--maxWorkers=1', `--testPathIgnorePatterns=/(${foreignSpecs()})$`, ...paths)
 
 const checkEngine = () => {
   const { status, stderr } = spawnSync('docker', ['compose', 'version'], { encoding: 'utf8', timeout: 20_000 })

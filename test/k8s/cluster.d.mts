@@ -1,0 +1,2 @@
+/** Where k8s/overlays/local puts everything. */
+export const NAMESPACE: string
