@@ -1,3 +1,4 @@
+import type { RecordedEvent } from '#event-store'
 import { toMoneyJson, type JsonObject } from '#kernel'
 import { sumOf } from '#payment'
 import { attentionsOf, hasEnded, statusOf, type ActionState, type SagaInstance, type SagaState } from '#saga'
@@ -108,3 +109,21 @@ export const refundsView = (paymentId: string, { orderId, refunds = {} }: OrderP
     for: why,
     ...(at === '' ? {} : { at }),
   }))
+
+/** Of an event, as they are written. */
+const TEXTS = ['step', 'side', 'action', 'outcome', 'evidence'] as const
+const TIMES = ['dueAt', 'runAt', 'timerAt'] as const
+
+/** An event of a saga's. Only what an operator needs: bodies and learned data stay in the stream. */
+export const timelineView = ({ type, data, metadata, recordedAt }: RecordedEvent): JsonObject => {
+  const detail = data['detail'] ?? data['why'] ?? data['reason'] ?? data['name']
+  const texts = TEXTS.flatMap((name) => (typeof data[name] === 'string' ? [[name, data[name]]] : []))
+  const times = TIMES.flatMap((name) => (typeof data[name] === 'number' ? [[name, new Date(data[name]).toISOString()]] : []))
+  return {
+    at: new Date(recordedAt).toISOString(),
+    type,
+    by: metadata.actor,
+    ...(Object.fromEntries([...texts, ...times]) as JsonObject),
+    ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
+  }
+}

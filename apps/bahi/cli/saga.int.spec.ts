@@ -89,8 +89,8 @@ describe('bahi saga', () => {
     const { code, out, said } = await migrate('--dry-run')
     expect(out.toSorted()).toEqual(
       [
-        `${A}  WAITING  would be moved`,
-        `${B}  WAITING  would be moved`,
+        `${A}  WAITING  would be moved to v2`,
+        `${B}  WAITING  would be moved to v2`,
         `${C}  WAITING  stays: v2 does not fit: it has no haggled`,
       ].toSorted(),
     )
@@ -134,5 +134,49 @@ describe('bahi saga', () => {
   it('refuses what is no version', async () => {
     const { code, said } = await bahi('migrate', '--type', 'rent', '--from', 'x', '--to', '2', '--reason', 'r')
     expect([code, said.join(' ')]).toEqual([1, expect.stringContaining('It is a whole number from 1.')])
+  })
+
+  it('shows a saga, by its id and by what it is about: its steps, what it waits for, and who did what', async () => {
+    const { code, out } = await bahi('show', C)
+    expect(code).toBe(0)
+    expect(out[0]).toBe('rent v1  WAITING  about C')
+    expect(out).toContainEqual(expect.stringMatching(/^ {2}haggled +running {2}begun 2.*timer 2/))
+    expect(out).toContainEqual(expect.stringMatching(/ActionSucceeded {2}viewed/))
+    expect((await bahi('show', 'C')).out).toEqual(out)
+    const [json] = (await bahi('show', 'C', '--json')).out
+    expect(JSON.parse(json ?? '')).toMatchObject({
+      sagaId: C,
+      steps: [{ step: 'viewed' }, { step: 'haggled' }],
+      timeline: expect.any(Array),
+    })
+    expect(await bahi('show', 'D')).toMatchObject({ code: 1, out: [], said: ['bahi: there is no saga D, and none about it'] })
+  })
+
+  it('lays a hand on those that are named, first dry: settles a step by evidence, and turns back, with who and why', async () => {
+    const settle = ['resume', 'B', '--step', 'viewed', '--outcome', 'succeeded', '--evidence', 'the caretaker says so']
+    expect(await bahi(...settle, '--dry-run')).toMatchObject({ code: 0, out: [`${B}  WAITING  would be settled`] })
+    expect((await store.load(sagaRef(B))).state.current).toEqual(['viewed'])
+    expect(await bahi(...settle)).toMatchObject({ code: 0, out: [`${B}  WAITING  settled`], said: ['1 of 1 settled'] })
+    expect((await store.load(sagaRef(B))).state.current).toEqual(['signed'])
+    expect(await bahi(...settle)).toMatchObject({ code: 1, out: [`${B}  WAITING  stays: viewed has succeeded`] })
+    expect(await bahi('compensate', B, '--reason', 'nobody signs')).toMatchObject({ code: 0, out: [`${B}  WAITING  turned back`] })
+    const { out } = await bahi('show', B)
+    expect(out).toContainEqual(expect.stringMatching(/OperatorActed {2}viewed {2}action resume .*the caretaker says so/))
+    expect(out).toContain('  turned back at signed: operator')
+    expect(await bahi('retry', '--type', 'rent', '--status', 'COMPENSATED', '--reason', 'r')).toMatchObject({
+      code: 1,
+      out: [`${B}  COMPENSATED  stays: it does not wait for an operator`],
+    })
+  })
+
+  it.each([
+    [['retry', '--reason', 'r'], 'say which sagas'],
+    [['retry', 'C', '--type', 'rent', '--reason', 'r'], 'say which sagas'],
+    [['compensate', 'C'], "'--reason <text>' not specified"],
+    [['list', '--stuck-for', 'long'], 'It is a number of seconds'],
+    [['resume', 'C', '--step', 'haggled', '--outcome', 'succeeded', '--evidence', 'e', '--captured', '1.50'], 'It is a number of paise'],
+  ])('refuses %j', async (words, why) => {
+    const { code, out, said } = await bahi(...words)
+    expect([code, out, said.join(' ')]).toEqual([1, [], expect.stringContaining(why)])
   })
 })

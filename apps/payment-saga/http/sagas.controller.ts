@@ -1,4 +1,4 @@
-import type { Events, RecordedEvent } from '#event-store'
+import type { Events } from '#event-store'
 import type { Clock, Json, JsonObject } from '#kernel'
 import {
   ConsistencyTokenHeader,
@@ -22,7 +22,7 @@ import { CommandBus } from '@nestjs/cqrs'
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { OperateSaga } from '../commands/operate-saga.js'
-import { instanceView, sagaView } from '../saga-view.js'
+import { instanceView, sagaView, timelineView } from '../saga-view.js'
 import { CLOCK, SAGAS, STORE } from '../tokens.js'
 import { SagaAnswer, SagasAnswer } from './answers.js'
 import { durationOf_ms, OperatorDto, ResumeDto, RetryDto, SagasQuery, TimelineQuery } from './sagas.dto.js'
@@ -136,21 +136,3 @@ export class SagasController {
 }
 
 const isVersion = (value: Json): value is number => Number.isSafeInteger(value) && Number(value) >= 1
-
-/** Of an event, as they are written. */
-const TEXTS = ['step', 'side', 'action', 'outcome', 'evidence'] as const
-const TIMES = ['dueAt', 'runAt', 'timerAt'] as const
-
-/** Only what an operator needs: bodies and learned data stay in the stream. */
-const timelineView = ({ type, data, metadata, recordedAt }: RecordedEvent): JsonObject => {
-  const detail = data['detail'] ?? data['why'] ?? data['reason'] ?? data['name']
-  const texts = TEXTS.flatMap((name) => (typeof data[name] === 'string' ? [[name, data[name]]] : []))
-  const times = TIMES.flatMap((name) => (typeof data[name] === 'number' ? [[name, new Date(data[name]).toISOString()]] : []))
-  return {
-    at: new Date(recordedAt).toISOString(),
-    type,
-    by: metadata.actor,
-    ...(Object.fromEntries([...texts, ...times]) as JsonObject),
-    ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
-  }
-}

@@ -1,19 +1,23 @@
 import { openEventStore } from '#event-store'
-import { systemClock, systemIds, type JsonObject } from '#kernel'
-import { pgTransactions } from '#postgres'
-import { pgSagaStore, SagaDefinitions, SagaEngine, type AnySaga, type SagaStatus } from '#saga'
+import { systemClock } from '#kernel'
+import { parseConfig } from '#platform'
+import { pgSagaStore, type AnySaga, type OperatorAction, type SagaFilter, type SagaStatus } from '#saga'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { userInfo } from 'node:os'
-import { OperateSagas, OperateSagasHandler } from '../../../payment-saga/commands/operate-sagas.js'
-import { SAGA_STATUSES } from '../../../payment-saga/http/sagas.dto.js'
+import Type from 'typebox'
+import { durationOf_ms, SAGA_STATUSES } from '../../../payment-saga/http/sagas.dto.js'
+import { paymentSagaConfig } from '../../../payment-saga/payment-saga.config.js'
 import { instanceView } from '../../../payment-saga/saga-view.js'
 import { sagaDefinitions } from '../../../payment-saga/sagas/definitions.js'
 import { streamTypes } from '../../../payment-saga/streams.js'
-import type { Io } from '../io.js'
+import { Refused, type Io } from '../io.js'
 import { atStore, withPlaceOfOne, type Place, type PlaceOptions } from '../place.js'
+import { operate } from '../sagas/operate.js'
+import { sagasOf, show } from '../sagas/show.js'
 
 type Options = Omit<PlaceOptions, 'app'> & { readonly json?: true }
-type ListOptions = Options & { readonly type?: string; readonly status?: SagaStatus; readonly definition?: number }
+type FilterOptions = { readonly type?: string; readonly status?: SagaStatus; readonly stuckFor?: string }
+type ListOptions = Options & FilterOptions & { readonly definition?: number }
+type ActOptions = Options & FilterOptions & { readonly reason: string; readonly dryRun?: true }
 type MigrateOptions = Options & {
   readonly type: string
   readonly from: number
@@ -21,25 +25,87 @@ type MigrateOptions = Options & {
   readonly reason: string
   readonly dryRun?: true
 }
+type ResumeOptions = Omit<ActOptions, 'reason'> & {
+  readonly reason?: string
+  readonly step: string
+  readonly outcome: 'succeeded' | 'refused'
+  readonly evidence: string
+  readonly providerPaymentId?: string
+  readonly decision?: string
+  readonly captured?: string
+  readonly method?: string
+  readonly walletId?: string
+}
 
-/** Sagas read, and moved, at once. */
+/** Sagas read at once. */
 const PAGE = 100
 
-/** Of these only steps and what moves data count here: no saga begins or waits in this process, so its times may be anything. */
-const definitionsHere = sagaDefinitions({ UPI_WINDOW_SECONDS: 300, REVIEW_WAIT_SECONDS: 300 })
+/** What a person does here may begin a step, whose times are the app's: where they are set for it, they must be set here too. */
+const times = Type.Pick(paymentSagaConfig, ['UPI_WINDOW_SECONDS', 'REVIEW_WAIT_SECONDS'])
 
-/** `bahi saga …`: the payment sagas, listed and moved to another version of their definition. `definitions` are those of this release. */
-export const register = (program: Command, io: Io, definitions: readonly AnySaga[] = definitionsHere): void => {
-  const saga = program.command('saga').description('payment sagas: list them, move them to another version of their definition')
+/** `bahi saga …`: the payment sagas at a console. `definitions` are those of this release. */
+export const register = (program: Command, io: Io, definitions: readonly AnySaga[] = sagaDefinitions(parseConfig(times, io.env))): void => {
+  const saga = program
+    .command('saga')
+    .description('payment sagas: list them, look at one, help those that need it, move them to another version')
   const types = [...new Set(definitions.map(({ type }) => type))]
   const verb = (name: string, description: string) =>
     withPlaceOfOne(saga.command(name).description(description), io).option('--json', 'JSON, one object a line')
+  const filtered = (command: Command) =>
+    command
+      .addOption(new Option('--type <type>', 'only of this type').choices(types))
+      .addOption(new Option('--status <status>', 'only those that are so').choices(SAGA_STATUSES))
+      .option('--stuck-for <duration>', 'only those where nothing has happened for so long: 90s, 15m, 2h, 1d', duration)
+  const acting = (name: string, description: string) =>
+    filtered(verb(`${name} [ids...]`, `${description}; exit 1 where some could not be`)).option(
+      '--dry-run',
+      'say of each whether it could be, and change nothing',
+    )
+  const act = (
+    ids: readonly string[],
+    options: Options & FilterOptions & { dryRun?: true },
+    operator: OperatorAction,
+    reason: string,
+    done: string,
+  ) =>
+    at(options, async (place) => {
+      const of = await named(place, types, ids, filterOf(options))
+      await operate(io, place, definitions, { operator, of, reason, done, dryRun: options.dryRun ?? false, json: options.json ?? false })
+    })
 
-  verb('list', 'sagas, the newest first')
-    .addOption(new Option('--type <type>', 'only of this type').choices(types))
-    .addOption(new Option('--status <status>', 'only those that are so').choices(SAGA_STATUSES))
+  filtered(verb('list', 'sagas, the newest first'))
     .option('--definition <version>', 'only those on this version of their definition', version)
     .action((options: ListOptions) => at(options, (place) => list(io, place, options)))
+
+  verb('show <id>', 'a saga, or those about an order, a load or a refund: each step with its attempts and timers, and what happened')
+    .option('--all', 'all that happened, however long')
+    .action((id: string, options: Options & { all?: true }) => at(options, (place) => showAll(io, place, types, id, options)))
+
+  acting('retry', 'try again what waits for a person: the same call where its outcome is unknown, a new one where it was refused')
+    .requiredOption('--reason <text>', 'kept with each, beside your name')
+    .option('--step <name>', 'only this step')
+    .action((ids: string[], options: ActOptions & { step?: string }) =>
+      act(ids, options, { action: 'retry', ...(options.step === undefined ? {} : { step: options.step }) }, options.reason, 'tried again'),
+    )
+
+  acting('compensate', 'turn back, and undo all that was done; refused past the pivot')
+    .requiredOption('--reason <text>', 'kept with each, beside your name')
+    .action((ids: string[], options: ActOptions) => act(ids, options, { action: 'compensate' }, options.reason, 'turned back'))
+
+  acting('resume', 'settle a step by what you found out, such as at the provider')
+    .requiredOption('--step <name>', 'which')
+    .addOption(new Option('--outcome <outcome>', 'what became of it').choices(['succeeded', 'refused']).makeOptionMandatory())
+    .requiredOption('--evidence <text>', 'how it is known: a line of the settlement file, a call. No personal data')
+    .option('--reason <text>', 'kept beside your name; the evidence where it is not said')
+    .option('--provider-payment-id <id>', "the provider's id of the payment, where no answer has told it")
+    .addOption(new Option('--decision <decision>', 'of a score or a review').choices(['approve', 'review', 'decline']))
+    .option('--captured <paise>', 'what was taken of the customer', paiseOf)
+    .addOption(new Option('--method <method>', 'how it was taken').choices(['wallet', 'upi', 'card', 'netbanking', 'cod']))
+    .option('--wallet-id <id>', 'of which wallet')
+    .action((ids: string[], options: ResumeOptions) => {
+      const { step, outcome, evidence, reason = evidence } = options
+      return act(ids, options, { action: 'resume', step, outcome, evidence, told: toldOf(options) }, reason, 'settled')
+    })
 
   verb('migrate', 'move what has not ended to another version of its definition; exit 1 where some did not fit')
     .addOption(new Option('--type <type>', 'whose instances').choices(types).makeOptionMandatory())
@@ -47,18 +113,36 @@ export const register = (program: Command, io: Io, definitions: readonly AnySaga
     .requiredOption('--to <version>', 'the version under which they are to go on: one of this release', version)
     .requiredOption('--reason <text>', 'kept with each, beside your name')
     .option('--dry-run', 'say of each whether it would be moved, and change nothing')
-    .action((options: MigrateOptions) => at(options, (place) => migrate(io, place, definitions, options)))
+    .action((options: MigrateOptions) =>
+      at(options, (place) => {
+        const { type, from, to, reason, dryRun = false, json = false } = options
+        const of = { filter: { type, definition: from, stuckSince: systemClock.now() } }
+        return operate(io, place, definitions, { operator: { action: 'migrate', to }, of, reason, dryRun, json, done: `moved to v${to}` })
+      }),
+    )
 }
 
 const at = (options: Options, work: (place: Place) => Promise<void>): Promise<void> => atStore({ ...options, app: 'payment-saga' }, work)
 
-const list = async (io: Io, { pool, postgres }: Place, { json, type, status, definition }: ListOptions): Promise<void> => {
+const filterOf = ({ type, status, stuckFor }: FilterOptions): SagaFilter => ({
+  ...(type === undefined ? {} : { type }),
+  ...(status === undefined ? {} : { status }),
+  ...(stuckFor === undefined ? {} : { stuckSince: Math.max(systemClock.now() - durationOf_ms(stuckFor), 0) }),
+})
+
+/** By their ids or by a filter: not all there are, which nobody means. */
+const named = async ({ pool, postgres }: Place, types: readonly string[], ids: readonly string[], filter: SagaFilter) => {
+  const filters = Object.keys(filter).length > 0
+  if (ids.length > 0 === filters) throw new Refused('say which sagas: by their ids, or by --type, --status or --stuck-for')
+  if (filters) return { filter }
   const sagas = pgSagaStore(pool, postgres)
-  const filter = {
-    ...(type === undefined ? {} : { type }),
-    ...(status === undefined ? {} : { status }),
-    ...(definition === undefined ? {} : { definition }),
-  }
+  const these = await Promise.all(ids.map((id) => sagasOf(sagas, types, id)))
+  return { these: [...new Map(these.flat().map((each) => [each.id, each])).values()] }
+}
+
+const list = async (io: Io, { pool, postgres }: Place, { json, definition, ...options }: ListOptions): Promise<void> => {
+  const sagas = pgSagaStore(pool, postgres)
+  const filter = { ...filterOf(options), ...(definition === undefined ? {} : { definition }) }
   for (let before: string | undefined; !io.signal.aborted;) {
     const page = await sagas.list(filter, { limit: PAGE, ...(before === undefined ? {} : { before }) })
     for (const each of page) {
@@ -70,43 +154,38 @@ const list = async (io: Io, { pool, postgres }: Place, { json, type, status, def
   }
 }
 
-/** By the same hand as `POST /v1/sagas/migrate`, page after page. What refuses keeps its version; asked for again, what was moved stays moved. */
-const migrate = async (io: Io, { pool, postgres }: Place, definitions: readonly AnySaga[], options: MigrateOptions): Promise<void> => {
-  const { json, type, from, to, reason, dryRun = false } = options
-  const clock = systemClock
-  const store = await openEventStore({ pool, postgres, types: streamTypes, publish: () => [], clock, app: 'bahi-cli' })
+const showAll = async (
+  io: Io,
+  { pool, postgres }: Place,
+  types: readonly string[],
+  id: string,
+  { all, json }: Options & { all?: true },
+) => {
+  const found = await sagasOf(pgSagaStore(pool, postgres), types, id)
+  const store = await openEventStore({ pool, postgres, types: streamTypes, publish: () => [], clock: systemClock, app: 'bahi-cli' })
   try {
-    const sagas = pgSagaStore(pool, postgres)
-    const engine = new SagaEngine({ commands: store, store: sagas, definitions: new SagaDefinitions(definitions), clock, app: 'bahi-cli' })
-    const handler = new OperateSagasHandler(engine, store, sagas, pgTransactions(pool))
-    const commandId = `bahi saga migrate ${systemIds.next()}`
-    const context = { correlationId: commandId, causationId: commandId }
-    const request = { commandId, caller: { sub: userInfo().username }, context, act: { roles: ['console'] } }
-    const filter = { type, definition: from, stuckSince: clock.now() }
-    let matched = 0
-    let moved = 0
-    for (let before: string | undefined; !io.signal.aborted;) {
-      const page = { limit: PAGE, ...(before === undefined ? {} : { before }) }
-      const { items, next } = await handler.execute(new OperateSagas(request, filter, page, { action: 'migrate', to }, reason, dryRun))
-      for (const item of items) await io.out(json ? JSON.stringify({ ...item, dryRun }) : lineOf(item, dryRun))
-      matched += items.length
-      moved += items.filter(({ result }) => result === 'applied' || result === 'matched').length
-      io.say(`${moved} of ${matched} ${dryRun ? 'would be moved' : 'moved'} to v${to}`)
-      if (next === null) break
-      before = next
-    }
-    if (moved < matched || io.signal.aborted) io.exitCode = 1
+    for (const row of found) await show(io, store, row, all ?? false, json ?? false)
   } finally {
     await store.close()
   }
 }
 
-const lineOf = ({ sagaId, status, result, detail }: JsonObject, dryRun: boolean): string => {
-  const said = result === 'failed' ? 'failed: it is as it was' : `stays: ${String(detail)}`
-  return `${String(sagaId)}  ${String(status)}  ${result === 'applied' || result === 'matched' ? (dryRun ? 'would be moved' : 'moved') : said}`
-}
+const TOLD = ['providerPaymentId', 'decision', 'captured', 'method', 'walletId'] as const
+const toldOf = (options: ResumeOptions): Record<string, string> =>
+  Object.fromEntries(TOLD.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
 
 const version = (text: string): number => {
   if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1.')
   return Number(text)
+}
+
+const duration = (text: string): string => {
+  if (!/^[0-9]{1,8}[smhd]?$/.test(text))
+    throw new InvalidArgumentError('It is a number of seconds, or a number with s, m, h or d behind it.')
+  return text
+}
+
+const paiseOf = (text: string): string => {
+  if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) throw new InvalidArgumentError('It is a number of paise.')
+  return text
 }
