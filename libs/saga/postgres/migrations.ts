@@ -1,6 +1,6 @@
 import type { Migration } from '#postgres'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
-import { saveSagas, saveSagasInPlace } from './save-sagas.js'
+import { saveSagas } from './save-sagas.js'
 
 class CreateSagaTables1767225600300 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -67,20 +67,4 @@ class UpdateInstancesInPlace1767225600310 implements MigrationInterface {
   }
 }
 
-class SaveSagasInPlace1767225600320 implements MigrationInterface {
-  async up(runner: QueryRunner): Promise<void> {
-    await runner.query(saveSagasInPlace)
-  }
-
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      DROP FUNCTION save_sagas(uuid[], text[], integer[], text[], text[], text[], text[], integer[], timestamptz[], timestamptz[], uuid[], text[],
-        uuid[], text[], text[], double precision[], text[], jsonb[], boolean[], double precision, bigint)`)
-  }
-}
-
-export const sagaMigrations: readonly Migration[] = [
-  CreateSagaTables1767225600300,
-  UpdateInstancesInPlace1767225600310,
-  SaveSagasInPlace1767225600320,
-]
+export const sagaMigrations: readonly Migration[] = [CreateSagaTables1767225600300, UpdateInstancesInPlace1767225600310]

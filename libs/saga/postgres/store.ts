@@ -2,9 +2,9 @@ import { asPg, listen, type PostgresConfig } from '#postgres'
 import type { JsonObject } from '#kernel'
 import type pg from 'pg'
 import type { SagaStatus } from '../state.js'
-import { at, takenOf, TIMER, type ClaimedTask, type SagaChanges, type SagaInstance, type SagaStore, type SagaTask } from '../store.js'
+import { at, takenOf, type ClaimedTask, type SagaInstance, type SagaStore, type SagaTask } from '../store.js'
 
-const SAVE = `SELECT * FROM save_sagas(${Array.from({ length: 21 }, (_, nth) => `$${nth + 1}`).join(', ')})`
+const SAVE = `SELECT * FROM save_sagas(${Array.from({ length: 20 }, (_, nth) => `$${nth + 1}`).join(', ')})`
 
 /** The lease is the new due time: a task whose worker died comes back by itself. The epoch never repeats, so a claim's inputs never do. */
 export const CLAIM = `
@@ -70,7 +70,6 @@ interface TaskRow {
 export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore => ({
   async save({ instances, tasks, removed, now }, tx, take) {
     const taken = takenOf(tasks, take)
-    const olds = oldsOf(tasks, removed)
     const query = {
       name: 'saga-save',
       text: SAVE,
@@ -89,7 +88,6 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
         removed.map(({ name }) => name),
         tasks.map(({ sagaId }) => sagaId),
         tasks.map(({ name }) => name),
-        olds,
         tasks.map(({ dueAt }) => dueAt - now),
         tasks.map(({ correlationId }) => correlationId),
         tasks.map(({ run }) => (run ? JSON.stringify(run) : null)),
@@ -171,17 +169,6 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
     return rows
   },
 })
-
-/** Which row each task takes the place of: a run that of one that its saga is done with, so that a step that follows another costs one write. */
-const oldsOf = (tasks: SagaChanges['tasks'], removed: SagaChanges['removed']): readonly string[] => {
-  const left = new Map(removed.filter(({ name }) => name !== TIMER).map(({ sagaId, name }) => [sagaId, name]))
-  return tasks.map(({ sagaId, name, run }) => {
-    const old = run && left.get(sagaId)
-    if (old === undefined) return name
-    left.delete(sagaId)
-    return old
-  })
-}
 
 const readTask = (row: TaskRow): ClaimedTask => ({
   sagaId: row.saga_id,
