@@ -30,6 +30,8 @@ export default {
   maxWorkers: Math.min(4, availableParallelism() + 1),
   testSequencer: '<rootDir>/test/runner/sequencer.mjs',
   testTimeout: DEFAULT_TIMEOUT_MS,
+  // Tests that go side by side mostly wait: for a payment's window, a provider, a person.
+  maxConcurrency: 32,
   projects: [
     suite('unit', ['{apps,libs,test}/**/*.unit.spec.ts'], {
       ...lean,

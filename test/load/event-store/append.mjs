@@ -1,5 +1,5 @@
 // Appends with expected version: the event store's `execute` beside hand-written SQL that writes the same rows, in one run, on a PostgreSQL
-// of its own with fsync on. `node test/load/event-store/append.mjs --help`. Needs a build (`npm run build`).
+// of its own with fsync on. `npm run load -- event-store/append --help`.
 import { randomUUID } from 'node:crypto'
 import Table from 'cli-table3'
 import { Command } from 'commander'
@@ -11,7 +11,7 @@ import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 import { publishAll, relayed } from './relayed.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- event-store/append')
   .description('Appends per second: ours, and hand-written SQL for the same rows (event, stream, idempotency answer), one round trip each.')
   .option('--clients <list>', 'concurrent callers, each waiting for its answer before the next command', '1,16,64')
   .option('--streams <count>', 'streams in all; each client keeps to its own, so that the baseline never conflicts', '1000')

@@ -1,5 +1,5 @@
 // Ours beside what a team would take instead, in one run on one PostgreSQL with fsync on: Emmett's store, message-db, and hand-written transfers.
-// `npm ci --prefix test/load/event-store/baselines` once, then `node test/load/event-store/beside.mjs --help`. Needs a build (`npm run build`).
+// `npm ci --prefix test/load/event-store/baselines` once, then `npm run load -- event-store/beside --help`.
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import Table from 'cli-table3'
@@ -13,7 +13,7 @@ import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 import { publishAll, relayed } from './relayed.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- event-store/beside')
   .description('Ours, Emmett, message-db and hand-written transfers, in turns on one PostgreSQL; ratios are ours to theirs.')
   .option('--seconds <count>', 'length of one measurement', '3')
   .option('--rounds <count>', 'measurements of each side of a comparison, in turns; the median counts', '3')

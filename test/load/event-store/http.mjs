@@ -1,5 +1,5 @@
 // The wallet's transfer over HTTP: its app as it is deployed, a process of its own, beside stock Fastify with one INSERT per request on the same
-// PostgreSQL (fsync on), under the same generator. `node test/load/event-store/http.mjs --help`. Needs a build (`npm run build`).
+// PostgreSQL (fsync on), under the same generator. `npm run load -- event-store/http --help`.
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -22,7 +22,7 @@ import { conditionsOf, inTurns, load, rowsOf, say } from './measure.mjs'
 import { startPostgres } from './postgres.mjs'
 import { drained } from './relayed.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- event-store/http')
   .description('POST /v1/transfers a second: the wallet app, with a relay that publishes and without, and stock Fastify with one INSERT.')
   .option('--clients <list>', 'callers, each on a connection of its own, that wait for their answer', '16,64')
   .option('--seconds <count>', 'length of one measurement', Number, 3)

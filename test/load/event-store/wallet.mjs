@@ -1,5 +1,5 @@
 // The wallet's own rules on the event store, on a PostgreSQL of its own with fsync on: transfers beside a hand-written one that asks the same
-// limits, latency at half of the top rate, and two and three processes on the same wallets. `node test/load/event-store/wallet.mjs --help`. Needs a build.
+// limits, latency at half of the top rate, and two and three processes on the same wallets. `npm run load -- event-store/wallet --help`.
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
@@ -18,7 +18,7 @@ import { conditionsOf, inTurns, load, quantiles, rowsOf, say } from './measure.m
 import { startPostgres } from './postgres.mjs'
 import { relayed } from './relayed.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- event-store/wallet')
   .description(
     "Transfers by the wallet's rules, every limit asked with rows set high; appends at half of the top rate; replicas on the same wallets.",
   )

@@ -1,5 +1,5 @@
 // The log in PostgreSQL beside graphile-worker and pg-boss, in alternating rounds on one PostgreSQL with fsync on.
-// `npm ci --prefix test/load/messaging/baselines` once, then `node test/load/messaging/beside.mjs --help`. Needs a build (`npm run build`).
+// `npm ci --prefix test/load/messaging/baselines` once, then `npm run load -- messaging/beside --help`.
 // With --kafka also beside a kafkajs consumer of the same work, on a broker of its own (Java 17, Maven), whose processor time is not counted.
 // Messages have 256 bytes of data. Ours keeps the order of each of 1,000 keys and moves its offset in the transaction of the effect; theirs need not.
 import { performance } from 'node:perf_hooks'
@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`Usage: node test/load/messaging/beside.mjs [options]
+  console.log(`Usage: npm run load -- messaging/beside [options]
   --backlog <n>   messages that are produced and then consumed, a round (60000)
   --rate <n>      messages a second in the latency run, each sent alone (500)
   --seconds <n>   how long that runs, a round (10)

@@ -1,6 +1,6 @@
 // Kafka: ours by each of its two clients beside Nest's own ServerKafka, over the same records, in one run.
-//   node test/load/messaging/kafka.mjs [--messages 200000] [--slow 20000] [--json] [--help]
-// Needs a build (npm run build), and Java 17 and Maven for a Kafka of its own, unless BAHI_BENCH_KAFKA names brokers.
+//   npm run load -- messaging/kafka [--messages 200000] [--slow 20000] [--json] [--help]
+// Needs Java 17 and Maven for a Kafka of its own, unless BAHI_BENCH_KAFKA names brokers.
 // Records are CloudEvents with 256 bytes of data, 1,000 keys, 6 partitions. `per_second` is of the second to the last message handled;
 // `per_cpu_second` of what this process used meanwhile, which tells the consumers apart where the broker or a neighbour is the limit.
 import 'reflect-metadata'
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`Usage: node test/load/messaging/kafka.mjs [options]
+  console.log(`Usage: npm run load -- messaging/kafka [options]
   --messages <n>   messages for the empty handler (200000)
   --slow <n>       messages for the handler that waits 2 ms (20000; a tenth of them for Nest's own)
   --json           print one JSON object`)

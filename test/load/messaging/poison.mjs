@@ -1,6 +1,6 @@
 // What a poison message does to the other keys: produced to handled through the PostgreSQL log at a steady rate, rounds with and without in turn.
-//   node test/load/messaging/poison.mjs [--poison 1] [--rate 500] [--seconds 5] [--rounds 9] [--json] [--help]
-// Needs a build (npm run build). It is one more key, whose first message fails in its effect each time that it is tried; others of the key wait behind.
+//   npm run load -- messaging/poison [--poison 1] [--rate 500] [--seconds 5] [--rounds 9] [--json] [--help]
+// It is one more key, whose first message fails in its effect each time that it is tried; others of the key wait behind.
 import { parseArgs } from 'node:util'
 import { createPool } from '#postgres'
 import { conditionsOf } from '../event-store/measure.mjs'
@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`Usage: node test/load/messaging/poison.mjs [options]
+  console.log(`Usage: npm run load -- messaging/poison [options]
   --poison <n>    poison messages in a round, each of a key of its own, spread over it (1)
   --rate <n>      messages of other keys a second, each sent alone (500)
   --seconds <n>   length of a round (5)

@@ -1,6 +1,6 @@
 // The log in PostgreSQL: from produced to handled (effect, fence and commit) at a steady rate, and a backlog drained.
-//   node test/load/messaging/postgres-log.mjs [--rate 500] [--seconds 10] [--backlog 100000] [--processes 1|2] [--json] [--help]
-// Needs a build (npm run build). Starts a PostgreSQL of its own with fsync on, unless BAHI_BENCH_POSTGRES_URL names one.
+//   npm run load -- messaging/postgres-log [--rate 500] [--seconds 10] [--backlog 100000] [--processes 1|2] [--json] [--help]
+// Starts a PostgreSQL of its own with fsync on, unless BAHI_BENCH_POSTGRES_URL names one.
 import { mkdtemp, chmod, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`Usage: node test/load/messaging/postgres-log.mjs [options]
+  console.log(`Usage: npm run load -- messaging/postgres-log [options]
   --rate <n>        messages a second in the latency run (500)
   --seconds <n>     how long it runs (10)
   --backlog <n>     messages of the throughput run (100000)

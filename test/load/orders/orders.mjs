@@ -1,5 +1,5 @@
 // Wallet orders over HTTP against the whole platform in one process, on a PostgreSQL of its own with fsync on, and stock Fastify with one
-// INSERT per request beside it on the same server. `node test/load/orders/orders.mjs --help`. Needs a build (`npm run build`).
+// INSERT per request beside it on the same server. `npm run load -- orders/orders --help`.
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
@@ -14,7 +14,7 @@ import { newHome, removeHome, startPlatform } from '../../support/platform.mjs'
 import { cpuTime } from './cpu-time.mjs'
 import { inParallel, makeShop, openClient, place, readBack, watch } from './shop.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- orders/orders')
   .description('POST /v1/orders accepted per second, and the time from accepted to CONFIRMED, of orders paid by wallet.')
   .option('--clients <count>', 'closed loop: callers that each wait for their answer', Number, 64)
   .option('--seconds <count>', 'closed loop: its length, and the length of the baseline', Number, 10)

@@ -1,5 +1,5 @@
 // npm run load -- orders/soak [--minutes 30]: the whole platform at half of the rate that it carries to the end, for as long; then what it holds, after a forced
-// collection, beside what it held when it was warm: heap, memory, handles by kind, lag. Exits 1 where it grew. Needs a build.
+// collection, beside what it held when it was warm: heap, memory, handles by kind, lag. Exits 1 where it grew.
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 // The read models of order-query: messages applied a second, exactly once (real tables, versions and the log's offset in one transaction).
-//   node test/load/projections/order-query.mjs [--messages 40000] [--batch 100] [--baseline 2000] [--json] [--help]
-// Needs a build (npm run build). Starts a PostgreSQL of its own with fsync on, unless BAHI_BENCH_POSTGRES_URL names one.
+//   npm run load -- projections/order-query [--messages 40000] [--batch 100] [--baseline 2000] [--json] [--help]
+// Starts a PostgreSQL of its own with fsync on, unless BAHI_BENCH_POSTGRES_URL names one.
 // Baseline: the hand-written upsert that most projections are, one message and its offset per transaction.
 import 'reflect-metadata'
 import { cpus } from 'node:os'
@@ -26,7 +26,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`Usage: node test/load/projections/order-query.mjs [options]
+  console.log(`Usage: npm run load -- projections/order-query [options]
   --messages <n>   messages of each case (40000)
   --batch <n>      messages a transaction (100)
   --baseline <n>   messages of the baseline (2000)

@@ -1,6 +1,6 @@
 // All that the sagas were to reach, in one run: sagas of three steps that do nothing beside DBOS's workflows, in alternating rounds on one
 // PostgreSQL with fsync on; instances that wait on timers; and wallet orders against the whole platform.
-// `npm ci --prefix test/load/saga/baselines` once, then `node test/load/saga/table.mjs --help`. Needs a build (`npm run build`).
+// `npm ci --prefix test/load/saga/baselines` once, then `npm run load -- saga/table --help`.
 import { execFile } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { performance } from 'node:perf_hooks'
@@ -16,7 +16,7 @@ import { baselines } from '../baselines.mjs'
 import { openOurs } from './ours.mjs'
 import { openOverLog } from './over-log.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- saga/table')
   .description('Each row of what was to be reached, with what it came to: ratios are the medians of those of each round.')
   .option('--seconds <count>', 'length of one measurement', Number, 4)
   .option('--rounds <count>', 'how often all sides are measured, one after another', Number, 5)

@@ -1,5 +1,5 @@
 // The two statements of timers among very many that wait: claim what is due, and when the next is due. Prints their plans with what they read.
-// `node test/load/saga/timers.mjs --pending 1000000`. Needs a build (`npm run build`).
+// `npm run load -- saga/timers --pending 1000000`.
 import { Command } from 'commander'
 import { eventStoreMigrations } from '#event-store'
 import { createPool, migrate } from '#postgres'
@@ -8,7 +8,7 @@ import { CLAIM, DUE_IN } from '../../../dist/libs/saga/postgres/store.js'
 import { conditionsOf } from '../event-store/measure.mjs'
 import { startPostgres } from '../event-store/postgres.mjs'
 
-const options = new Command()
+const options = new Command('npm run load -- saga/timers')
   .description('The plans of the timers’ two statements, where so many timers are pending and fifty are due.')
   .option('--pending <count>', 'timers that are not due', '1000000')
   .option('--json', 'print JSON and nothing else')

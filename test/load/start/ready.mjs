@@ -1,5 +1,5 @@
-// node test/load/start/ready.mjs [--app wallet] [--rounds 5]: from starting an app's process to its first `ready`, with what Node compiled before kept
-// as an image keeps it, and without; beside a process of stock Fastify that answers one route. Needs a build.
+// npm run load -- start/ready [--app wallet] [--rounds 5]: from starting an app's process to its first `ready`, with what Node compiled before kept
+// as an image keeps it, and without; beside a process of stock Fastify that answers one route.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { stat } from '../orders/cpu-time.mjs'
 
 const { values } = parseArgs({ options: { app: { type: 'string' }, rounds: { type: 'string', default: '5' }, help: { type: 'boolean' } } })
 if (values.help) {
-  console.log('node test/load/start/ready.mjs [--app wallet] [--rounds 5]')
+  console.log('npm run load -- start/ready [--app wallet] [--rounds 5]')
   process.exit(0)
 }
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
