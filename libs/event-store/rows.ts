@@ -2,7 +2,7 @@ import type { QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { emptyEntry, evolve, type StreamEntry } from './decide.js'
 import type { StreamRef } from './store.js'
 import { upcastData, type AnyStreamType } from './stream.js'
-import type { JsonObject } from '#kernel'
+import { isJsonObject, type JsonObject } from '#kernel'
 
 /** A pool, a connection, or an open transaction. */
 export interface Query {
@@ -25,7 +25,7 @@ export interface StoreRow extends QueryResultRow {
 
 export const parseObject = (bytes: Uint8Array): JsonObject => {
   const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
-  if (!isObject(value)) throw new TypeError('stored data is not a JSON object')
+  if (!isJsonObject(value)) throw new TypeError('stored data is not a JSON object')
   return value
 }
 
@@ -45,11 +45,9 @@ const isRun = (run: unknown): run is Run => {
   if (!Array.isArray(run)) return false
   const [types, schemaVersions, data]: unknown[] = run
   return (
-    Array.isArray(types) && Array.isArray(schemaVersions) && Array.isArray(data) && data.length === types.length && data.every(isObject)
+    Array.isArray(types) && Array.isArray(schemaVersions) && Array.isArray(data) && data.length === types.length && data.every(isJsonObject)
   )
 }
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export interface FoldedStream {
   readonly entry: StreamEntry

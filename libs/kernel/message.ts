@@ -2,6 +2,9 @@
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 export type JsonObject = { readonly [name: string]: Json }
 
+/** Of parsed JSON: an object, and neither an array nor null. */
+export const isJsonObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /**
  * A message on its way out, before the relay gives it a place. It becomes a CloudEvents 1.0 message in binary mode:
  * `type` is `ce_type`, `id` is `ce_id`, `subject` defaults to `key`.

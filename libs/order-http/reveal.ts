@@ -1,5 +1,5 @@
 import { sealedText, type Opener, type SealedTexts } from '#event-store'
-import type { Json, JsonObject } from '#kernel'
+import { isJsonObject, type Json, type JsonObject } from '#kernel'
 import { masked } from '#platform'
 
 /** Where an order's view holds what is sealed, and whether it is a text or JSON that was sealed. */
@@ -22,7 +22,7 @@ export const revealOrders = async (keys: SealedTexts, views: readonly JsonObject
 
 /** The answer to a change: an order's view, kept sealed. */
 export const revealOrder = (open: Opener, body: Json, caller: string): Json =>
-  isObject(body) ? opened(body, open, body['customerId'] === caller) : body
+  isJsonObject(body) ? opened(body, open, body['customerId'] === caller) : body
 
 /** `open` is asked for each sealed text, in the order of their places. */
 const opened = (view: JsonObject, open: Opener, own: boolean): JsonObject =>
@@ -38,7 +38,7 @@ const opened = (view: JsonObject, open: Opener, own: boolean): JsonObject =>
 
 /** `+91******3210`: enough to ask somebody whether it is theirs. */
 const withMaskedPhone = (address: Json): Json => {
-  if (!isObject(address) || typeof address['phone'] !== 'string') return address
+  if (!isJsonObject(address) || typeof address['phone'] !== 'string') return address
   return { ...address, phone: address['phone'].replace(/^(\+91)?.*(.{4})$/, '$1******$2') }
 }
 
@@ -47,17 +47,15 @@ type Path = readonly [string] | readonly [string, string]
 const valueAt = (view: JsonObject, [first, second]: Path): Json | undefined => {
   const value = view[first]
   if (second === undefined) return value
-  return value !== undefined && isObject(value) ? value[second] : undefined
+  return value !== undefined && isJsonObject(value) ? value[second] : undefined
 }
 
 /** Undefined leaves the member out. */
 const withValue = (view: JsonObject, [first, second]: Path, value: Json | undefined): JsonObject => {
   const inner = view[first]
-  const member = second === undefined ? value : inner !== undefined && isObject(inner) ? withValue(inner, [second], value) : inner
+  const member = second === undefined ? value : inner !== undefined && isJsonObject(inner) ? withValue(inner, [second], value) : inner
   const { [first]: _, ...rest } = view
   if (member === undefined) return rest
   // In its place, so that the answer reads as the contract does.
   return Object.fromEntries(Object.entries(view).map(([name, each]) => [name, name === first ? member : each]))
 }
-
-const isObject = (json: Json): json is JsonObject => typeof json === 'object' && json !== null && !Array.isArray(json)

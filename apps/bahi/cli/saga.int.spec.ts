@@ -136,6 +136,22 @@ describe('bahi saga', () => {
     expect([code, said.join(' ')]).toEqual([1, expect.stringContaining('It is a whole number from 1.')])
   })
 
+  it('reads the times of steps when a hand is laid on a saga: whatever they are set to, what needs none works', async () => {
+    const said: string[] = []
+    const io: Io = {
+      out: () => Promise.resolve(),
+      say: (line) => void said.push(line),
+      env: { UPI_WINDOW_SECONDS: 'soon' },
+      signal: new AbortController().signal,
+      exitCode: 0,
+    }
+    const place = ['--url', database.url, '--schema', database.schema]
+    await runProgram([saga], io, ['saga', 'list', ...place])
+    expect([io.exitCode, said]).toEqual([0, []])
+    await runProgram([saga], io, ['saga', 'compensate', C, '--reason', 'r', ...place])
+    expect([io.exitCode, said.join()]).toEqual([1, expect.stringContaining('UPI_WINDOW_SECONDS: must be')])
+  })
+
   it('shows a saga, by its id and by what it is about: its steps, what it waits for, and who did what', async () => {
     const { code, out } = await bahi('show', C)
     expect(code).toBe(0)

@@ -5,7 +5,7 @@ import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '
 export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION, PAYMENT_REFUND, WALLET_LOAD] as const
 export const SAGA_STATUSES = ['RUNNING', 'WAITING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'NEEDS_ATTENTION'] as const
 
-const DURATION = '^[0-9]{1,8}[smhd]?$'
+export const DURATION = '^[0-9]{1,8}[smhd]?$'
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `90`, `90s`, `15m`, `2h`, `1d`: milliseconds. */
@@ -49,7 +49,7 @@ export class SagaFilterDto {
   readonly stuckFor?: string
 }
 
-const METHODS = ['wallet', 'upi', 'card', 'netbanking', 'cod'] as const
+export const METHODS = ['wallet', 'upi', 'card', 'netbanking', 'cod'] as const
 
 const REASON = {
   max: 500,

@@ -1,5 +1,5 @@
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices'
-import { systemClock, systemIds, type Clock, type Ids, type JsonObject } from '#kernel'
+import { isJsonObject, systemClock, systemIds, type Clock, type Ids, type JsonObject } from '#kernel'
 import { decodeMessage, encodeMessage } from '../cloud-events.js'
 import { DependencyUnavailable } from '../failure.js'
 import type { LogConsumer, LogDriver, LogProducer, LogRecord, StoredRecord } from '../log.js'
@@ -117,7 +117,7 @@ export class LogClient extends ClientProxy {
   #record({ pattern, data, metadata }: ReadPacket, id: string): LogRecord {
     const topic = this.normalizePattern(pattern)
     const { key, value, type = topic, id: given = id } = isKeyed(data) ? data : { key: id, value: data as unknown }
-    if (!isObject(value)) throw new TypeError(`${topic}: a message is a JSON object`)
+    if (!isJsonObject(value)) throw new TypeError(`${topic}: a message is a JSON object`)
     const traceparent = metadata?.['traceparent']
     const context = { correlationId: given, causationId: given, ...(traceparent !== undefined && { traceparent }) }
     return encodeMessage(
@@ -171,9 +171,7 @@ export class LogClient extends ClientProxy {
   }
 }
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
-
 const KEYED = new Set(['key', 'value', 'type', 'id'])
 
 const isKeyed = (data: unknown): data is KeyedMessage =>
-  isObject(data) && typeof data['key'] === 'string' && isObject(data['value']) && Object.keys(data).every((name) => KEYED.has(name))
+  isJsonObject(data) && typeof data['key'] === 'string' && isJsonObject(data['value']) && Object.keys(data).every((name) => KEYED.has(name))

@@ -1,5 +1,6 @@
 import type { EventStore } from '#event-store'
-import type { Json, JsonObject } from '#kernel'
+import { isJsonObject, type JsonObject } from '#kernel'
+import { isUuid } from '#platform'
 import { sagaIdFor, sagaRef, type SagaInstance, type SagaStore } from '#saga'
 import { sagaView, timelineView } from '../../../payment-saga/saga-view.js'
 import { Refused, type Io } from '../io.js'
@@ -7,11 +8,9 @@ import { Refused, type Io } from '../io.js'
 /** Events of one saga, unless all are asked for: one that asks for days is long. */
 const NEWEST = 50
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /** The saga of this id; where there is none, those about it: an order's, a load's, a refund's. */
 export const sagasOf = async (sagas: Pick<SagaStore, 'instance'>, types: readonly string[], word: string): Promise<SagaInstance[]> => {
-  const own = UUID.test(word) ? await sagas.instance(word) : undefined
+  const own = isUuid(word) ? await sagas.instance(word) : undefined
   const found = own ? [own] : (await Promise.all(types.map((type) => sagas.instance(sagaIdFor(type, word))))).filter((each) => !!each)
   if (found.length === 0) throw new Refused(`there is no saga ${word}, and none about it`)
   return found
@@ -35,7 +34,7 @@ export const show = async (io: Io, store: Pick<EventStore, 'load' | 'readStream'
   for (const step of objects(view, 'steps')) {
     await io.out(`  ${text(step, 'step').padEnd(18)}  ${told(step)}`)
     const undo = step['compensation']
-    if (isObject(undo)) await io.out(`  ${''.padEnd(18)}  undo: ${told(undo)}`)
+    if (isJsonObject(undo)) await io.out(`  ${''.padEnd(18)}  undo: ${told(undo)}`)
   }
   await io.out(from > 1 ? `timeline: the newest ${NEWEST} of ${version}; --all for all` : 'timeline')
   for (const { at, type, by, ...rest } of timeline) {
@@ -64,8 +63,7 @@ const told = (action: JsonObject): string => {
 }
 
 const text = (of: JsonObject, name: string): string => String(of[name])
-const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 const objects = (of: JsonObject, name: string): readonly JsonObject[] => {
   const value = of[name]
-  return Array.isArray(value) ? value.filter(isObject) : []
+  return Array.isArray(value) ? value.filter(isJsonObject) : []
 }

@@ -1,10 +1,10 @@
 import { openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
-import { parseConfig } from '#platform'
+import { InvalidConfig, parseConfig } from '#platform'
 import { pgSagaStore, type AnySaga, type OperatorAction, type SagaFilter, type SagaStatus } from '#saga'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import Type from 'typebox'
-import { durationOf_ms, SAGA_STATUSES } from '../../../payment-saga/http/sagas.dto.js'
+import { DURATION, durationOf_ms, METHODS, SAGA_STATUSES, SAGA_TYPES } from '../../../payment-saga/http/sagas.dto.js'
 import { paymentSagaConfig } from '../../../payment-saga/payment-saga.config.js'
 import { instanceView } from '../../../payment-saga/saga-view.js'
 import { sagaDefinitions } from '../../../payment-saga/sagas/definitions.js'
@@ -43,12 +43,21 @@ const PAGE = 100
 /** What a person does here may begin a step, whose times are the app's: where they are set for it, they must be set here too. */
 const times = Type.Pick(paymentSagaConfig, ['UPI_WINDOW_SECONDS', 'REVIEW_WAIT_SECONDS'])
 
-/** `bahi saga …`: the payment sagas at a console. `definitions` are those of this release. */
-export const register = (program: Command, io: Io, definitions: readonly AnySaga[] = sagaDefinitions(parseConfig(times, io.env))): void => {
+/** Read when a hand is laid on a saga: whatever is set wrong here, the other verbs work. */
+const definitionsOf = (io: Io): readonly AnySaga[] => {
+  try {
+    return sagaDefinitions(parseConfig(times, io.env))
+  } catch (error) {
+    throw error instanceof InvalidConfig ? new Refused(error.message) : error
+  }
+}
+
+/** `bahi saga …`: the payment sagas at a console. `given` are the definitions to work by; those of this release unless given. */
+export const register = (program: Command, io: Io, given?: readonly AnySaga[]): void => {
   const saga = program
     .command('saga')
     .description('payment sagas: list them, look at one, help those that need it, move them to another version')
-  const types = [...new Set(definitions.map(({ type }) => type))]
+  const types = given ? [...new Set(given.map(({ type }) => type))] : SAGA_TYPES
   const verb = (name: string, description: string) =>
     withPlaceOfOne(saga.command(name).description(description), io).option('--json', 'JSON, one object a line')
   const filtered = (command: Command) =>
@@ -70,7 +79,14 @@ export const register = (program: Command, io: Io, definitions: readonly AnySaga
   ) =>
     at(options, async (place) => {
       const of = await named(place, types, ids, filterOf(options))
-      await operate(io, place, definitions, { operator, of, reason, done, dryRun: options.dryRun ?? false, json: options.json ?? false })
+      await operate(io, place, given ?? definitionsOf(io), {
+        operator,
+        of,
+        reason,
+        done,
+        dryRun: options.dryRun ?? false,
+        json: options.json ?? false,
+      })
     })
 
   filtered(verb('list', 'sagas, the newest first'))
@@ -100,7 +116,7 @@ export const register = (program: Command, io: Io, definitions: readonly AnySaga
     .option('--provider-payment-id <id>', "the provider's id of the payment, where no answer has told it")
     .addOption(new Option('--decision <decision>', 'of a score or a review').choices(['approve', 'review', 'decline']))
     .option('--captured <paise>', 'what was taken of the customer', paiseOf)
-    .addOption(new Option('--method <method>', 'how it was taken').choices(['wallet', 'upi', 'card', 'netbanking', 'cod']))
+    .addOption(new Option('--method <method>', 'how it was taken').choices(METHODS))
     .option('--wallet-id <id>', 'of which wallet')
     .action((ids: string[], options: ResumeOptions) => {
       const { step, outcome, evidence, reason = evidence } = options
@@ -117,7 +133,14 @@ export const register = (program: Command, io: Io, definitions: readonly AnySaga
       at(options, (place) => {
         const { type, from, to, reason, dryRun = false, json = false } = options
         const of = { filter: { type, definition: from, stuckSince: systemClock.now() } }
-        return operate(io, place, definitions, { operator: { action: 'migrate', to }, of, reason, dryRun, json, done: `moved to v${to}` })
+        return operate(io, place, given ?? definitionsOf(io), {
+          operator: { action: 'migrate', to },
+          of,
+          reason,
+          dryRun,
+          json,
+          done: `moved to v${to}`,
+        })
       }),
     )
 }
@@ -180,7 +203,7 @@ const version = (text: string): number => {
 }
 
 const duration = (text: string): string => {
-  if (!/^[0-9]{1,8}[smhd]?$/.test(text))
+  if (!new RegExp(DURATION).test(text))
     throw new InvalidArgumentError('It is a number of seconds, or a number with s, m, h or d behind it.')
   return text
 }
