@@ -1,7 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { audit } from '../chaos/audit.js'
-import { random, Shop, Traffic } from '../chaos/traffic.js'
-import { baseUrl } from '../e2e/shop.js'
+import { restartInTurn } from '../chaos/in-turn.js'
 import { containersOf, restartUntilReady } from './containers.js'
 
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
@@ -13,28 +11,21 @@ const TEST_MS = 20 * 60_000
 describe(`every app restarted in turn at ${PER_SECOND} orders a second (CHAOS_SEED=${SEED})`, () => {
   it(
     'no request fails but with a 503 that may be sent again, every saga ends, and the books add up',
-    async () => {
-      const shop = new Shop(baseUrl())
-      const traffic = new Traffic(shop, random(SEED), `restart-${SEED}`)
-      await traffic.open(CUSTOMERS, 20, 1_000)
-      const began = performance.now()
-      traffic.pace(PER_SECOND)
-      for (const app of APPS) {
-        const replicas = await containersOf(app)
-        expect([app, replicas.length]).toEqual([app, 2])
-        const ready_ms: number[] = []
-        for (const id of replicas) ready_ms.push(await restartUntilReady(id))
-        console.log(`${app}: ready ${ready_ms.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after its start`)
-      }
-      await traffic.stop()
-      const seconds = (performance.now() - began) / 1_000
-      console.log(
-        `${2 * APPS.length} restarts in ${seconds.toFixed(0)} s: ${traffic.placed.length} orders, ${shop.unavailable} answers of 503 sent again`,
-      )
-      expect(shop.disconnected).toBe(0)
-      expect(traffic.placed.length).toBeGreaterThan(PER_SECOND)
-      expect(await audit(traffic)).toEqual([])
-    },
+    () =>
+      restartInTurn({
+        runId: `restart-${SEED}`,
+        seed: SEED,
+        perSecond: PER_SECOND,
+        customers: CUSTOMERS,
+        names: APPS,
+        turn: async (app) => {
+          const replicas = await containersOf(app)
+          expect([app, replicas.length]).toEqual([app, 2])
+          const ready_ms: number[] = []
+          for (const id of replicas) ready_ms.push(await restartUntilReady(id))
+          console.log(`${app}: ready ${ready_ms.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after its start`)
+        },
+      }),
     TEST_MS,
   )
 })

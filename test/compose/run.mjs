@@ -1,14 +1,16 @@
 // `npm run test:e2e:compose`: the platform as docker-compose.yml describes it, in a project of its own with passwords of its own, and against it
 // the whole end-to-end suite; then the same with two replicas of each app; then every app restarted, and every container killed, in turn while
 // orders run. Removes all it started, also when it is interrupted.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { prepare, projectNode, Refused, root, sayAndExit } from '../../scripts/prepare.mjs'
+import { prepare, Refused, sayAndExit } from '../../scripts/prepare.mjs'
 import { foreignSpecs } from '../e2e/foreign.mjs'
 import { freePort } from '../support/kafka.mjs'
+import { QUICK } from '../support/quick.mjs'
+import { Runner } from '../support/runner.mjs'
 
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 const PHASES = ['layers', 'one', 'two', 'restart', 'kill']
@@ -37,48 +39,19 @@ if (options.help) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'bahi-compose-'))
-const env = { ...process.env, COMPOSE_PROJECT_NAME: `bahi-e2e-${process.pid}`, NODE_OPTIONS: '' }
+const env = { ...process.env, ...QUICK, COMPOSE_PROJECT_NAME: `bahi-e2e-${process.pid}`, NODE_OPTIONS: '' }
 const files = ['--env-file', join(folder, 'env'), '-f', 'docker-compose.yml', '-f', 'test/compose/quick.yml']
 
-let interrupted = false
-/** Ends what runs just now, with all that it started. */
-let end = () => undefined
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.once(signal, () => {
-    interrupted = true
-    end()
+const runner = new Runner('compose', () => env, options.results)
+const run = runner.run.bind(runner)
+
+const compose = (what, timeout_ms, ...args) =>
+  runner.timed(what, async () => {
+    if (!(await run('docker', ['compose', ...files, '--progress', 'quiet', ...args], timeout_ms)))
+      throw new Refused(`docker compose could not ${what}`)
   })
 
-const run = (command, args, timeout_ms, stdio = 'inherit') =>
-  new Promise((resolve, reject) => {
-    // A group of its own, so that Jest's workers end with it.
-    const child = spawn(command, args, { cwd: root, env, stdio, detached: true })
-    end = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL')
-    const late = setTimeout(() => {
-      console.error(`not done after ${timeout_ms / 1_000} s: ${command} ${args.join(' ')}`)
-      end()
-    }, timeout_ms)
-    const done = (ok) => {
-      clearTimeout(late)
-      if (interrupted) reject(new Refused('interrupted'))
-      else resolve(ok)
-    }
-    child.on('error', () => done(false))
-    child.on('exit', (code) => done(code === 0))
-  })
-
-const compose = async (what, timeout_ms, ...args) => {
-  const began = performance.now()
-  if (!(await run('docker', ['compose', ...files, '--progress', 'quiet', ...args], timeout_ms)))
-    throw new Refused(`docker compose could not ${what}`)
-  console.log(`compose: ${what}: ${Math.round((performance.now() - began) / 1_000)} s`)
-}
-
-const jest = (name, project, ...args) => {
-  const results = options.results ? ['--json', `--outputFile=${join(options.results, `compose-${name}.json`)}`] : []
-  return run(projectNode(), ['scripts/jest.mjs', project, '--forceExit', ...results, ...args], SUITE_MS)
-}
-
+const jest = (name, project, ...args) => runner.jest(name, project, SUITE_MS, ...args)
 const spec = (name) => jest(name, 'compose', `test/compose/${name}.compose.spec.ts`)
 
 /** Where replicas share sagas, money and stock. */
@@ -133,7 +106,7 @@ const runAll = async (phases) => {
 const tellLogs = () => run('docker', ['compose', ...files, 'logs', '--no-color', '--tail', '25'], 60_000)
 
 const stop = async () => {
-  interrupted = false
+  runner.stopping()
   if (!options.keep) {
     const down = ['compose', ...files, '--progress', 'quiet', 'down', '--volumes', '--timeout', '10']
     if (!(await run('docker', down, DOWN_MS))) console.error(`docker compose could not remove the project ${env.COMPOSE_PROJECT_NAME}`)
@@ -153,7 +126,7 @@ try {
   await stop()
   process.exit(ok ? 0 : 1)
 } catch (error) {
-  if (began && !interrupted) await tellLogs()
+  if (began && !runner.interrupted) await tellLogs()
   if (began) await stop()
   else rmSync(folder, { recursive: true, force: true })
   sayAndExit(error)

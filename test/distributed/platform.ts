@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { freePort, startKafka, type TestKafka } from '../support/kafka.mjs'
+import { QUICK } from '../support/quick.mjs'
 import { startRedis, type TestRedis } from '../support/redis.mjs'
 import type { AppName } from '../../apps/bahi/routing-table.js'
 import { makeDatabases, type OwnDatabases } from './databases.js'
@@ -11,15 +12,6 @@ const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'pay
 
 /** Which library speaks with the brokers, for a run of the suite by another than the default. */
 const { KAFKA_CLIENT } = process.env
-
-/** What a test run shortens: nothing else differs from a deployment. Windows are as in `test/support/platform.mjs`. */
-const QUICK = {
-  UPI_WINDOW_SECONDS: '20',
-  REVIEW_TIMEOUT_SECONDS: '30',
-  RATE_LIMIT_PER_SECOND: '5000',
-  RATE_LIMIT_BURST: '10000',
-  LOG_LEVEL: 'warn',
-}
 
 /** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis. */
 export interface Platform {
@@ -116,6 +108,7 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
 
 const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis): Readonly<Record<string, string>> => ({
   ...QUICK,
+  LOG_LEVEL: 'warn',
   LOG: 'kafka',
   ...(KAFKA_CLIENT && { KAFKA_CLIENT }),
   KAFKA_BROKERS: `127.0.0.1:${kafkaPort}`,

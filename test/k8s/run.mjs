@@ -5,9 +5,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { prepare, projectNode, Refused, root, sayAndExit } from '../../scripts/prepare.mjs'
+import { prepare, Refused, root, sayAndExit } from '../../scripts/prepare.mjs'
 import { foreignSpecs } from '../e2e/foreign.mjs'
 import { freePort } from '../support/kafka.mjs'
+import { QUICK } from '../support/quick.mjs'
+import { Runner } from '../support/runner.mjs'
 import { mustBeFound, NAMESPACE, openCluster } from './cluster.mjs'
 
 const PHASES = ['suite', 'kill', 'roll', 'budget', 'scale', 'edges']
@@ -15,8 +17,6 @@ const BUILD_MS = 15 * 60_000
 const APPLY_MS = 60_000
 const READY_MS = 6 * 60_000
 const SUITE_MS = 25 * 60_000
-/** What a test run shortens; nothing else differs from the overlay. The provider's slow payments take up to 5 s. */
-const QUICK = ['UPI_WINDOW_SECONDS=6', 'REVIEW_TIMEOUT_SECONDS=12', 'RATE_LIMIT_PER_SECOND=5000', 'RATE_LIMIT_BURST=10000']
 
 const { values: options } = parseArgs({
   options: {
@@ -42,40 +42,10 @@ if (options.help) {
 
 const folder = mkdtempSync(join(tmpdir(), 'bahi-k8s-'))
 let env = { ...process.env, NODE_OPTIONS: '' }
-let interrupted = false
-/** Ends what runs just now, with all that it started. */
-let end = () => undefined
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.once(signal, () => {
-    interrupted = true
-    end()
-  })
+const runner = new Runner('k8s', () => env, options.results)
+const run = runner.run.bind(runner)
+const timed = runner.timed.bind(runner)
 
-const run = (command, args, timeout_ms, stdio = 'inherit') =>
-  new Promise((resolve, reject) => {
-    if (interrupted) return reject(new Refused('interrupted'))
-    // A group of its own, so that Jest's workers end with it.
-    const child = spawn(command, args, { cwd: root, env, stdio, detached: true })
-    end = () => child.pid !== undefined && child.exitCode === null && process.kill(-child.pid, 'SIGKILL')
-    const late = setTimeout(() => {
-      console.error(`not done after ${timeout_ms / 1_000} s: ${command} ${args.join(' ')}`)
-      end()
-    }, timeout_ms)
-    const done = (ok) => {
-      clearTimeout(late)
-      if (interrupted) reject(new Refused('interrupted'))
-      else resolve(ok)
-    }
-    child.on('error', () => done(false))
-    child.on('exit', (code) => done(code === 0))
-  })
-
-const timed = async (what, work) => {
-  const began = performance.now()
-  const result = await work()
-  console.log(`k8s: ${what}: ${Math.round((performance.now() - began) / 1_000)} s`)
-  return result
-}
 const must = async (what, command, args, timeout_ms) => {
   if (!(await run(command, args, timeout_ms))) throw new Refused(`could not ${what}`)
 }
@@ -116,10 +86,7 @@ const reach = async (service, port) => {
   return `http://127.0.0.1:${local}`
 }
 
-const jest = (name, project, ...args) => {
-  const results = options.results ? ['--json', `--outputFile=${join(options.results, `k8s-${name}.json`)}`] : []
-  return run(projectNode(), ['scripts/jest.mjs', project, '--forceExit', ...results, ...args], SUITE_MS)
-}
+const jest = (name, project, ...args) => runner.jest(name, project, SUITE_MS, ...args)
 const spec = (name) => timed(name, () => jest(name, 'k8s', `test/k8s/${name}.k8s.spec.ts`))
 /** One after the other: a flash sale leaves the orders of others waiting behind two thousand. */
 const suite = () => timed('suite', () => jest('suite', 'e2e', '--maxWorkers=1', `--testPathIgnorePatterns=/(${foreignSpecs()})$`))
@@ -149,7 +116,7 @@ const shorten = async () => {
     '{"spec":{"maxReplicas":1}}',
   )
   const set = (what, ...variables) => kubectl('shorten windows', APPLY_MS, 'set', 'env', 'deployment', ...what, ...variables)
-  await set(['-l', 'app.kubernetes.io/component=app'], ...QUICK)
+  await set(['-l', 'app.kubernetes.io/component=app'], ...Object.entries(QUICK).map(([name, value]) => `${name}=${value}`))
   await set(['payment-saga'], `PUBLIC_URL=${env.BAHI_E2E_URL}`)
   await set(['provider-sandbox'], `PUBLIC_URL=${env.BAHI_E2E_SANDBOX_URL}`)
   for (const deployment of ask('get', 'deployment', '-o', 'name').split('\n'))
@@ -223,7 +190,7 @@ try {
   stop()
   process.exit(ok ? 0 : 1)
 } catch (error) {
-  if (cluster && !interrupted) await tell().catch(() => undefined)
+  if (cluster && !runner.interrupted) await tell().catch(() => undefined)
   stop()
   sayAndExit(error)
 }

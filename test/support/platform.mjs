@@ -5,22 +5,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { QUICK } from './quick.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 40_000
-
-/**
- * What a test run shortens or widens: nothing else differs from `npm start`. The provider's slow payments take up to 5 s, their webhooks 3 s more,
- * and what has to be done within a window is to be done on a busy machine too.
- */
-const QUICK = {
-  UPI_WINDOW_SECONDS: '20',
-  REVIEW_TIMEOUT_SECONDS: '30',
-  RATE_LIMIT_PER_SECOND: '5000',
-  RATE_LIMIT_BURST: '10000',
-  LOG_LEVEL: 'warn',
-}
 
 /** Passable by anybody: as root the database runs as `nobody`, and everything of the run is to be in this folder. */
 export const newHome = async () => {
@@ -36,7 +25,7 @@ export const startPlatform = async ({ home, port = 0, env = {} }) => {
     ['--enable-source-maps', join(root, 'dist/apps/bahi/main.js'), '--port', String(port), '--home', home, '--json'],
     {
       cwd: root,
-      env: { ...process.env, NODE_OPTIONS: '', ...QUICK, ...env },
+      env: { ...process.env, NODE_OPTIONS: '', ...QUICK, LOG_LEVEL: 'warn', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

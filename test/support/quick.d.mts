@@ -1,0 +1,1 @@
+export const QUICK: Readonly<Record<string, string>>
