@@ -1,8 +1,7 @@
 // `npm run load -- event-store/append --help`: a measurement of test/load, on what is built now, with the Node that the project pins.
-// What must be prepared first is told on the error output: the other is what was measured.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { become, build, checkNode, installPackages, Refused, root, sayAndExit } from './prepare.mjs'
+import { become, prepareAside, Refused, root, sayAndExit } from './prepare.mjs'
 
 const folder = join(root, 'test/load')
 
@@ -15,8 +14,6 @@ const measurements = () =>
     .sort()
 
 try {
-  const say = (line) => console.error(`  ${line}`)
-  checkNode()
   const [name, ...options] = process.argv.slice(2)
   const all = measurements()
   const list = all.map((each) => `\n  npm run load -- ${each}`).join('')
@@ -25,8 +22,7 @@ try {
     process.exit(0)
   }
   if (!all.includes(name)) throw new Refused(`there is no measurement ${name}; there are:${list}`)
-  await installPackages(say)
-  await build(say)
+  await prepareAside()
   become([join(folder, `${name}.mjs`), ...options])
 } catch (error) {
   sayAndExit(error)

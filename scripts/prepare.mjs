@@ -115,6 +115,14 @@ export const prepare = async () => {
   }
 }
 
+/** The same, told on the error output: the other is what the command is asked for. */
+export const prepareAside = async () => {
+  const say = (line) => console.error(`  ${line}`)
+  checkNode()
+  await installPackages(say)
+  await build(say)
+}
+
 /** Runs a command of ours with the project's Node, hands signals on, and exits as it does. */
 export const become = (args, env = {}) => {
   // What was compiled once is not compiled again at the next start.

@@ -15,32 +15,19 @@ const WEEK_MS = 7 * 86_400_000
 export const topicSpecs = ({ LOG }: Pick<BaseConfig, 'LOG'>): readonly TopicSpec[] =>
   TOPICS.map((name) => ({ name, partitions: PARTITIONS[LOG], retention_ms: WEEK_MS }))
 
-const {
-  LOG,
-  LOG_DATABASE_URL,
-  KAFKA_BROKERS,
-  KAFKA_CLIENT,
-  KAFKA_TLS,
-  KAFKA_CA_FILE,
-  KAFKA_SASL,
-  KAFKA_USERNAME,
-  KAFKA_PASSWORD,
-  SCHEMA_REGISTRY_URL,
-} = baseConfig
-
 /** Where the log is, and how it is reached. */
-export const logSettings = Type.Object({
-  LOG,
-  LOG_DATABASE_URL,
-  KAFKA_BROKERS,
-  KAFKA_CLIENT,
-  KAFKA_TLS,
-  KAFKA_CA_FILE,
-  KAFKA_SASL,
-  KAFKA_USERNAME,
-  KAFKA_PASSWORD,
-  SCHEMA_REGISTRY_URL,
-})
+export const logSettings = Type.Pick(Type.Object(baseConfig), [
+  'LOG',
+  'LOG_DATABASE_URL',
+  'KAFKA_BROKERS',
+  'KAFKA_CLIENT',
+  'KAFKA_TLS',
+  'KAFKA_CA_FILE',
+  'KAFKA_SASL',
+  'KAFKA_USERNAME',
+  'KAFKA_PASSWORD',
+  'SCHEMA_REGISTRY_URL',
+])
 
 export type LogPlace = Static<typeof logSettings>
 
