@@ -3,28 +3,15 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Client } from './client.js'
 import { checkInvariants } from './invariants.js'
-import { PLANS, type OrderResult } from './orders.js'
+import { orderResult } from './order-result.fixture.js'
+import { PLANS } from './orders.js'
 
 let server: Server | undefined
 afterEach(() => void server?.close())
 
 const [plan] = PLANS
 if (!plan) throw new Error('the demo has no plans')
-const order: OrderResult = {
-  plan,
-  orderId: 'o-1',
-  customerId: 'c-1',
-  items: [],
-  end: plan.ends,
-  grandTotal: 100n,
-  authorised: 100n,
-  captured: 100n,
-  refunded: 0n,
-  method: 'wallet',
-  sagaStatus: 'COMPLETED',
-  toPlaced_ms: 1,
-  toEnd_ms: 2,
-}
+const order = orderResult(plan)
 
 /** What does not hold on a platform with one order, whose books are as told; and a saga, on the last page of those in its state. */
 const brokenOn = async ({ total = '0', countedEvents = 2, saga = 'COMPLETED', of = order.orderId }) => {

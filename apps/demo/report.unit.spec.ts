@@ -1,23 +1,15 @@
 import { describe, expect, it } from '@jest/globals'
-import { PLANS, type OrderResult } from './orders.js'
+import { orderResult } from './order-result.fixture.js'
+import { PLANS } from './orders.js'
 import { showProgress } from './progress.js'
 import { latencyOf, makeReport, printReport } from './report.js'
 
 const [first, second] = PLANS
 if (!first || !second) throw new Error('there are no plans')
 
-const result = (plan: typeof first, end: string, toPlaced_ms: number, toEnd_ms: number): OrderResult => ({
-  plan,
-  orderId: 'o-1',
-  customerId: 'c-1',
-  items: [],
+const result = (plan: typeof first, end: string, toPlaced_ms: number, toEnd_ms: number) => ({
+  ...orderResult(plan),
   end,
-  grandTotal: 100n,
-  authorised: 100n,
-  captured: 100n,
-  refunded: 0n,
-  method: 'wallet',
-  sagaStatus: 'COMPLETED',
   toPlaced_ms,
   toEnd_ms,
 })
