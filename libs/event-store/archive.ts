@@ -38,6 +38,8 @@ interface Partition {
   readonly name: string
   readonly since: bigint
   readonly upto: bigint
+  /** Past it: where the store was when this was found, so that the partition it lies in is known by now. */
+  readonly ahead: bigint
 }
 
 /**
@@ -73,7 +75,7 @@ const STORE = `'store'::regclass::oid::bigint::bit(32)::integer`
 
 /** Where a partition is archived already but still attached, an earlier run did not come to its end. */
 const DUE = `
-SELECT p.name, p.since, p.upto FROM partitions p, store s, relay r
+SELECT p.name, p.since, p.upto, s.position AS ahead FROM partitions p, store s, relay r
 WHERE p.upto <= s.position AND p.upto <= r.position AND (p.archived_at IS NULL OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(quote_ident(p.name))))
 ORDER BY p.since`
 
@@ -251,13 +253,13 @@ class PartitionArchive {
 
   /** Moves forward what is not of a marked stream, a page at a time. The position of an event, and so what any reader sees, stays as it is. */
   async #moveLiving(): Promise<number | undefined> {
-    const { name, since, upto } = this.partition
+    const { name, since, upto, ahead } = this.partition
     const moving = `
       WITH page AS (SELECT position, stream_id FROM ${quoted(name)} WHERE position > $1 ORDER BY position LIMIT ${PAGE}),
       target AS MATERIALIZED (
         SELECT p.position, coalesce(
           (SELECT ${KEPT_AT} FROM events n WHERE n.stream_id = p.stream_id AND n.version = s.version AND ${KEPT_AT} >= $4),
-          (SELECT position FROM store)
+          $5
         ) AS kept_at
         FROM page p LEFT JOIN streams s ON s.stream_id = p.stream_id WHERE s.archive IS DISTINCT FROM $2
       ), moved AS (
@@ -268,7 +270,7 @@ class PartitionArchive {
     let moved = 0
     for (let after = 0n; ;) {
       if (this.options.signal?.aborted) return undefined
-      const { rows } = await this.client.query<{ events: bigint; last: bigint | null }>(moving, [after, name, since, upto])
+      const { rows } = await this.client.query<{ events: bigint; last: bigint | null }>(moving, [after, name, since, upto, ahead])
       moved += Number(rows[0]?.events ?? 0)
       if (typeof rows[0]?.last !== 'bigint') return moved
       after = rows[0].last

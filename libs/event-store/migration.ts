@@ -83,6 +83,16 @@ class HoldArchivesToTheirStreams1790000000060 implements MigrationInterface {
   async down(): Promise<void> {}
 }
 
+/** What comes back when the partition of today was made just now asks to be done again. */
+class RestoreBesideNewPartitions1790000000070 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(restoreStream)
+  }
+
+  /** The function before it served the same callers. */
+  async down(): Promise<void> {}
+}
+
 export const eventStoreMigrations: readonly Migration[] = [
   CreateEventStore1790000000000,
   KeepNoAnswer1790000000010,
@@ -91,4 +101,5 @@ export const eventStoreMigrations: readonly Migration[] = [
   NoteWhatIsSwept1790000000040,
   RememberLogOfStore1790000000050,
   HoldArchivesToTheirStreams1790000000060,
+  RestoreBesideNewPartitions1790000000070,
 ]

@@ -39,6 +39,8 @@ export const ARCHIVE_UNSOUND = 'BA001'
  * Where the caller's transaction goes on and will append, it takes the store's lock first, as any who has it may come to wait for this stream.
  * An archive that was put back may be an older dump, or loaded twice: what comes back must be each version once, end in the stream's head, and
  * be nowhere else; keys are each partition's own and would not see it.
+ * A commit is seen before other sessions are told what tables it made: where an append had to make the partition of today itself, this may find no
+ * partition for a moment. It fails as what may be done again.
  */
 export const restoreStream = `
 CREATE OR REPLACE FUNCTION restore_stream(restored text, in_transaction boolean) RETURNS text LANGUAGE plpgsql AS $function$
@@ -63,8 +65,12 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = '${ARCHIVE_UNSOUND}', MESSAGE = format('%s is not in the archive %s as it was archived', restored, home);
   END IF;
   SELECT s.position INTO here FROM store s;
-  EXECUTE format('WITH gone AS (DELETE FROM %I WHERE stream_id = $1 RETURNING *)
-    INSERT INTO events (${COLUMNS}, moved_to) SELECT ${COLUMNS}, $2 FROM gone', home) USING restored, here;
+  BEGIN
+    EXECUTE format('WITH gone AS (DELETE FROM %I WHERE stream_id = $1 RETURNING *)
+      INSERT INTO events (${COLUMNS}, moved_to) SELECT ${COLUMNS}, $2 FROM gone', home) USING restored, here;
+  EXCEPTION WHEN check_violation THEN
+    RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = format('the partition of position %s is not known yet', here);
+  END;
   UPDATE streams SET archive = NULL, since = here WHERE stream_id = restored;
   RETURN NULL;
 END
