@@ -1,9 +1,11 @@
 // `npm run test:e2e:k8s`: k8s/overlays/local on a real cluster, from nothing to the first order; the whole end-to-end suite through the gateway;
 // then pods killed, apps rolled, a budget, a scaler and network policies. Removes all it started, also when it is interrupted.
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { prepare, Refused, root, sayAndExit } from '../../scripts/prepare.mjs'
 import { foreignSpecs } from '../e2e/foreign.mjs'
@@ -17,6 +19,7 @@ const BUILD_MS = 15 * 60_000
 const APPLY_MS = 60_000
 const READY_MS = 6 * 60_000
 const SUITE_MS = 25 * 60_000
+const FORWARD_ATTEMPTS = 30
 
 const { values: options } = parseArgs({
   options: {
@@ -66,14 +69,19 @@ const prepareOverlay = async () => {
 const imagesOf = () => [...new Set([...ask('kustomize', overlay).matchAll(/^ +(?:- )?image: (\S+)$/gm)].map(([, image]) => image))]
 
 const forwards = []
+const answers = (url) =>
+  fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(2_000) }).then(
+    () => true,
+    () => false,
+  )
+
 /** A way to a Service from here: its own address, where this machine is the node, or else a port that is forwarded for as long as this runs. */
 const reach = async (service, port) => {
   const address = ask('get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}')
   const direct = `http://${address}:${port}`
-  const answered = address !== 'None' && (await fetch(direct, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined))
-  if (answered) return direct
+  if (address !== 'None' && (await answers(direct))) return direct
   const local = await freePort()
-  const forward = { child: undefined, stopped: false }
+  const forward = { child: undefined, stopped: false, url: `http://127.0.0.1:${local}` }
   const again = () => {
     if (forward.stopped) return
     // It goes to one pod, and ends with it.
@@ -83,7 +91,24 @@ const reach = async (service, port) => {
   }
   again()
   forwards.push(forward)
-  return `http://127.0.0.1:${local}`
+  await seeAnswering(forward)
+  return forward.url
+}
+
+const seeAnswering = async ({ url }) => {
+  for (let attempt = 0; !(await answers(url)); attempt++) {
+    if (attempt === FORWARD_ATTEMPTS) throw new Refused(`${url}, which is forwarded to the cluster, does not answer`)
+    await sleep(1_000)
+  }
+}
+
+/** Pods were replaced: a forward may hold one that is gone, and would notice it by the first request that fails. */
+const renewForwards = async () => {
+  for (const forward of forwards) {
+    const { child } = forward
+    if (child.exitCode === null && child.signalCode === null && child.kill()) await once(child, 'exit')
+    await seeAnswering(forward)
+  }
 }
 
 const jest = (name, project, ...args) => runner.jest(name, project, SUITE_MS, ...args)
@@ -121,6 +146,7 @@ const shorten = async () => {
   await set(['provider-sandbox'], `PUBLIC_URL=${env.BAHI_E2E_SANDBOX_URL}`)
   for (const deployment of ask('get', 'deployment', '-o', 'name').split('\n'))
     await kubectl(`see ${deployment} rolled out`, READY_MS, 'rollout', 'status', deployment, `--timeout=${READY_MS / 1_000}s`)
+  await renewForwards()
 }
 
 const checkPhases = () => {
