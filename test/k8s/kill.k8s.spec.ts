@@ -1,6 +1,6 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, it } from '@jest/globals'
 import { killInTurn } from '../chaos/in-turn.js'
-import { kill, readyAgain, readyPodsOf } from './pods.js'
+import { kill, readyAgain } from './pods.js'
 
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud', 'front', 'provider-sandbox', 'redis', 'kafka', 'postgres']
@@ -17,10 +17,9 @@ describe(`pods killed in turn while orders run (CHAOS_SEED=${SEED})`, () => {
         lanes: LANES,
         names: APPS,
         turn: async (app) => {
-          const pods = await readyPodsOf(app)
-          expect([app, pods.length]).toEqual([app, 1])
-          for (const pod of pods) await kill(pod)
-          await readyAgain(app, pods.length)
+          // One that is killed beside it may leave it not ready for a moment; each goes by itself.
+          for (const pod of await readyAgain(app, 1)) await kill(pod)
+          await readyAgain(app, 1)
         },
       }),
     TEST_MS,
