@@ -65,8 +65,11 @@ export class OrderQueryModule {
           provide: READ_CACHE,
           useFactory: (metrics: Metrics) => {
             if (config.REDIS_URL === undefined) return noCache
-            const reads = metrics.counter('read_cache_total', 'Reads of a product, by what Redis knew of it.', ['outcome'])
-            const cache = redisCache(config.REDIS_URL, 'product:', clock, (outcome) => reads.inc({ outcome }))
+            const reads = metrics.counter('read_cache_total', 'Reads of one product or order, by what Redis knew of it.', [
+              'kind',
+              'outcome',
+            ])
+            const cache = redisCache(config.REDIS_URL, clock, (kind, outcome) => reads.inc({ kind, outcome }))
             life.closes(() => Promise.resolve(cache.close()))
             return cache
           },

@@ -45,7 +45,7 @@ export const baseConfig = {
   REDIS_URL: Type.Optional(
     Url(
       'redis|rediss',
-      'Where replicas count requests together, and order-query keeps products that are read; without it each counts for itself and asks its database.',
+      'Where replicas count requests together, and order-query keeps products and orders that are read; without it each counts for itself and asks its database.',
     ),
   ),
   SCHEMA_REGISTRY_URL: Type.Optional(

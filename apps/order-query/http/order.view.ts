@@ -1,11 +1,18 @@
-import { nothingPaidYet, orderView, paymentView, type ShownOrder, type Sight } from '#order-http'
+import { nothingPaidYet, paymentView, type ShownOrder } from '#order-http'
 import type { JsonObject } from '#kernel'
 import type { OrderRow } from '../read-models/order.entity.js'
 import type { OrderWithPayment } from '../read-models/orders.js'
 
-/** The order as the contract shows it, what is personal in it still sealed. */
-export const viewOf = ({ order, payment }: OrderWithPayment, sight: Sight): JsonObject =>
-  orderView(shown(order), paymentView(order.paymentChoice, payment ?? nothingPaidYet(order.grandTotal)), sight)
+/** What there is to show of an order, before it is known to whom; what is personal in it is sealed. Plain JSON. */
+export interface OrderFacts {
+  readonly order: ShownOrder
+  readonly payment: JsonObject
+}
+
+export const factsOf = ({ order, payment }: OrderWithPayment): OrderFacts => ({
+  order: shown(order),
+  payment: paymentView(order.paymentChoice, payment ?? nothingPaidYet(order.grandTotal)),
+})
 
 /** What the row remembers of a part that the order's status does not have was told by a store that has since been restored. */
 const shown = (row: OrderRow): ShownOrder => ({

@@ -46,7 +46,7 @@ export class ProductsController {
     }
     // Who wrote to it sees that, whatever is kept.
     const named = token && productStreams(sku).some((stream) => stream in token.streams)
-    const text = await (named ? load() : this.cache.through(sku, load))
+    const text = await (named ? load() : this.cache.through('product', sku, load))
     if (text === undefined) throw notFound('product')
     const view = JSON.parse(text) as ReturnType<typeof productView>
     void reply.header('etag', etagOf(view.version))

@@ -5,7 +5,7 @@ import { BatchPattern } from '#messaging/nest'
 import { asTypeorm, projector, type RowStore } from '#projections'
 import { Controller, Inject } from '@nestjs/common'
 import { orderQueryProjection } from '../projection.js'
-import { noCache, type ReadCache } from '../read-models/read-cache.js'
+import { noCache, type Kept, type ReadCache } from '../read-models/read-cache.js'
 import { CLOCK, ON_VISIBLE, READ_CACHE, ROWS } from '../tokens.js'
 
 export const TOPICS_READ = [ORDERS_EVENTS, CATALOGUE_EVENTS, STOCK_EVENTS, PAYMENTS_EVENTS, FRAUD_EVENTS] as const
@@ -28,25 +28,25 @@ export class EventsConsumer {
   }
 
   @BatchPattern(ORDERS_EVENTS)
-  orders(messages: readonly IncomingMessage[]): Promise<Effect> {
-    const effect = this.#project(messages)
+  async orders(messages: readonly IncomingMessage[]): Promise<Effect> {
+    const apply = this.#forgetting('order', messages, await this.#project(messages))
     const probes = messages.filter(({ type }) => type === VisibilityProbed.type)
-    return probes.length === 0 ? effect : effect.then((apply) => this.#observed(apply, probes))
+    return probes.length === 0 ? apply : this.#observed(apply, probes)
   }
 
   @BatchPattern(CATALOGUE_EVENTS)
   async catalogue(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#forgetting(messages, await this.#project(messages))
+    return this.#forgetting('product', messages, await this.#project(messages))
   }
 
   @BatchPattern(STOCK_EVENTS)
   async stock(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#forgetting(messages, await this.#project(messages))
+    return this.#forgetting('product', messages, await this.#project(messages))
   }
 
   @BatchPattern(PAYMENTS_EVENTS)
-  payments(messages: readonly IncomingMessage[]): Promise<Effect> {
-    return this.#project(messages)
+  async payments(messages: readonly IncomingMessage[]): Promise<Effect> {
+    return this.#forgetting('order', messages, await this.#project(messages))
   }
 
   @BatchPattern(FRAUD_EVENTS)
@@ -54,13 +54,13 @@ export class EventsConsumer {
     return this.#project(messages)
   }
 
-  /** Both topics are keyed by sku. */
-  #forgetting(messages: readonly IncomingMessage[], apply: Effect): Effect {
+  /** Topics of products are keyed by sku, those of orders and their payments by order. */
+  #forgetting(kind: Kept, messages: readonly IncomingMessage[], apply: Effect): Effect {
     if (this.cache === noCache) return apply
-    const skus = [...new Set(messages.map(({ key }) => key))]
+    const ids = [...new Set(messages.map(({ key }) => key))]
     return async (tx) => {
       await apply(tx)
-      asTypeorm(tx).onCommit(() => void this.cache.changed(skus))
+      asTypeorm(tx).onCommit(() => void this.cache.changed(kind, ids))
     }
   }
 
