@@ -63,7 +63,7 @@ const inspect = async (port) => {
   }
 }
 
-/** Orders when they are due, whatever became of those before. Answers those that were accepted. */
+/** Orders when they are due, whatever became of those before; says every minute how far it is. Answers those that were accepted. */
 const drive = async (client, shop, rate, seconds) => {
   const began = performance.now()
   const count = Math.round(rate * seconds)
@@ -71,6 +71,10 @@ const drive = async (client, shop, rate, seconds) => {
   let refused = 0
   const under = new Set()
   for (let index = 0; index < count; index++) {
+    if (index % Math.round(rate * 60) === 0 && index > 0)
+      console.error(
+        `${(index / rate / 60).toFixed(0)} of ${(seconds / 60).toFixed(0)} min: ${orders.length} orders accepted, ${under.size} under way`,
+      )
     const due = began + (index * 1_000) / rate
     if (due > performance.now()) await wait(due - performance.now())
     const one = place(client, shop, index, due)
@@ -125,6 +129,7 @@ try {
     rate = carried / 2
     console.log(`carries ${carried.toFixed(0)} orders/s from request to end; soaked at ${rate.toFixed(0)}/s for ${minutes} min`)
   }
+  console.error(`warm in ${WARM_S} s, then ${minutes} min`)
   await drive(client, shop, rate, WARM_S)
   const warm = await rest()
   const { orders, refused } = await drive(client, shop, rate, minutes * 60)
