@@ -204,9 +204,12 @@ export class SagaEngine {
   }
 }
 
-/** That a step's run succeeded is known by the stream: told again it is noted, and no answer need be kept for it. */
+/**
+ * That a step succeeded is known by the stream: told again, by a run or by an answer that was delivered twice, it is noted, and no answer need
+ * be kept for it. A compensation's is kept: it may be under way once more, and what came of the round before says nothing of that one.
+ */
 const isInStream = (input: SagaInput): boolean =>
-  input.kind === 'outcome' && input.ran === true && input.outcome.outcome === 'succeeded' && parseActionKey(input.key)?.side === 'do'
+  input.kind === 'outcome' && input.outcome.outcome === 'succeeded' && parseActionKey(input.key)?.side === 'do'
 
 /** What a reaction means to other sagas: messages and starts, children of its steps, and its end to its parent. */
 const toldInputs = ({ tells, children, reports, state }: Reaction, from: SagaInput): readonly SagaInput[] => {

@@ -36,13 +36,7 @@ export type SagaInput = { readonly id: string; readonly sagaId: string; readonly
       readonly parent?: { readonly sagaId: string; readonly key: string }
     }
   /** The outcome of a command (its answer) or of an activity (its run), by the action's key. */
-  | {
-      readonly kind: 'outcome'
-      readonly key: string
-      readonly outcome: ActivityOutcome
-      /** Told by the worker that ran it, once for each claim, and not by a message, which may be delivered again. */
-      readonly ran?: true
-    }
+  | { readonly kind: 'outcome'; readonly key: string; readonly outcome: ActivityOutcome }
   | { readonly kind: 'message'; readonly name: string; readonly body: JsonObject }
   | { readonly kind: 'timer' }
   | {

@@ -371,6 +371,29 @@ describe('a saga', () => {
   })
 })
 
+describe('an answer that is delivered again under its own id', () => {
+  const key = actionKey({ sagaId: id, step: 'book-hotel', side: 'do', round: 1 })
+  const booked: SagaInput = { kind: 'outcome', id: 'booked', sagaId: id, context, key, outcome: { outcome: 'succeeded', result: {} } }
+  const unanswered = (more: Parameters<typeof bench>[0] = {}) =>
+    bench({ answer: ({ type }) => (type === 'BookHotel' ? 'lost' : type === more.refuse ? { refused: 'no' } : { accepted: {} }), ...more })
+
+  it.each([
+    ['has gone on', () => unanswered(), [], 'COMPLETED'],
+    ['has undone the step', () => unanswered({ refuse: 'IssueTicket' }), [], 'COMPENSATED'],
+    ['had given the step up when it came first', () => unanswered(), [told('changed-mind')], 'COMPENSATED'],
+  ] as const)('is noted where the saga %s, and has no second effect', async (_, make, before, end) => {
+    const run = make()
+    await run.apply(start(), ...before)
+    await run.apply(booked)
+    await run.run()
+    expect(statusOf(await run.state(id))).toBe(end)
+    const [types, runs] = [run.types(), [...run.runs]]
+    expect(await run.apply(booked)).toMatchObject([{ disposition: 'noted' }])
+    await run.run()
+    expect([run.types(), run.runs, statusOf(await run.state(id))]).toEqual([types, runs, end])
+  })
+})
+
 describe('a saga whose process is killed', () => {
   const cases: readonly (readonly [string, () => Parameters<typeof bench>[0], string])[] = [
     ['completes', () => ({}), 'COMPLETED'],

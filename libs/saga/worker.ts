@@ -331,7 +331,7 @@ export class SagaWorker {
     span?.set({ 'bahi.outcome': outcome.outcome })
     span?.end()
     const context = { ...contextOf(task), ...(trace ? { traceparent: trace.traceparent } : {}) }
-    return { kind: 'outcome', id: `${task.name}/${task.epoch}`, sagaId: task.sagaId, context, key: task.name, outcome, ran: true }
+    return { kind: 'outcome', id: `${task.name}/${task.epoch}`, sagaId: task.sagaId, context, key: task.name, outcome }
   }
 
   /** Aborts it when its time is over, and does not wait for one that does not listen. */

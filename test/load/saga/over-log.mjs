@@ -21,7 +21,6 @@ import { answering } from '#service'
 
 const MOST_MS = 60_000
 const NAMES = ['one', 'two', 'three']
-const TOPICS = ['bench.commands', 'replies'].map((name) => ({ name, partitions: 4, retention_ms: 3_600_000 }))
 
 const message = (saga, { id, replyTo, context }) => ({
   topic: 'bench.commands',
@@ -62,10 +61,11 @@ const openApp = async (url, app, types, migrations) => {
   return { pool, postgres, store, driver, consume, close }
 }
 
-export const openOverLog = async (url) => {
+/** `partitions` of each topic: the platform's have one where the log is in PostgreSQL (`libs/service/log.ts`). */
+export const openOverLog = async (url, partitions) => {
   await migrate({ url, schema: 'log', migrations: logMigrations })
   const service = await openApp(url, 'service', [], [])
-  await service.driver.ensureTopics(TOPICS)
+  await service.driver.ensureTopics(['bench.commands', 'replies'].map((name) => ({ name, partitions, retention_ms: 3_600_000 })))
   const nothing = ({ data }) => ({ replyTo: data.replyTo, streams: [], decide: () => ({ appends: [] }) })
   const commands = await service.consume('bench.commands', answering(service.store, nothing))
 

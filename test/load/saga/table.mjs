@@ -22,6 +22,7 @@ const options = new Command('npm run load -- saga/table')
   .option('--rounds <count>', 'how often all sides are measured, one after another', Number, 5)
   .option('--clients <count>', 'callers at once', Number, 50)
   .option('--connections <count>', "of DBOS's pool", Number, 20)
+  .option('--partitions <count>', "of the log's topics; in PostgreSQL the platform's have one", Number, 1)
   .option('--waiting <count>', 'instances that wait on timers; 0 leaves them out', Number, 100_000)
   .option('--rate <count>', 'wallet orders a second; 0 leaves them out', Number, 200)
   .option('--order-seconds <count>', 'how long orders come', Number, 20)
@@ -29,7 +30,7 @@ const options = new Command('npm run load -- saga/table')
   .option('--json', 'print JSON and nothing else')
   .parse()
   .opts()
-const { seconds, rounds, clients, connections, waiting, rate, orderSeconds, only } = options
+const { seconds, rounds, clients, connections, partitions, waiting, rate, orderSeconds, only } = options
 
 const [{ openDbos }] = await baselines('saga', 'dbos')
 
@@ -83,7 +84,11 @@ const open = async (name, how) => {
   await Promise.all(Array.from({ length: clients }, () => side.run()))
   return side
 }
-const SIDES = { inProcess: (url) => openOurs(url, 'ours'), overLog: openOverLog, dbos: (url) => openDbos(url, connections) }
+const SIDES = {
+  inProcess: (url) => openOurs(url, 'ours'),
+  overLog: (url) => openOverLog(url, partitions),
+  dbos: (url) => openDbos(url, connections),
+}
 try {
   const conditions = {
     ...(await conditionsOf(server.url)),
@@ -91,6 +96,7 @@ try {
     rounds,
     clients,
     'DBOS connections': connections,
+    partitions,
     'load before': loadavg()[0],
   }
   const result = { conditions, rows: [] }
