@@ -147,6 +147,9 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
   const { by, reason, operator } = input
   const acted = (more: Partial<Omit<OperatorAction & { action: 'resume' }, 'action' | 'told'>> = {}) =>
     turn.emit({ type: 'OperatorActed', data: { action: operator.action, by, reason, at, ...more } })
+  const steps = turn.definition.steps.map(({ name }) => name)
+  if ('step' in operator && operator.step !== undefined && !steps.includes(operator.step))
+    return cannot(`it has no step ${operator.step.slice(0, 100)}; it has ${steps.join(', ')}`)
   switch (operator.action) {
     case 'retry': {
       const waiting = attentionsOf(state).filter(({ step }) => operator.step === undefined || step === operator.step)

@@ -118,7 +118,7 @@ describe('bahi saga', () => {
 
   it('lists what still holds a version, and what was moved ends under the new one', async () => {
     const { out } = await bahi('list', '--definition', '1')
-    expect(out).toEqual([`${C}  rent v1  WAITING  message haggled`])
+    expect(out).toEqual([expect.stringMatching(new RegExp(`^${C}  rent v1  WAITING  about C  since 2\\S+Z  message haggled$`))])
     const messages = ['viewed', 'signed'].map((name): SagaInput => ({
       kind: 'message',
       id: `A ${name}`,
@@ -128,7 +128,10 @@ describe('bahi saga', () => {
       body: {},
     }))
     await apply(two, ...messages)
-    expect((await bahi('list', '--status', 'COMPLETED')).out).toEqual([`${A}  rent v2  COMPLETED`])
+    expect((await bahi('list', '--status', 'COMPLETED')).out).toEqual([
+      expect.stringMatching(new RegExp(`^${A}  rent v2  COMPLETED  about A  since 2\\S+Z$`)),
+    ])
+    expect(await bahi('list', '--status', 'NEEDS_ATTENTION')).toMatchObject({ code: 0, out: [], said: ['there is no such saga'] })
   })
 
   it('refuses what is no version', async () => {
@@ -175,6 +178,10 @@ describe('bahi saga', () => {
     expect(await bahi(...settle)).toMatchObject({ code: 0, out: [`${B}  WAITING  settled`], said: ['1 of 1 settled'] })
     expect((await store.load(sagaRef(B))).state.current).toEqual(['signed'])
     expect(await bahi(...settle)).toMatchObject({ code: 1, out: [`${B}  WAITING  stays: viewed has succeeded`] })
+    expect(await bahi('resume', B, '--step', 'sighed', '--outcome', 'refused', '--evidence', 'e')).toMatchObject({
+      code: 1,
+      out: [`${B}  WAITING  stays: it has no step sighed; it has viewed, signed`],
+    })
     expect(await bahi('compensate', B, '--reason', 'nobody signs')).toMatchObject({ code: 0, out: [`${B}  WAITING  turned back`] })
     const { out } = await bahi('show', B)
     expect(out).toContainEqual(expect.stringMatching(/OperatorActed {2}viewed {2}action resume .*the caretaker says so/))
@@ -189,6 +196,10 @@ describe('bahi saga', () => {
     [['retry', '--reason', 'r'], 'say which sagas'],
     [['retry', 'C', '--type', 'rent', '--reason', 'r'], 'say which sagas'],
     [['compensate', 'C'], "'--reason <text>' not specified"],
+    [['compensate', 'C', '--reason', ' '], 'It is a text of 1 to 500 characters'],
+    // The reason was left out, and would be this; nothing would be dry.
+    [['compensate', 'C', '--reason', '--dry-run'], 'It is a text of 1 to 500 characters'],
+    [['resume', 'C', '--step', 'haggled', '--outcome', 'succeeded', '--evidence', ''], 'It is a text of 1 to 1000 characters'],
     [['list', '--stuck-for', 'long'], 'It is a number of seconds'],
     [['resume', 'C', '--step', 'haggled', '--outcome', 'succeeded', '--evidence', 'e', '--captured', '1.50'], 'It is a number of paise'],
   ])('refuses %j', async (words, why) => {

@@ -1,7 +1,7 @@
 import { openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidConfig, parseConfig } from '#platform'
-import { pgSagaStore, type AnySaga, type OperatorAction, type SagaFilter, type SagaStatus } from '#saga'
+import { pgSagaStore, type AnySaga, type OperatorAction, type SagaFilter, type SagaInstance, type SagaStatus } from '#saga'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import Type from 'typebox'
 import { DURATION, durationOf_ms, METHODS, SAGA_STATUSES, SAGA_TYPES } from '../../../payment-saga/http/sagas.dto.js'
@@ -98,21 +98,21 @@ export const register = (program: Command, io: Io, given?: readonly AnySaga[]): 
     .action((id: string, options: Options & { all?: true }) => at(options, (place) => showAll(io, place, types, id, options)))
 
   acting('retry', 'try again what waits for a person: the same call where its outcome is unknown, a new one where it was refused')
-    .requiredOption('--reason <text>', 'kept with each, beside your name')
+    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
     .option('--step <name>', 'only this step')
     .action((ids: string[], options: ActOptions & { step?: string }) =>
       act(ids, options, { action: 'retry', ...(options.step === undefined ? {} : { step: options.step }) }, options.reason, 'tried again'),
     )
 
   acting('compensate', 'turn back, and undo all that was done; refused past the pivot')
-    .requiredOption('--reason <text>', 'kept with each, beside your name')
+    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
     .action((ids: string[], options: ActOptions) => act(ids, options, { action: 'compensate' }, options.reason, 'turned back'))
 
   acting('resume', 'settle a step by what you found out, such as at the provider')
     .requiredOption('--step <name>', 'which')
     .addOption(new Option('--outcome <outcome>', 'what became of it').choices(['succeeded', 'refused']).makeOptionMandatory())
-    .requiredOption('--evidence <text>', 'how it is known: a line of the settlement file, a call. No personal data')
-    .option('--reason <text>', 'kept beside your name; the evidence where it is not said')
+    .requiredOption('--evidence <text>', 'how it is known: a line of the settlement file, a call. No personal data', sentence(1_000))
+    .option('--reason <text>', 'kept beside your name; the evidence where it is not said', sentence(500))
     .option('--provider-payment-id <id>', "the provider's id of the payment, where no answer has told it")
     .addOption(new Option('--decision <decision>', 'of a score or a review').choices(['approve', 'review', 'decline']))
     .option('--captured <paise>', 'what was taken of the customer', paiseOf)
@@ -127,7 +127,7 @@ export const register = (program: Command, io: Io, given?: readonly AnySaga[]): 
     .addOption(new Option('--type <type>', 'whose instances').choices(types).makeOptionMandatory())
     .requiredOption('--from <version>', 'the version that they run on', version)
     .requiredOption('--to <version>', 'the version under which they are to go on: one of this release', version)
-    .requiredOption('--reason <text>', 'kept with each, beside your name')
+    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
     .option('--dry-run', 'say of each whether it would be moved, and change nothing')
     .action((options: MigrateOptions) =>
       at(options, (place) => {
@@ -168,14 +168,17 @@ const list = async (io: Io, { pool, postgres }: Place, { json, definition, ...op
   const filter = { ...filterOf(options), ...(definition === undefined ? {} : { definition }) }
   for (let before: string | undefined; !io.signal.aborted;) {
     const page = await sagas.list(filter, { limit: PAGE, ...(before === undefined ? {} : { before }) })
-    for (const each of page) {
-      const { id, type: of, definition: on, status: is, waitingFor = '' } = each
-      await io.out(json ? JSON.stringify(instanceView(each)) : `${id}  ${of} v${on}  ${is}  ${waitingFor}`.trimEnd())
-    }
+    for (const each of page) await io.out(json ? JSON.stringify(instanceView(each)) : lineOf(each))
+    if (page.length === 0 && before === undefined) io.say('there is no such saga')
     if (page.length < PAGE) return
     before = page.at(-1)?.id
   }
 }
+
+const lineOf = ({ id, type, definition, status, correlationKey, updatedAt, waitingFor }: SagaInstance): string =>
+  [id, `${type} v${definition}`, status, `about ${correlationKey}`, `since ${new Date(updatedAt).toISOString()}`, waitingFor ?? '']
+    .join('  ')
+    .trimEnd()
 
 const showAll = async (
   io: Io,
@@ -207,6 +210,15 @@ const duration = (text: string): string => {
     throw new InvalidArgumentError('It is a number of seconds, or a number with s, m, h or d behind it.')
   return text
 }
+
+/** What is kept for good: said, and not the next option, which one that was left out would swallow. */
+const sentence =
+  (most: number) =>
+  (text: string): string => {
+    if (text.trim() === '' || text.startsWith('--') || text.length > most)
+      throw new InvalidArgumentError(`It is a text of 1 to ${most} characters.`)
+    return text
+  }
 
 const paiseOf = (text: string): string => {
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) throw new InvalidArgumentError('It is a number of paise.')
