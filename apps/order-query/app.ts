@@ -1,4 +1,5 @@
 import { CONTRACTS } from '#contracts'
+import { openEventStore } from '#event-store'
 import { systemClock } from '#kernel'
 import { pgConsumerStore, type LogDriver } from '#messaging'
 import { LogServer } from '#messaging/nest'
@@ -15,6 +16,7 @@ import {
   topicSpecs,
   watchConsumer,
   watchStandings,
+  watchStore,
 } from '#service'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { openTracing } from '#tracing'
@@ -23,9 +25,10 @@ import { invariants } from './invariants.js'
 import { TOPICS_READ } from './messages/events.consumer.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { OrderQueryModule, postgresOf } from './order-query.module.js'
+import { streamTypes } from './streams.js'
 
 const NAME = 'order-query'
-/** Offsets and deferred messages are small and seldom: the projections' own writes go through TypeORM. */
+/** Offsets, deferred messages and acts are small and seldom: the projections' own writes go through TypeORM. */
 const MESSAGING_CONNECTIONS = 2
 
 /** What a test, or a process of several apps, may bring along instead of what the configuration says. */
@@ -43,10 +46,25 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   life.closes(() => tracing?.close() ?? Promise.resolve())
   life.closes(() => pool.end())
   if (!parts.driver) life.closes(() => driver.close())
+  // Until the app is there and has a log.
+  let onError = (error: unknown, _during?: string): void =>
+    void process.stderr.write(`${NAME}: ${error instanceof Error ? error.message : String(error)}\n`)
   try {
+    // Of acts alone. What it keeps is collected here already: no relay publishes it.
+    const store = await openEventStore({
+      pool,
+      postgres: postgresOf(config, MESSAGING_CONNECTIONS),
+      types: streamTypes,
+      publish: () => [],
+      clock,
+      app: NAME,
+      tracing,
+      onBackgroundError: (error) => onError(error, 'event store'),
+    })
+    life.closes(() => store.close())
     await driver.ensureTopics(topicSpecs(config))
     const app = await createApp(
-      OrderQueryModule.with(config, { clock, life, driver, sealed: openSubjectKeys(NAME, config, { clock, life }) }),
+      OrderQueryModule.with(config, { clock, life, driver, store, sealed: openSubjectKeys(NAME, config, { clock, life }) }),
       {
         name: NAME,
         description: 'Orders, their history, products and stock, as read models.',
@@ -59,6 +77,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
     )
     const source = app.get(DataSource)
     const report = reporter(app)
+    onError = report
     const strategy = new LogServer({
       driver,
       group: NAME,
@@ -73,6 +92,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       tracing,
     })
     watchStandings(app, strategy, clock)
+    watchStore(app, pool)
     const watch = new InvariantWatch({ pool, invariants, clock, onError: report })
     life.works(watch)
     showInvariants(app, watch)

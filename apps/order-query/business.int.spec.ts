@@ -1,6 +1,7 @@
 import { VisibilityProbed } from '#contracts'
 import { eventually } from '#kernel/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { invariants } from './invariants.js'
 import { incoming, messages, orderId } from './testing/messages.js'
 import { openWorld, type World } from './testing/world.js'
 
@@ -59,7 +60,7 @@ describe('business metrics', () => {
   })
 
   it('tell that the invariants were checked, and hold', async () => {
-    await eventually('both are checked', async () => (await metric('invariant_violations{')).length === 2)
+    await eventually('all are checked', async () => (await metric('invariant_violations{')).length === invariants.length)
     for (const line of await metric('invariant_violations{')) expect(line).toMatch(/^invariant_violations\{invariant="[a-z-]+"\} 0$/)
   })
 })

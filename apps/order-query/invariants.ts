@@ -1,6 +1,7 @@
-import { byQuery, type Invariant } from '#service'
+import { byQuery, eventStoreHolds, type Invariant } from '#service'
 
 export const invariants: readonly Invariant[] = [
+  eventStoreHolds,
   byQuery(
     'stock-adds-up',
     'on hand is available and reserved, and nothing is sold that is not there',

@@ -3,11 +3,13 @@ import { runApp } from '#service'
 import { createOrderQueryApp } from './app.js'
 import { migrations } from './migrations.js'
 import { orderQueryConfig } from './order-query.config.js'
+import { streamTypes } from './streams.js'
 
 await runApp({
   name: 'order-query',
   description: 'Orders, their history, products and stock, as read models.',
   config: orderQueryConfig,
   migrations,
+  types: streamTypes,
   create: (config) => createOrderQueryApp(config),
 })

@@ -1,9 +1,10 @@
+import { eventStoreMigrations } from '#event-store'
 import { messagingMigrations } from '#messaging'
 import type { Migration } from '#postgres'
 import { projectionsMigrations } from '#projections'
 import { invariantMigrations } from '#service'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
-import { CreateAudit1764000000400, CreateOperations1764000000300 } from './ops/migrations.js'
+import { CreateAudit1764000000400, CreateOperations1764000000300, LeaveAnswersToTheStore1764000000500 } from './ops/migrations.js'
 
 /**
  * Columns but the keys can be null: topics are read side by side, so a row may begin with any of its parts. Texts that lists sort by compare
@@ -122,4 +123,6 @@ export const migrations: readonly Migration[] = [
   CreateReadModels1764000000200,
   CreateOperations1764000000300,
   CreateAudit1764000000400,
+  LeaveAnswersToTheStore1764000000500,
+  ...eventStoreMigrations,
 ]

@@ -1,10 +1,10 @@
-import type { SealedTexts } from '#event-store'
+import type { EventStore, SealedTexts } from '#event-store'
 import { systemIds, type Clock } from '#kernel'
 import type { LogDriver } from '#messaging'
 import type { PostgresConfig } from '#postgres'
-import { AppliedVersions, dataSourceOptions, typeormRows, type RowStore } from '#projections'
+import { AppliedVersions, dataSourceOptions, typeormRows, typeormTransactions, type RowStore } from '#projections'
 import { Life } from '#service'
-import { Metrics } from '#platform'
+import { HttpCommands, Metrics } from '#platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import { DataSource } from 'typeorm'
@@ -39,13 +39,15 @@ export interface OrderQueryParts {
   /** Opens what is sealed. */
   readonly sealed: SealedTexts
   readonly driver: LogDriver
+  /** What was done by privileged roles. */
+  readonly store: EventStore
   /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
   readonly life: Life
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, life, sealed, driver }: OrderQueryParts): DynamicModule {
+  static with(config: OrderQueryConfig, { clock, life, sealed, driver, store }: OrderQueryParts): DynamicModule {
     const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
     return {
       module: OrderQueryModule,
@@ -82,6 +84,11 @@ export class OrderQueryModule {
         { provide: LOG_DRIVER, useValue: driver },
         { provide: CLOCK, useValue: clock },
         { provide: IDS, useValue: systemIds },
+        {
+          provide: HttpCommands,
+          useFactory: (source: DataSource) => new HttpCommands(store, clock, typeormTransactions(source)),
+          inject: [DataSource],
+        },
         AnyLetter,
         AuditTrail,
         DeadLetters,

@@ -24,7 +24,7 @@ export const CONFIGS: Readonly<Record<string, TObject>> = {
   'provider-sandbox': providerSandboxConfig,
 }
 /** The apps with an event store. */
-const STORES = ['order-command', 'wallet', 'payment-saga', 'fraud']
+const STORES = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 /** `ENV PORT` of the Dockerfile. */
 const APP_PORT = 3_000
 /** What the image's health check and the apps' command line read beside the configuration. */

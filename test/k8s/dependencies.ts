@@ -9,11 +9,8 @@ const everyApp = APPS.flatMap((app) => [
   `${app} -> redis:6379`,
   `migrate-${app} -> postgres:5432`,
 ])
-/** Those that have an event store: signed and archived once a day. */
-const upkeep = ['order-command', 'wallet', 'payment-saga', 'fraud'].flatMap((app) => [
-  `checkpoint-${app} -> postgres:5432`,
-  `archive-${app} -> postgres:5432`,
-])
+/** Event stores are signed and archived once a day. */
+const upkeep = APPS.flatMap((app) => [`checkpoint-${app} -> postgres:5432`, `archive-${app} -> postgres:5432`])
 
 export const EDGES: Readonly<Record<'local' | 'production' | 'logs', readonly string[]>> = {
   local: [

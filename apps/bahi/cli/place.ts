@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import type pg from 'pg'
 import { streamTypes as alertTypes } from '../../fraud/streams.js'
 import { streamTypes as orderTypes } from '../../order-command/streams.js'
+import { streamTypes as actTypes } from '../../order-query/streams.js'
 import { streamTypes as sagaTypes } from '../../payment-saga/streams.js'
 import { streamTypes as walletTypes } from '../../wallet/streams.js'
 import { appUrl } from '../databases.js'
@@ -16,6 +17,7 @@ import { Refused, type Io } from './io.js'
 /** The apps that have an event store. */
 export const STORES: Readonly<Record<string, { readonly schema: string; readonly types: readonly object[] }>> = {
   'order-command': { schema: 'order_command', types: orderTypes },
+  'order-query': { schema: 'order_query', types: actTypes },
   wallet: { schema: 'wallet', types: walletTypes },
   'payment-saga': { schema: 'payment_saga', types: sagaTypes },
   fraud: { schema: 'fraud', types: alertTypes },
@@ -70,7 +72,7 @@ export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => 
   )
 }
 
-/** Connects to the database of order-query, which has no store. */
+/** Connects to the read models of order-query. */
 export const atReadModels = async <T>(
   { home, url, schema = 'order_query' }: Omit<PlaceOptions, 'app'>,
   work: (pool: pg.Pool) => Promise<T>,

@@ -59,6 +59,19 @@ export class CreateOperations1764000000300 implements MigrationInterface {
   }
 }
 
+/** What a repeat of a request is answered is kept with its command, in the event store. */
+export class LeaveAnswersToTheStore1764000000500 implements MigrationInterface {
+  async up(runner: QueryRunner) {
+    await runner.query('DROP INDEX redrives_of_command')
+    await runner.query('ALTER TABLE redrives DROP COLUMN fingerprint, DROP COLUMN answer')
+  }
+  /** Without a fingerprint no repeat is known again. */
+  async down(runner: QueryRunner) {
+    await runner.query(`ALTER TABLE redrives ADD COLUMN fingerprint text NOT NULL DEFAULT '', ADD COLUMN answer text NOT NULL DEFAULT ''`)
+    await runner.query('CREATE INDEX redrives_of_command ON redrives (command_id, at)')
+  }
+}
+
 /** What was written stays: whoever would change or remove a row, an app with a fault in it, is refused. The chain is where it was recorded. */
 export class CreateAudit1764000000400 implements MigrationInterface {
   async up(runner: QueryRunner) {

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { systemClock } from '#kernel'
 import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
 import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type LogDriver } from '#messaging'
 import { MemoryConsumerStore } from '#messaging/testing'
-import { auditStream } from '#event-store'
+import { auditStream, pgEvents, typesByCategory, type RecordedEvent } from '#event-store'
 import { publishingActs } from '#platform'
 import { createPool } from '#postgres'
+import { streamTypes } from '../streams.js'
 import { openWorld, type World } from '../testing/world.js'
 
 const ADMIN = ['asha', 'admin'] as const
@@ -40,6 +42,19 @@ const listed = async (query = ''): Promise<readonly Record<string, unknown>[]> =
   const { status, body } = await world.get(`${LETTERS}${query}`, { as: ADMIN })
   expect(status).toBe(200)
   return body.items ?? []
+}
+
+/** What the app's own store keeps of what somebody did, under a chain that verifies. */
+const actsOf = async (actor: string): Promise<readonly RecordedEvent[]> => {
+  const pool = createPool(world.database)
+  try {
+    const reader = pgEvents(pool, typesByCategory(streamTypes), systemClock)
+    const acts = await Array.fromAsync(reader.readStream(`audit-${actor}`))
+    expect(await reader.verify(`audit-${actor}`)).toMatchObject({ ok: true, checkedEvents: acts.length })
+    return acts
+  } finally {
+    await pool.end()
+  }
 }
 
 beforeAll(async () => {
@@ -156,8 +171,10 @@ describe('dead letters', () => {
     await eventually('it is known', async () => (await listed(`?topic=${TOPIC}`)).length === 1)
     const pool = createPool(world.database)
     const leave = (leaving: boolean) => pool.query('UPDATE consumer_offset SET leaving = $1', [leaving])
+    const acts = await actsOf('asha')
     await leave(true)
     expect((await world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN)).status).toBe(503)
+    expect(await actsOf('asha')).toEqual(acts)
     await leave(false)
     await pool.end()
     ill = false
@@ -218,8 +235,17 @@ describe('the audit trail', () => {
       expect([role, (await world.get('/v1/ops/audit', { as: ['x', role] })).status]).toEqual([role, 403])
   })
 
-  it('has what was asked of dead letters, in the transaction that asked', async () => {
-    expect((await world.post(`${LETTERS}/redrive`, { topic: 'nowhere', reason: 'mended' }, ['kiran', 'admin'])).status).toBe(200)
+  it('has what was asked of dead letters, in the transaction that asked and under a hash chain, once', async () => {
+    const ask = () => world.post(`${LETTERS}/redrive`, { topic: 'nowhere', reason: 'mended' }, ['kiran', 'admin'], 'k-audit')
+    expect((await ask()).status).toBe(200)
+    expect((await ask()).headers['idempotency-replayed']).toBe('true')
+    expect(await actsOf('kiran')).toEqual([
+      expect.objectContaining({
+        type: 'ActDone',
+        data: { action: 'POST /v1/ops/dead-letters/redrive', path: `${LETTERS}/redrive`, roles: ['admin'], status: 200 },
+        metadata: expect.objectContaining({ actor: 'kiran', reason: 'mended' }),
+      }),
+    ])
     expect((await trail('actor=kiran')).items).toEqual([
       expect.objectContaining({ app: 'order-query', action: 'POST /v1/ops/dead-letters/redrive', roles: ['admin'], reason: 'mended' }),
     ])

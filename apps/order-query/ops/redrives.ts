@@ -1,7 +1,8 @@
-import type { Clock, Ids, Json } from '#kernel'
+import type { Clock, Ids, JsonObject } from '#kernel'
 import { REDRIVES } from '#contracts'
 import { requestRedrive, type LogDriver } from '#messaging'
-import { APP_LOG, idempotencyKeyReused, notFound, RecordedAnswer, unavailable, type CommandRequest } from '#platform'
+import { APP_LOG, HttpCommands, masked, notFound, unavailable, type CommandRequest, type RecordedAnswer } from '#platform'
+import { asTypeorm } from '#projections'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Logger } from 'pino'
 import { DataSource, type EntityManager } from 'typeorm'
@@ -12,84 +13,75 @@ import type { LetterFilterDto } from './ops.dto.js'
 
 /** Letters of one request; the answer says how many are left for the next. */
 export const MOST_LETTERS = 1_000
-const KEY_LIFE_HOURS = 24
+
+interface Redrive {
+  readonly ids: readonly string[]
+  /** Letters that the filter means beyond these. */
+  readonly remaining: number
+  readonly filter: JsonObject
+  readonly reason: string | undefined
+}
 
 /**
  * Asks the groups that parked them to take letters up again. A letter that is asked for twice is taken up once: the group decides, in the
- * transaction that puts it back. Every request is kept, with who and why.
+ * transaction that puts it back. Every request is kept, with who and why, and is an act in this app's own store, under its hash chain.
  */
 @Injectable()
 export class Redrives {
   constructor(
     @Inject(DataSource) private readonly source: DataSource,
     @Inject(DeadLetters) private readonly letters: DeadLetters,
+    @Inject(HttpCommands) private readonly commands: HttpCommands,
     @Inject(LOG_DRIVER) private readonly driver: LogDriver,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(IDS) private readonly ids: Ids,
     @Inject(APP_LOG) private readonly log: Logger,
   ) {}
 
-  one(id: string, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
-    return this.#once(request, async (manager, redriveId) => {
-      const letter = await this.letters.find(id)
-      if (!letter) throw notFound('dead letter')
-      const ids = letter.status === 'PARKED' ? [id] : []
-      await this.#ask(manager, ids, { redriveId, reason, filter: { id }, request })
-      return { redriveId, requested: ids.length, remaining: 0 }
-    })
+  async one(id: string, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
+    const letter = await this.letters.find(id)
+    if (!letter) throw notFound('dead letter')
+    return this.#redrive(request, { ids: letter.status === 'PARKED' ? [id] : [], remaining: 0, filter: { id }, reason })
   }
 
   /** Those that are parked, and not asked for since, the oldest first. */
-  byFilter(filter: LetterFilterDto, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
-    return this.#once(request, async (manager, redriveId) => {
-      const { text, values } = conditionOf(filter)
-      const waiting = `FROM dead_letters WHERE ${text} AND status = 'PARKED' AND asked_revision IS DISTINCT FROM revision`
-      const rows: { readonly id: string }[] = await manager.query(`SELECT id ${waiting} ORDER BY parked_at, id LIMIT ${MOST_LETTERS}`, [
-        ...values,
-      ])
-      const ids = rows.map(({ id }) => id)
-      await this.#ask(manager, ids, { redriveId, reason, filter: { ...filter }, request })
-      const [left]: { readonly count: number }[] = await manager.query(`SELECT count(*)::int AS count ${waiting}`, [...values])
-      return { redriveId, requested: ids.length, remaining: left?.count ?? 0 }
-    })
+  async byFilter(filter: LetterFilterDto, reason: string | undefined, request: CommandRequest): Promise<RecordedAnswer> {
+    const { text, values } = conditionOf(filter)
+    const rows = await this.source.query<{ readonly id: string; readonly waiting: number }[]>(
+      `SELECT id, (count(*) OVER ())::int AS waiting FROM dead_letters
+        WHERE ${text} AND status = 'PARKED' AND asked_revision IS DISTINCT FROM revision ORDER BY parked_at, id LIMIT ${MOST_LETTERS}`,
+      [...values],
+    )
+    const ids = rows.map(({ id }) => id)
+    return this.#redrive(request, { ids, remaining: (rows[0]?.waiting ?? 0) - ids.length, filter: { ...filter }, reason })
   }
 
-  /** The same key and body: the first answer. Two of them at once run one after the other. */
-  #once(request: CommandRequest, work: (manager: EntityManager, redriveId: string) => Promise<Json>): Promise<RecordedAnswer> {
-    const { commandId, fingerprint } = request
-    return this.source.transaction(async (manager) => {
-      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 724211010))', [commandId])
-      const [first]: { readonly fingerprint: string; readonly answer: string }[] = await manager.query(
-        `SELECT fingerprint, answer FROM redrives WHERE command_id = $1 AND at > $2::timestamptz - interval '${KEY_LIFE_HOURS} hours' LIMIT 1`,
-        [commandId, new Date(this.clock.now())],
-      )
-      if (first && first.fingerprint !== fingerprint) throw idempotencyKeyReused()
-      if (first) return new RecordedAnswer(200, JSON_HEADERS, JSON.parse(first.answer) as Json, true)
-      const redriveId = this.ids.next()
-      const answer = await work(manager, redriveId)
-      await manager.query('UPDATE redrives SET answer = $2 WHERE redrive_id = $1', [redriveId, JSON.stringify(answer)])
-      return new RecordedAnswer(200, JSON_HEADERS, answer, false)
+  #redrive(request: CommandRequest, redrive: Redrive): Promise<RecordedAnswer> {
+    const { ids, remaining, reason } = redrive
+    const redriveId = this.ids.next()
+    return this.commands.execute(request, {
+      streams: [],
+      status: 200,
+      ...(reason !== undefined && { reason }),
+      decide: () => ({ body: { redriveId, requested: ids.length, remaining } }),
+      alongside: (tx) => this.#ask(asTypeorm(tx).manager, redriveId, request, redrive),
     })
   }
 
   /** Recorded before it is sent; a commit that fails after that leaves letters asked for and no record here, but `by` travels with each. */
-  async #ask(
-    manager: EntityManager,
-    ids: readonly string[],
-    { redriveId, reason, filter, request }: { redriveId: string; reason: string | undefined; filter: Json; request: CommandRequest },
-  ): Promise<void> {
-    const { commandId, fingerprint, caller, act } = request
+  async #ask(manager: EntityManager, redriveId: string, request: CommandRequest, { ids, filter, reason }: Redrive): Promise<void> {
+    const { commandId, caller, act, context } = request
     const at_ms = this.clock.now()
     await manager.query(
-      `INSERT INTO redrives (redrive_id, command_id, fingerprint, by, reason, at, filter, letters, answer)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
-      [redriveId, commandId, fingerprint, caller.sub, reason ?? null, new Date(at_ms), JSON.stringify(filter), ids],
+      'INSERT INTO redrives (redrive_id, command_id, by, reason, at, filter, letters) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+      [redriveId, commandId, caller.sub, reason ?? null, new Date(at_ms), JSON.stringify(filter), ids],
     )
     if (act) {
       const { action, path, roles } = act
-      const { correlationId } = request.context
-      const by = [caller.sub, roles, action, path, 200, null, reason ?? null]
-      await manager.query(KEEP_ACT, [`order-query/${redriveId}`, 'order-query', ...by, correlationId, commandId, new Date(at_ms)])
+      const why = reason === undefined ? null : masked(reason)
+      // What other apps publish: this one has no relay, and keeps it where theirs are collected.
+      const by = [caller.sub, roles, action, path, 200, null, why]
+      await manager.query(KEEP_ACT, [`order-query/${redriveId}`, 'order-query', ...by, context.correlationId, commandId, new Date(at_ms)])
     }
     if (ids.length === 0) return
     await this.#stayInLog(manager)
@@ -107,5 +99,3 @@ export class Redrives {
     if (places.some(({ left }) => left)) throw unavailable(new Error('the group is leaving this log'))
   }
 }
-
-const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' }

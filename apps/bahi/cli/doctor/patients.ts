@@ -29,7 +29,7 @@ export interface Patient {
   read(env: Environment): PatientConfig
   readonly migrations: readonly Migration[]
   readonly invariants: readonly Invariant[]
-  /** It has an event store, and a relay that publishes from it. */
+  /** It has an event store with a relay that publishes from it. */
   readonly publishes: boolean
 }
 
