@@ -74,7 +74,7 @@ export class Consumer {
   readonly #toldGaps = new Map<string, string>()
   readonly #standings: Standings
   readonly #versions = new Map<string, Set<number>>()
-  /** Seeks of a topic's partitions that come together ask the log once. */
+  /** Seeks of a topic's partitions that come together ask the log once: whoever asks is answered by what was asked after that. */
   readonly #asked = new Map<string, Promise<readonly PartitionOffsets[]>>()
   readonly #breakers = new Map<string, ConsumptionBreaker>()
   readonly #closing = new AbortController()
@@ -180,7 +180,10 @@ export class Consumer {
   async #logOf({ topic, partition }: TopicPartition): Promise<Pick<PartitionOffsets, 'first' | 'next'>> {
     let asked = this.#asked.get(topic)
     if (!asked) {
-      asked = this.options.driver.offsets(topic).finally(() => this.#asked.delete(topic))
+      asked = Promise.resolve().then(() => {
+        this.#asked.delete(topic)
+        return this.options.driver.offsets(topic)
+      })
       this.#asked.set(topic, asked)
     }
     return (await asked).find((each) => each.partition === partition) ?? { first: 0n, next: 0n }

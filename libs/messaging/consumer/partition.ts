@@ -78,7 +78,7 @@ export class PartitionConsumer {
    */
   async seek(log: Pick<PartitionOffsets, 'first' | 'next'>): Promise<bigint> {
     const progress = await this.options.consumerStore.progress(this.options.group, this.place, log.first, this.options.log)
-    const gap = this.#inAnotherLog(progress, log) ?? gapOf(this.place, progress.next, log)
+    const gap = this.#inAnotherLog(progress, log) ?? (await this.#gapAt(progress.next, log))
     if (gap) throw gap
     if (progress.next === this.#rewoundAt) throw new LogGap('went-back', this.place, progress.next, log)
     this.#rewoundAt = undefined
@@ -178,6 +178,11 @@ export class PartitionConsumer {
       await this.#handle(records.slice(0, half), signal)
       await this.#handle(records.slice(half), signal)
     }
+  }
+
+  /** Whoever had the partition before may have gone on since the log was asked where it ends: what looks like a gap is one only where it still does. */
+  async #gapAt(next: bigint, asked: Pick<PartitionOffsets, 'first' | 'next'>): Promise<LogGap | undefined> {
+    return gapOf(this.place, next, asked) && gapOf(this.place, next, await this.options.logOf(this.place))
   }
 
   /** A driver whose place was taken away goes on wherever the log has something: that is a loss, and not for a driver to decide. */

@@ -57,6 +57,21 @@ describe('a batch that comes late, after its lane was lost', () => {
   })
 })
 
+describe('a partition that another consumer read on after the log was asked where it ends', () => {
+  it('has no gap; it has one where the log still ends before its place', async () => {
+    const consumerStore = new MemoryConsumerStore()
+    const database = memoryTransactions()
+    const before = partitionOf(database, consumerStore)
+    await before.seek({ first: 0n, next: 3n })
+    await before.handle([record(0), record(1), record(2)], new AbortController().signal)
+    await before.store()
+    const asked = { first: 0n, next: 2n }
+    expect(await partitionOf(database, consumerStore).seek(asked)).toBe(2n)
+    const restored = partitionOf(database, consumerStore, { logOf: () => Promise.resolve(asked) })
+    await expect(restored.seek(asked)).rejects.toMatchObject({ name: 'LogGap', reason: 'went-back', next: 3n, log: asked })
+  })
+})
+
 describe('a partition of messages without effect', () => {
   it('goes on storing how far it came after a commit whose answer was lost', async () => {
     const database = memoryTransactions()
