@@ -95,6 +95,29 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
     )
 
     it(
+      'hands over a backlog of whole pages, byte for byte and in order',
+      async () => {
+        const t = await topic(2)
+        const sent = Array.from({ length: 600 }, (_, n) => ({
+          ...record(t, ['a', 'b', 'नमस्ते', ''][n % 4] ?? '', `${n} "quoted" \\ ₹`),
+          value: Buffer.from([0, 255, n >> 8, n & 255, 192, 10]),
+        }))
+        await send(...sent)
+        const seen: StoredRecord[] = []
+        await follow(await driver(), 'late', [t], new Map(), (_, records) => void seen.push(...records), { maxBatch: 300 })
+        await eventually('all seen', () => seen.length >= sent.length)
+        const plain = ({ key, headers, value }: LogRecord) => ({ key, headers: { ...headers }, value: Buffer.from(value).toString('hex') })
+        for (const each of new Set(sent.map(({ key }) => key)))
+          expect(seen.filter(({ key }) => key === each).map(plain)).toEqual(sent.filter(({ key }) => key === each).map(plain))
+        for (const { partition, next } of await (await driver()).offsets(t))
+          expect(seen.filter((each) => each.partition === partition).map(({ offset }) => offset)).toEqual(
+            Array.from({ length: Number(next) }, (_, index) => BigInt(index)),
+          )
+      },
+      timeout_ms,
+    )
+
+    it(
       'carries on where startOffset says, from the middle or from the beginning',
       async () => {
         const t = await topic(1)
