@@ -2,18 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { freePort, startKafka, type TestKafka } from '../support/kafka.mjs'
 import { QUICK } from '../support/quick.mjs'
 import { startRedis, type TestRedis } from '../support/redis.mjs'
+import type { LogName } from '../../apps/bahi/cli/migrate-log/system.js'
 import type { AppName } from '../../apps/bahi/routing-table.js'
 import { makeDatabases, type OwnDatabases } from './databases.js'
 import { startGateway, type Gateway } from './gateway.js'
 import { run, startProcess, type AppProcess } from './processes.js'
 
 export const SANDBOX = 'provider-sandbox'
-const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+export const APPS: readonly AppName[] = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 
 /** Which library speaks with the brokers, for a run of the suite by another than the default. */
 const { KAFKA_CLIENT } = process.env
 
-/** The platform as it is deployed: Kafka, a database per app, each app a process of its own, Redis. */
+/** The platform as it is deployed: Kafka, or the log in a database of its own, a database per app, each app a process of its own, Redis. */
 export interface Platform {
   readonly baseUrl: string
   readonly sandboxUrl: string
@@ -22,6 +23,9 @@ export interface Platform {
   replicas(app: AppName): readonly AppProcess[]
   /** One more of an app, known to the gateway. */
   add(app: AppName): Promise<AppProcess>
+  /** One more of an app that publishes to this log and reads it. The gateway does not know it until it is taken on. */
+  waiting(app: AppName, log: LogName): Promise<AppProcess>
+  takeOn(app: AppName, replica: AppProcess): void
   /** The gateway sends it nothing more. */
   withdraw(replica: AppProcess): void
   environmentOf(app: string): Readonly<Record<string, string>>
@@ -30,21 +34,21 @@ export interface Platform {
   output(): readonly string[]
 }
 
-export const startPlatform = async (): Promise<Platform> => {
+export const startPlatform = async (log: LogName = 'kafka'): Promise<Platform> => {
   const stops: (() => Promise<unknown>)[] = []
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).toReversed()) await each().catch((error: unknown) => console.error(error))
   }
   try {
-    return await start(stops, stop)
+    return await start(log, stops, stop)
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void>): Promise<Platform> => {
-  const databases = await makeDatabases([...APPS, SANDBOX, 'keys'])
+const start = async (log: LogName, stops: (() => Promise<unknown>)[], stop: () => Promise<void>): Promise<Platform> => {
+  const databases = await makeDatabases([...APPS, SANDBOX, 'keys', 'log'])
   stops.push(() => databases.drop())
   const gateway = await startGateway()
   stops.push(() => gateway.close())
@@ -52,7 +56,13 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
   const redis = await startRedis()
   stops.push(() => redis.stop())
   const secrets = environment(gateway, kafkaPort, redis)
-  const environmentOf = (app: string) => ({ ...secrets, DATABASE_URL: databases.urlOf(app), KEYS_DATABASE_URL: databases.urlOf('keys') })
+  const environmentOf = (app: string) => ({
+    ...secrets,
+    LOG: log,
+    LOG_DATABASE_URL: databases.urlOf('log'),
+    DATABASE_URL: databases.urlOf(app),
+    KEYS_DATABASE_URL: databases.urlOf('keys'),
+  })
 
   await Promise.all([...APPS, SANDBOX].map((app) => migrated(app, environmentOf(app))))
 
@@ -73,10 +83,14 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
   const sandboxPort = String(await freePort())
   const sandboxUrl = `http://127.0.0.1:${sandboxPort}`
   await started(SANDBOX, { ...environmentOf(SANDBOX), PORT: sandboxPort, PUBLIC_URL: sandboxUrl })
-  const add = async (app: AppName): Promise<AppProcess> => {
-    const replica = await started(app, { ...environmentOf(app), PROVIDER_URL: sandboxUrl })
+  const waiting = (app: AppName, to: LogName) => started(app, { ...environmentOf(app), LOG: to, PROVIDER_URL: sandboxUrl })
+  const takeOn = (app: AppName, replica: AppProcess): void => {
     running.set(app, [...(running.get(app) ?? []), replica])
     route(app)
+  }
+  const add = async (app: AppName): Promise<AppProcess> => {
+    const replica = await waiting(app, log)
+    takeOn(app, replica)
     return replica
   }
   // The apps come up beside the broker, as they do when everything is deployed at once: they wait for it, and race to make its topics.
@@ -91,6 +105,8 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
     databases,
     replicas: (app) => running.get(app) ?? [],
     add,
+    waiting,
+    takeOn,
     withdraw(replica) {
       for (const [app, replicas] of running) {
         running.set(
@@ -109,7 +125,6 @@ const start = async (stops: (() => Promise<unknown>)[], stop: () => Promise<void
 const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis): Readonly<Record<string, string>> => ({
   ...QUICK,
   LOG_LEVEL: 'warn',
-  LOG: 'kafka',
   ...(KAFKA_CLIENT && { KAFKA_CLIENT }),
   KAFKA_BROKERS: `127.0.0.1:${kafkaPort}`,
   REDIS_URL: redis.url,
@@ -126,7 +141,8 @@ const environment = (gateway: Gateway, kafkaPort: number, redis: TestRedis): Rea
 })
 
 /** With the databases' addresses alone, as a job before a deployment would. */
-const migrated = async (app: string, { DATABASE_URL, KEYS_DATABASE_URL, LOG }: Readonly<Record<string, string>>): Promise<void> => {
-  const { code, output } = await run(app, ['migrate'], { DATABASE_URL: DATABASE_URL!, KEYS_DATABASE_URL: KEYS_DATABASE_URL!, LOG: LOG! })
+const migrated = async (app: string, environment: Readonly<Record<string, string>>): Promise<void> => {
+  const named = ['DATABASE_URL', 'KEYS_DATABASE_URL', 'LOG', 'LOG_DATABASE_URL'].map((name) => [name, environment[name] ?? ''])
+  const { code, output } = await run(app, ['migrate'], Object.fromEntries(named) as Record<string, string>)
   if (code !== 0) throw new Error(`${app} was not migrated (${code}):\n${output.join('\n')}`)
 }

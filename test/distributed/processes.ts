@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const root = join(import.meta.dirname, '../..')
-const START_MS = 60_000
+const START_MS = 120_000
 const STOP_MS = 30_000
 
 export interface Ended {
@@ -20,7 +20,7 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL')
 })
 
-const launch = (app: string, words: readonly string[], env: Environment): ChildProcess =>
+export const launch = (app: string, words: readonly string[], env: Environment): ChildProcess =>
   spawn(process.execPath, ['--enable-source-maps', join(root, `dist/apps/${app}/main.js`), ...words], {
     cwd: root,
     // Nothing of this process's own: what an app reads is what it is given. What Node compiled before is Node's, and saves a third of a start.
@@ -28,7 +28,7 @@ const launch = (app: string, words: readonly string[], env: Environment): ChildP
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 
-const watch = (child: ChildProcess): { readonly output: string[]; readonly ended: Promise<Ended> } => {
+export const watch = (child: ChildProcess): { readonly output: string[]; readonly ended: Promise<Ended> } => {
   const output: string[] = []
   for (const stream of [child.stdout, child.stderr]) if (stream) createInterface({ input: stream }).on('line', (line) => output.push(line))
   const ended = new Promise<Ended>((done) => child.once('close', (code, signal) => done({ code, signal, output })))

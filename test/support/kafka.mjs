@@ -15,7 +15,7 @@ const cache = join(root, '.cache/kafka')
 const libs = join(cache, `libs-${VERSION}`)
 export const JAVA = ['-Xmx512m', '-XX:+UseSerialGC', '-cp', `${libs}/*`]
 const DOWNLOAD_MS = 300_000
-const START_MS = 60_000
+const START_MS = 120_000
 const STOP_MS = 15_000
 
 /** Why Kafka cannot run here, or undefined when it can. */
