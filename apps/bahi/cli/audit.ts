@@ -1,7 +1,20 @@
 import { actCommand, auditStream, openEventStore } from '#event-store'
 import { systemClock, systemIds } from '#kernel'
+import { InvalidArgumentError } from 'commander'
 import { userInfo } from 'node:os'
 import type { Place } from './place.js'
+
+/** Of an option whose text is kept for good: it is said, and is not the next option, which one that was left out would swallow. */
+export const keptText =
+  (most: number) =>
+  (text: string): string => {
+    if (text.trim() === '' || text.startsWith('--') || text.length > most)
+      throw new InvalidArgumentError(`It is a text of 1 to ${most} characters.`)
+    return text
+  }
+
+/** Of `--reason`: as long as it may be over HTTP. */
+export const reasonText = keptText(500)
 
 /**
  * Puts an act of this console's into the audit trail of a store, before it is done: what it changes is not in that store, so the two cannot

@@ -247,6 +247,9 @@ describe('bahi persons', () => {
     expect(await after()).toEqual(['text'])
     ran = await bahi(['persons', 'erase', 'c-1'], { env: env() })
     expect([ran.code, ran.said, await after()]).toEqual([1, 'bahi: erasing c-1 cannot be undone: say --yes', ['text']])
+    // The reason was left out, and would be this.
+    ran = await bahi(['persons', 'erase', 'c-1', '--yes', '--reason', '--json'], { env: env() })
+    expect([ran.code, ran.said, await after()]).toEqual([1, expect.stringContaining('It is a text of 1 to 500 characters'), ['text']])
     ran = await bahi(['persons', 'erase', 'c-1', '--yes', '--json'], { env: env() })
     expect([ran.code, ...objects(ran), await after()]).toEqual([0, { subject: 'c-1', erased: true }, [undefined]])
     expect((await bahi(['persons', 'erase', 'c-1', '--yes'], { env: env() })).out).toEqual(['was erased before'])

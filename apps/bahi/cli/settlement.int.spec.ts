@@ -94,3 +94,8 @@ it.each([
 ])('says in a line what is wrong with %j', async (words, said) => {
   expect(await bahi(...words)).toMatchObject({ code: 1, out: [said] })
 })
+
+it.each(['', '--json'])('takes no %j for a reason', async (reason) => {
+  const { code, out } = await bahi('reconcile', '2026-11-20', '/nowhere', '--reason', reason)
+  expect([code, out.join(' ')]).toEqual([1, expect.stringContaining('It is a text of 1 to 500 characters')])
+})

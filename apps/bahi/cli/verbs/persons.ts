@@ -1,7 +1,7 @@
 import { pgSubjectKeys, rewrapSubjectKeys } from '#event-store'
 import { systemClock } from '#kernel'
 import type { Command } from 'commander'
-import { recordAct } from '../audit.js'
+import { reasonText, recordAct } from '../audit.js'
 import { Refused, type Io } from '../io.js'
 import { atKeys, atStore, auditUrlOption, withKeysPlace, type PlaceOptions } from '../place.js'
 
@@ -13,7 +13,7 @@ export const register = (program: Command, io: Io): void => {
   const verb = (name: string, description: string) =>
     withKeysPlace(persons.command(name).description(description), io)
       .addOption(auditUrlOption(io))
-      .option('--reason <text>', 'kept in the audit trail, beside your name')
+      .option('--reason <text>', 'kept in the audit trail, beside your name', reasonText)
       .option('--json', 'JSON, one object')
 
   verb('erase <subject>', 'destroy the key of a person (the `sub` of their tokens): what was sealed under it can never be read again')

@@ -9,6 +9,7 @@ import { paymentSagaConfig } from '../../../payment-saga/payment-saga.config.js'
 import { instanceView } from '../../../payment-saga/saga-view.js'
 import { sagaDefinitions } from '../../../payment-saga/sagas/definitions.js'
 import { streamTypes } from '../../../payment-saga/streams.js'
+import { keptText, reasonText } from '../audit.js'
 import { Refused, type Io } from '../io.js'
 import { atStore, withPlaceOfOne, type Place, type PlaceOptions } from '../place.js'
 import { operate } from '../sagas/operate.js'
@@ -98,21 +99,21 @@ export const register = (program: Command, io: Io, given?: readonly AnySaga[]): 
     .action((id: string, options: Options & { all?: true }) => at(options, (place) => showAll(io, place, types, id, options)))
 
   acting('retry', 'try again what waits for a person: the same call where its outcome is unknown, a new one where it was refused')
-    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
+    .requiredOption('--reason <text>', 'kept with each, beside your name', reasonText)
     .option('--step <name>', 'only this step')
     .action((ids: string[], options: ActOptions & { step?: string }) =>
       act(ids, options, { action: 'retry', ...(options.step === undefined ? {} : { step: options.step }) }, options.reason, 'tried again'),
     )
 
   acting('compensate', 'turn back, and undo all that was done; refused past the pivot')
-    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
+    .requiredOption('--reason <text>', 'kept with each, beside your name', reasonText)
     .action((ids: string[], options: ActOptions) => act(ids, options, { action: 'compensate' }, options.reason, 'turned back'))
 
   acting('resume', 'settle a step by what you found out, such as at the provider')
     .requiredOption('--step <name>', 'which')
     .addOption(new Option('--outcome <outcome>', 'what became of it').choices(['succeeded', 'refused']).makeOptionMandatory())
-    .requiredOption('--evidence <text>', 'how it is known: a line of the settlement file, a call. No personal data', sentence(1_000))
-    .option('--reason <text>', 'kept beside your name; the evidence where it is not said', sentence(500))
+    .requiredOption('--evidence <text>', 'how it is known: a line of the settlement file, a call. No personal data', keptText(1_000))
+    .option('--reason <text>', 'kept beside your name; the evidence where it is not said', reasonText)
     .option('--provider-payment-id <id>', "the provider's id of the payment, where no answer has told it")
     .addOption(new Option('--decision <decision>', 'of a score or a review').choices(['approve', 'review', 'decline']))
     .option('--captured <paise>', 'what was taken of the customer', paiseOf)
@@ -127,7 +128,7 @@ export const register = (program: Command, io: Io, given?: readonly AnySaga[]): 
     .addOption(new Option('--type <type>', 'whose instances').choices(types).makeOptionMandatory())
     .requiredOption('--from <version>', 'the version that they run on', version)
     .requiredOption('--to <version>', 'the version under which they are to go on: one of this release', version)
-    .requiredOption('--reason <text>', 'kept with each, beside your name', sentence(500))
+    .requiredOption('--reason <text>', 'kept with each, beside your name', reasonText)
     .option('--dry-run', 'say of each whether it would be moved, and change nothing')
     .action((options: MigrateOptions) =>
       at(options, (place) => {
@@ -210,15 +211,6 @@ const duration = (text: string): string => {
     throw new InvalidArgumentError('It is a number of seconds, or a number with s, m, h or d behind it.')
   return text
 }
-
-/** What is kept for good: said, and not the next option, which one that was left out would swallow. */
-const sentence =
-  (most: number) =>
-  (text: string): string => {
-    if (text.trim() === '' || text.startsWith('--') || text.length > most)
-      throw new InvalidArgumentError(`It is a text of 1 to ${most} characters.`)
-    return text
-  }
 
 const paiseOf = (text: string): string => {
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) throw new InvalidArgumentError('It is a number of paise.')

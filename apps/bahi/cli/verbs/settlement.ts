@@ -14,7 +14,7 @@ import { Reconciliation } from '../../../payment-saga/reconciliation/reconciliat
 import { ReconciliationReports } from '../../../payment-saga/reconciliation/reports.js'
 import { parseSettlementCsv } from '../../../payment-saga/reconciliation/settlement-csv.js'
 import { Refused, type Io } from '../io.js'
-import { recordAct } from '../audit.js'
+import { reasonText, recordAct } from '../audit.js'
 import { atStore, withPlaceOfOne, type Place, type PlaceOptions } from '../place.js'
 
 type Options = Omit<PlaceOptions, 'app'> & { readonly json?: true }
@@ -35,7 +35,7 @@ export const register = (program: Command, io: Io): void => {
     .option('--all', 'those that are resolved too')
     .action((options: Options & { all?: true }) => at(options, ({ pool }) => cases(io, pool, options)))
   verb('reconcile <date> <file>', "hold a provider's settlement file (CSV) against our books, again if it was done")
-    .requiredOption('--reason <text>', 'kept with it, beside your name')
+    .requiredOption('--reason <text>', 'kept with it, beside your name', reasonText)
     .action((date: string, file: string, options: Options & { reason: string }) =>
       at(options, (place) => reconcile(io, place, checked(date), file, options)),
     )
