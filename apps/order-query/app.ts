@@ -7,11 +7,11 @@ import { createApp, Readiness, type AppOptions } from '#platform'
 import { createPool } from '#postgres'
 import { typeormTransactions } from '#projections'
 import {
+  backgroundReport,
   InvariantWatch,
   Life,
   openLog,
   openSubjectKeys,
-  reporter,
   showInvariants,
   topicSpecs,
   watchConsumer,
@@ -46,9 +46,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
   life.closes(() => tracing?.close() ?? Promise.resolve())
   life.closes(() => pool.end())
   if (!parts.driver) life.closes(() => driver.close())
-  // Until the app is there and has a log.
-  let onError = (error: unknown, _during?: string): void =>
-    void process.stderr.write(`${NAME}: ${error instanceof Error ? error.message : String(error)}\n`)
+  const { report, throughLogOf } = backgroundReport(NAME)
   try {
     // Of acts alone. What it keeps is collected here already: no relay publishes it.
     const store = await openEventStore({
@@ -59,7 +57,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       clock,
       app: NAME,
       tracing,
-      onBackgroundError: (error) => onError(error, 'event store'),
+      onBackgroundError: (error) => report(error, 'event store'),
     })
     life.closes(() => store.close())
     await driver.ensureTopics(topicSpecs(config))
@@ -76,8 +74,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       },
     )
     const source = app.get(DataSource)
-    const report = reporter(app)
-    onError = report
+    throughLogOf(app)
     const strategy = new LogServer({
       driver,
       group: NAME,

@@ -14,7 +14,7 @@ import type { Invariant } from './invariants.js'
 import { Life } from './life.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
-import { reporter, watchConsumer, watchRelay, watchStandings, watchStore } from './watch.js'
+import { backgroundReport, watchConsumer, watchRelay, watchStandings, watchStore } from './watch.js'
 
 export type ServiceConfig = BaseConfig & {
   /** Connections of the write path and the reads. */
@@ -66,10 +66,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
   const tracing = await openTracing(name, config)
   life.closes(() => tracing?.close() ?? Promise.resolve())
   if (!parts.driver) life.closes(() => driver.close())
-  // Until the app is there and has a log.
-  let onError = (error: unknown, _during?: string): void =>
-    void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
-  const report = (error: unknown, during?: string): void => onError(error, during)
+  const { report, throughLogOf } = backgroundReport(name)
   let onSent: NonNullable<RelayListener['onSent']> = () => undefined
   try {
     const postgres = {
@@ -126,7 +123,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       ...(logTo && { logTo }),
     }
     const app = await createApp(ServiceModule.around(await spec.module(context), life), options)
-    onError = reporter(app)
+    throughLogOf(app)
     ;({ onSent } = watchRelay(app, relay))
     const strategy = new LogServer({
       driver,

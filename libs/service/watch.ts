@@ -8,13 +8,23 @@ import type { INestApplication } from '@nestjs/common'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 
-/** Counts and logs the failures of what runs beside the requests. */
-export const reporter = (app: INestApplication): ((error: unknown, during?: string) => void) => {
-  const log = app.get<Logger>(APP_LOG)
-  const failures = app.get(Metrics).counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
-  return (error, during) => {
-    failures.inc()
-    log.error({ err: error, during }, 'work beside the requests failed; it is tried again')
+type Report = (error: unknown, during?: string) => void
+
+/** Counts and logs the failures of what runs beside the requests; until the app is there, and has a log, they go to standard error. */
+export const backgroundReport = (name: string): { readonly report: Report; throughLogOf(app: INestApplication): void } => {
+  let tell: Report = (error) => void process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`)
+  return {
+    report: (error, during) => tell(error, during),
+    throughLogOf(app) {
+      const log = app.get<Logger>(APP_LOG)
+      const failures = app
+        .get(Metrics)
+        .counter('background_failures_total', 'Failures of what runs beside the requests; all are tried again.')
+      tell = (error, during) => {
+        failures.inc()
+        log.error({ err: error, during }, 'work beside the requests failed; it is tried again')
+      }
+    },
   }
 }
 

@@ -213,21 +213,20 @@ export class Hub {
 
   /** Every column of every record costs the process that reads it: what is known is not asked for. */
   async #query(asked: readonly Fetch[]): Promise<readonly (readonly StoredRecord[])[]> {
+    const expected = asked.reduce((sum, { partition, from, limit }) => sum + Math.min(limit, Number(this.end(partition) - from)), 0)
+    const rows = await (expected >= WORTH_A_COPY ? this.#copied(asked) : this.#selected(asked))
     const answers: StoredRecord[][] = asked.map(() => [])
-    const add = (n: number, offset: bigint, recorded_at_ms: bigint, key: string, headers: string, value: Buffer): void => {
+    for (const [n, offset, recorded_at_ms, key, headers, value] of rows) {
       const place = asked[n]?.place
-      if (!place) return
-      const { topic, partition } = place
+      if (!place) continue
       const timestamp_ms = Number(recorded_at_ms)
+      const { topic, partition } = place
       answers[n]?.push({ topic, partition, offset, timestamp_ms, key, headers: JSON.parse(headers) as Record<string, string>, value })
     }
-    const expected = asked.reduce((sum, { partition, from, limit }) => sum + Math.min(limit, Number(this.end(partition) - from)), 0)
-    if (expected >= WORTH_A_COPY) await this.#copy(asked, add)
-    else await this.#select(asked, add)
     return answers
   }
 
-  async #select(asked: readonly Fetch[], add: (...row: Row) => void): Promise<void> {
+  async #selected(asked: readonly Fetch[]): Promise<readonly Row[]> {
     const { rows } = await this.pool.query<Row>({
       name: 'log-fetch',
       // A row is no object of its own.
@@ -238,20 +237,25 @@ export class Hub {
         ORDER BY w.n, r."offset"`,
       values: [asked.map(({ partition }) => partition), asked.map(({ from }) => from), asked.map(({ limit }) => limit)],
     })
-    for (const row of rows) add(...row)
+    return rows
   }
 
   /** It is planned each time, which a page of some size is worth: a third less processor time a record, of both sides together. */
-  async #copy(asked: readonly Fetch[], add: (...row: Row) => void): Promise<void> {
+  async #copied(asked: readonly Fetch[]): Promise<readonly Row[]> {
     const pages = asked.map(
       ({ partition, from, limit }, n) => `(SELECT ${n}, "offset", recorded_at_ms, key, headers, value
         FROM record WHERE partition_id = ${partition} AND "offset" >= ${from} ORDER BY "offset" LIMIT ${limit})`,
     )
     const client = await this.pool.connect()
     try {
-      await copyOut(client, pages.join(' UNION ALL '), (row) =>
-        add(row.int4(), row.int8(), row.int8(), row.text(), row.text(), row.bytea()),
-      )
+      return await copyOut(client, pages.join(' UNION ALL '), (row): Row => [
+        row.int4(),
+        row.int8(),
+        row.int8(),
+        row.text(),
+        row.text(),
+        row.bytea(),
+      ])
     } finally {
       client.release()
     }
