@@ -1,6 +1,15 @@
 import 'reflect-metadata'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { AlertDecided, CommandAnswered, FRAUD_EVENTS, REPLIES, ScoreTransaction, TransactionScored } from '#contracts'
+import {
+  AlertDecided,
+  AUDIT_EVENTS,
+  CommandAnswered,
+  FRAUD_EVENTS,
+  PrivilegedActDone,
+  REPLIES,
+  ScoreTransaction,
+  TransactionScored,
+} from '#contracts'
 import type { IncomingMessage } from '#kernel'
 import { decodeMessage, encodeMessage, logMigrations, postgresLog, type LogDriver } from '#messaging'
 import { eventually } from '#kernel/testing'
@@ -36,6 +45,7 @@ describe('the fraud app', () => {
       REGION: 'in-test',
       LOG_LEVEL: 'silent',
       REVIEW_TIMEOUT_SECONDS: '3600',
+      FRAUD_SAMPLE_SHARE: '1',
     })
     driver = postgresLog({ url: database.url })
     app = await createFraudApp(config, { keys: tokens.keys, driver })
@@ -43,7 +53,7 @@ describe('the fraud app', () => {
     await app.init()
     await driver.consume({
       group: 'listener',
-      topics: [FRAUD_EVENTS, REPLIES],
+      topics: [FRAUD_EVENTS, REPLIES, AUDIT_EVENTS],
       startOffset: () => Promise.resolve(0n),
       onBatch: (_, records) => Promise.resolve(void heard.push(...records.map(decodeMessage))),
       maxBatch: 100,
@@ -215,6 +225,34 @@ describe('the fraud app', () => {
     expect(told().map(({ data }) => data)).toMatchObject([{ alertId, orderId, version: 2, decision: 'approve', by: RISK }])
     const metrics = (await app.inject({ method: 'GET', url: '/metrics' })).body
     expect(metrics).toMatch(/^fraud_alerts_decided_recent\{.*decision="approve".*\} 1$/m)
+  })
+
+  it('shows samples of what approved itself only where asked: a label is kept and counted, and its order hears nothing', async () => {
+    const { orderId, answer } = await order('149900')
+    expect(answer.result).toEqual({ decision: 'approve', score: expect.any(Number) })
+    const listed = async (query: string) => (await call('GET', `/v1/fraud/alerts?limit=100${query}`)).body['items']
+    const sample = expect.objectContaining({ orderId, status: 'sampled', version: 1 })
+    const ordersAre = expect.not.arrayContaining([expect.objectContaining({ orderId })])
+    const sampled = ((await listed('&status=sampled')) as { orderId: string; alertId: string }[]).find((each) => each.orderId === orderId)
+    expect(sampled).toEqual(sample)
+    for (const query of ['', '&status=open']) expect(await listed(query)).toEqual(ordersAre)
+    const url = `/v1/fraud/alerts/${sampled?.alertId}/decision`
+    const label = { decision: 'decline', note: 'the card was stolen' }
+    expect((await call('POST', url, label, { role: 'service' })).status).toBe(403)
+    expect(await call('POST', url, label)).toMatchObject({
+      status: 200,
+      headers: { etag: '"2"' },
+      body: { orderId, status: 'labelled', version: 2, decision: { decision: 'decline', by: RISK, note: 'the card was stolen' } },
+    })
+    expect((await call('POST', url, label)).status).toBe(409)
+    expect(await listed('&status=labelled')).toContainEqual(expect.objectContaining({ orderId, status: 'labelled' }))
+    for (const query of ['', '&status=open', '&status=declined', '&status=sampled']) expect(await listed(query)).toEqual(ordersAre)
+    await eventually('the act is told', () => heard.some(({ type, data }) => type === PrivilegedActDone.type && data['path'] === url))
+    expect(heard.filter(({ type, key }) => type === AlertDecided.type && key === orderId)).toEqual([])
+    const metrics = (await app.inject({ method: 'GET', url: '/metrics' })).body
+    expect(metrics).toMatch(/^fraud_samples_recent\{.*label="decline".*\} 1$/m)
+    expect(metrics).toMatch(/^fraud_samples_recent\{.*label="none".*\} [1-9]/m)
+    expect(metrics).toMatch(/^fraud_alerts_decided_recent\{.*decision="decline".*\} 0$/m)
   })
 
   it('lets one of many at once decide', async () => {

@@ -51,7 +51,8 @@ export class FraudModule {
               asPg(tx).onCommit(() => {
                 for (const decision of scored) decisions.inc({ decision })
               })
-            return new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms, onScored })
+            const sampleShare = config.FRAUD_SAMPLE_SHARE
+            return new ScoreTransactions({ features, models, commands, clock, ids, random, reviewTimeout_ms, sampleShare, onScored })
           },
         },
         { provide: OrderOutcomes, useValue: new OrderOutcomes(features) },

@@ -23,7 +23,7 @@ const turns = (type: AnyStreamType) => {
 
 describe('a stream that may be archived', () => {
   it.each([
-    ['alert', ['AlertDecided'], []],
+    ['alert', ['AlertDecided', 'SampleLabelled', 'SampleLapsed'], []],
     ['audit', [], []],
     ['order', ['OrderCancelled', 'OrderDelivered', 'OrderReturned'], ['OrderReturnRequested']],
     ['product', [], []],

@@ -85,26 +85,33 @@ const owner: readonly (readonly OwnerEvent[])[] = [
 ]
 
 const raised = { alertId: 'a-1', orderId: reference }
+const scored = {
+  ...raised,
+  customerId: ownerId,
+  amount: '299800',
+  score: 0.72,
+  reasons: [{ code: 'new-device', contribution: 0.3, text: 'The device was not seen before.' }],
+  modelVersion: 'scorecard-1',
+  at: '2026-11-01T10:00:00.000Z',
+  dueAt: '2026-11-02T10:00:00.000Z',
+}
+const taken: AlertEvent = { type: 'SampleTaken', data: { ...scored, share: 0.01 } }
 const alert: readonly (readonly AlertEvent[])[] = [
   [
-    {
-      type: 'AlertRaised',
-      data: {
-        ...raised,
-        customerId: ownerId,
-        amount: '299800',
-        score: 0.72,
-        reasons: [{ code: 'new-device', contribution: 0.3, text: 'The device was not seen before.' }],
-        modelVersion: 'scorecard-1',
-        at: '2026-11-01T10:00:00.000Z',
-        dueAt: '2026-11-02T10:00:00.000Z',
-      },
-    },
+    { type: 'AlertRaised', data: scored },
     {
       type: 'AlertDecided',
       data: { ...raised, decision: 'approve', by: 'analyst-1', note: 'called the customer', at: '2026-11-01T11:00:00.000Z' },
     },
   ],
+  [
+    taken,
+    {
+      type: 'SampleLabelled',
+      data: { ...raised, decision: 'decline', by: 'analyst-1', note: 'the card was stolen', at: '2026-11-01T11:00:00.000Z' },
+    },
+  ],
+  [taken, { type: 'SampleLapsed', data: { ...raised, at: '2026-11-08T10:00:00.000Z' } }],
 ]
 
 const at = '2026-11-01T10:00:00.000Z'

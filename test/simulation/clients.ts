@@ -118,10 +118,14 @@ export class Clients {
     })
   }
 
-  /** The analyst looks at what is open now; some alerts nobody decides. */
+  /** The analyst looks at what is open now, and at samples; some nobody decides. */
   async reviewAlerts(): Promise<void> {
     const { scheduler, platform } = this
-    for (const { alertId } of await platform.alerts.list({ status: 'open', limit: 10 })) {
+    const [open, sampled] = [
+      await platform.alerts.list({ status: 'open', limit: 10 }),
+      await platform.alerts.list({ status: 'sampled', limit: 10 }),
+    ]
+    for (const { alertId } of [...open, ...sampled]) {
       if (this.#answers.has(`seen ${alertId}`)) continue
       this.#answers.set(`seen ${alertId}`, '')
       if (scheduler.chance(0.25)) continue

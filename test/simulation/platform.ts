@@ -75,6 +75,8 @@ import type { Scheduler } from './scheduler.js'
 const PARTITIONS = 2
 const UPI_WINDOW_SECONDS = 20
 const REVIEW_TIMEOUT_MS = 30_000
+/** More than elsewhere, so that most runs have samples. */
+const SAMPLE_SHARE = 0.25
 const WEBHOOK_SECRET = 'a secret of sixteen'
 /** The slow polls behind the doorbells. */
 const POLL_MS = 15_000
@@ -256,14 +258,16 @@ export class Platform {
       recordOutcomes: this.#features.recordOutcomes.bind(this.#features),
     }
     const models = { current: () => Promise.resolve(scorer) }
-    const scoring = new ScoreTransactions({ features, models, commands, clock, ids: this.ids, reviewTimeout_ms: REVIEW_TIMEOUT_MS })
+    const { ids, scheduler } = this
+    const bounds = { reviewTimeout_ms: REVIEW_TIMEOUT_MS, sampleShare: SAMPLE_SHARE }
+    const scoring = new ScoreTransactions({ features, models, commands, clock, ids, random: scheduler.random, ...bounds })
     const consumer = new FraudConsumer(scoring, new OrderOutcomes(features))
     this.#consume(life, this.databases.fraud, {
       [FRAUD_COMMANDS]: (messages) => consumer.onCommands(messages),
       [ORDERS_EVENTS]: (messages) => consumer.onOrders(messages),
       [PAYMENTS_EVENTS]: (messages) => consumer.onPayments(messages),
     })
-    new AlertTimeouts({ alerts, commands, transactions, clock: life.slowClock(ALERTS_SLOWER), random: this.scheduler.random }).start()
+    new AlertTimeouts({ alerts, commands, transactions, clock: life.slowClock(ALERTS_SLOWER), random: scheduler.random }).start()
     return { decideAlert: new DecideAlertHandler(new HttpCommands(commands, clock), alerts, clock) }
   }
 

@@ -7,7 +7,7 @@ export const alertType: StreamType<AlertState, AlertEvent> & { readonly events: 
   category: 'alert',
   initialState: alert.initialState,
   evolve: alert.evolve,
-  closed: ({ status }) => status === 'decided',
+  closed: ({ status }) => status === 'decided' || status === 'lapsed',
   events: alertEvents,
   snapshotEvery: 0,
 }
@@ -15,4 +15,6 @@ export const alertType: StreamType<AlertState, AlertEvent> & { readonly events: 
 export const alertStream = (alertId: string): StreamRef<AlertState> => ({ type: alertType, id: alertId })
 
 /** Only the alert's decider writes to its stream. */
-export const isAlertEvent = (event: DomainEvent): event is AlertEvent => event.type === 'AlertRaised' || event.type === 'AlertDecided'
+export const isAlertEvent = (event: DomainEvent): event is AlertEvent => TYPES.has(event.type)
+
+const TYPES: ReadonlySet<string> = new Set(alertEvents.all.map(({ type }) => type))

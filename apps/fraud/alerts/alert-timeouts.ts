@@ -8,7 +8,7 @@ import { alertStream } from './alert-stream.js'
 const AT_ONCE = 100
 const POLL_MS = 500
 const AFTER_FAILURE_MS = 5_000
-/** Alerts that cannot be declined are left alone for so long: doubled each time, up to the second. */
+/** Alerts that cannot be ended are left alone for so long: doubled each time, up to the second. */
 const POSTPONED_MS = 5_000
 const POSTPONED_MOST_MS = 10 * 60_000
 /** So many are remembered at most; the first of more are tried again sooner. */
@@ -25,11 +25,11 @@ export interface AlertTimeoutsPorts {
   readonly onError?: (error: unknown) => void
 }
 
-/** Declines what no person decided in time. The timers are the alerts' rows; any number of these may run. */
+/** Declines what no person decided in time, and lets samples lapse. The timers are the alerts' rows; any number of these may run. */
 export class AlertTimeouts {
   readonly #stop = new AbortController()
   #loop: Promise<void> | undefined
-  /** Those whose declining failed: one of them must not hold up the others. */
+  /** Those whose end failed: one of them must not hold up the others. */
   readonly #postponed = new Map<string, { readonly until: number; readonly failures: number }>()
 
   constructor(private readonly ports: AlertTimeoutsPorts) {}
@@ -43,23 +43,23 @@ export class AlertTimeouts {
     await this.#loop
   }
 
-  /** Declines what is due now, at most 100. Answers how many were due. Rejects when the store is what fails. */
+  /** Ends what is due now, at most 100. Answers how many were due. Rejects when the store is what fails. */
   async turn(): Promise<number> {
     const now = this.ports.clock.now()
     const except = [...this.#postponed].flatMap(([alertId, { until }]) => (until > now ? [alertId] : []))
     const due = await this.ports.alerts.due(now, AT_ONCE, except)
-    if (due.length > 0) await this.#decline(due, now)
+    if (due.length > 0) await this.#expire(due, now)
     return due.length
   }
 
-  async #decline(alertIds: readonly string[], now: number): Promise<void> {
+  async #expire(alertIds: readonly string[], now: number): Promise<void> {
     const { commands, transactions, onError } = this.ports
     const [only, ...others] = alertIds
     if (only === undefined) return
     try {
       await transactions.run((tx) =>
         commands.executeAll(
-          alertIds.map((alertId) => decline(alertId, now)),
+          alertIds.map((alertId) => expire(alertId, now)),
           tx,
         ),
       )
@@ -67,7 +67,7 @@ export class AlertTimeouts {
     } catch (error) {
       if (isPassing(error)) throw error
       if (others.length > 0) {
-        for (const alertId of alertIds) await this.#decline([alertId], now)
+        for (const alertId of alertIds) await this.#expire([alertId], now)
         return
       }
       onError?.(error)
@@ -105,7 +105,7 @@ export class AlertTimeouts {
 }
 
 /** Whoever decides first has decided: a person's decision that came in between makes this one a refusal, which nobody waits for. */
-const decline = (alertId: string, now: number): Command => {
+const expire = (alertId: string, now: number): Command => {
   const id = `${alertId}#timeout`
   const stream = alertStream(alertId)
   return {
@@ -115,10 +115,10 @@ const decline = (alertId: string, now: number): Command => {
     metadata: { correlationId: alertId, causationId: id, actor: TIMED_OUT_BY, origin: 'timer', reason: 'undecided in time' },
     decide(states) {
       const events = alert.decide(
-        { type: 'DecideAlert', decision: 'decline', by: TIMED_OUT_BY, note: 'undecided in time', at: new Date(now).toISOString() },
+        { type: 'ExpireAlert', by: TIMED_OUT_BY, note: 'undecided in time', at: new Date(now).toISOString() },
         states.of(stream).state,
       )
-      return isRefusal(events) ? { appends: [], answer: events.slug } : { appends: [{ stream, events }], answer: 'declined' }
+      return isRefusal(events) ? { appends: [], answer: events.slug } : { appends: [{ stream, events }], answer: 'expired' }
     },
   }
 }

@@ -15,7 +15,7 @@ export const alertView = (row: AlertRow): JsonObject => {
     reasons: row.reasons.map(({ code, contribution, text }) => ({ code, contribution, text })),
     modelVersion: row.modelVersion,
     status: statusOf(row),
-    // Raised, and decided once: the alert's stream in the number of its events.
+    // Raised or taken, and decided once: the alert's stream in the number of its events.
     version: row.decided ? 2 : 1,
     raisedAt: time(row.raisedAt),
     dueAt: time(row.dueAt),

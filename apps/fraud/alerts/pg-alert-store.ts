@@ -11,6 +11,7 @@ export class PgAlertStore implements AlertStore {
     const tx = asPg(transaction)
     await insertRaised(tx, events)
     await updateDecided(tx, events)
+    await deleteLapsed(tx, events)
   }
 
   async get(alertId: string): Promise<AlertRow | undefined> {
@@ -38,19 +39,21 @@ export class PgAlertStore implements AlertStore {
 }
 
 const CONDITIONS: Readonly<Record<AlertStatus | 'all', string>> = {
-  all: 'true',
-  open: 'decision IS NULL',
-  approved: `decision = 'approve'`,
-  declined: `decision = 'decline'`,
+  all: 'share IS NULL',
+  open: 'share IS NULL AND decision IS NULL',
+  approved: `share IS NULL AND decision = 'approve'`,
+  declined: `share IS NULL AND decision = 'decline'`,
+  sampled: 'share IS NOT NULL AND decision IS NULL',
+  labelled: 'share IS NOT NULL AND decision IS NOT NULL',
 }
 
 const insertRaised = async (tx: PgTransaction, events: readonly AlertEvent[]): Promise<void> => {
-  const raised = events.flatMap((event) => (event.type === 'AlertRaised' ? [event.data] : []))
+  const raised = events.flatMap((event) => (event.type === 'AlertRaised' || event.type === 'SampleTaken' ? [event.data] : []))
   if (raised.length === 0) return
   await tx.query({
     name: 'insert-alerts',
-    text: `INSERT INTO alert (alert_id, order_id, customer_id, amount, score, reasons, model_version, raised_at, due_at)
-           SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::jsonb[], $7::text[], $8::bigint[], $9::bigint[])`,
+    text: `INSERT INTO alert (alert_id, order_id, customer_id, amount, score, reasons, model_version, raised_at, due_at, share)
+           SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::jsonb[], $7::text[], $8::bigint[], $9::bigint[], $10::float8[])`,
     values: [
       raised.map(({ alertId }) => alertId),
       raised.map(({ orderId }) => orderId),
@@ -61,12 +64,13 @@ const insertRaised = async (tx: PgTransaction, events: readonly AlertEvent[]): P
       raised.map(({ modelVersion }) => modelVersion),
       raised.map(({ at }) => Date.parse(at)),
       raised.map(({ dueAt }) => Date.parse(dueAt)),
+      raised.map((data) => ('share' in data ? data.share : null)),
     ],
   })
 }
 
 const updateDecided = async (tx: PgTransaction, events: readonly AlertEvent[]): Promise<void> => {
-  const decided = events.flatMap((event) => (event.type === 'AlertDecided' ? [event.data] : []))
+  const decided = events.flatMap((event) => (event.type === 'AlertDecided' || event.type === 'SampleLabelled' ? [event.data] : []))
   if (decided.length === 0) return
   await tx.query({
     name: 'decide-alerts',
@@ -83,6 +87,12 @@ const updateDecided = async (tx: PgTransaction, events: readonly AlertEvent[]): 
   })
 }
 
+const deleteLapsed = async (tx: PgTransaction, events: readonly AlertEvent[]): Promise<void> => {
+  const lapsed = events.flatMap((event) => (event.type === 'SampleLapsed' ? [event.data.alertId] : []))
+  if (lapsed.length === 0) return
+  await tx.query({ name: 'delete-lapsed', text: 'DELETE FROM alert WHERE alert_id = ANY ($1::uuid[])', values: [lapsed] })
+}
+
 interface Row {
   readonly alert_id: string
   readonly order_id: string
@@ -93,13 +103,14 @@ interface Row {
   readonly model_version: string
   readonly raised_at: bigint
   readonly due_at: bigint
+  readonly share: number | null
   readonly decision: AlertDecision | null
   readonly decided_by: string | null
   readonly note: string | null
   readonly decided_at: bigint | null
 }
 
-const SELECT = `SELECT alert_id, order_id, customer_id, amount, score, reasons, model_version, raised_at, due_at, decision, decided_by, note, decided_at FROM alert`
+const SELECT = `SELECT alert_id, order_id, customer_id, amount, score, reasons, model_version, raised_at, due_at, share, decision, decided_by, note, decided_at FROM alert`
 
 const fromRow = (row: Row): AlertRow => ({
   alertId: row.alert_id,
@@ -111,6 +122,7 @@ const fromRow = (row: Row): AlertRow => ({
   modelVersion: row.model_version,
   raisedAt: Number(row.raised_at),
   dueAt: Number(row.due_at),
+  ...(row.share === null ? {} : { share: row.share }),
   ...(row.decision === null
     ? {}
     : { decided: { decision: row.decision, by: row.decided_by ?? '', note: row.note ?? '', at: Number(row.decided_at ?? 0n) } }),

@@ -42,7 +42,7 @@ export class AlertsController {
     @Inject(ALERTS) private readonly alerts: AlertStore,
   ) {}
 
-  /** The review queue, the oldest first. Never behind a decision: both are one transaction. */
+  /** The review queue, the oldest first. Never behind a decision: both are one transaction. Samples are in it only where the status asks for them. */
   @Get()
   @Roles('risk')
   @ApiOkResponse({ type: AlertsAnswer })
@@ -55,7 +55,7 @@ export class AlertsController {
     return pageOf(rows, query.limit, alertView, ({ alertId }) => alertId)
   }
 
-  /** Moves the order on, or has it cancelled. Once: 409 `invalid-transition` after. */
+  /** Moves the order on, or has it cancelled. Of a sample it is the label, and its order stays as it is. Once: 409 `invalid-transition` after. */
   @Post(':id/decision')
   @HttpCode(200)
   @Roles('risk')

@@ -74,13 +74,16 @@ export class AlertAnswer {
   @ApiProperty()
   readonly modelVersion!: string
 
-  @ApiProperty({ enum: ALERT_STATUSES })
+  @ApiProperty({
+    enum: ALERT_STATUSES,
+    description: '`sampled`: approved by scoring alone, and drawn so that an analyst says what they would have decided; then `labelled`.',
+  })
   readonly status!: string
 
   @ApiProperty({ format: 'date-time' })
   readonly raisedAt!: string
 
-  @ApiProperty({ format: 'date-time', description: 'Undecided until then, the order is declined.' })
+  @ApiProperty({ format: 'date-time', description: 'Undecided until then, the order is declined; a sample is there no more.' })
   readonly dueAt!: string
 
   @ApiProperty({ type: 'integer', description: 'As in the ETag; `If-Match` of a decision is held against it.' })

@@ -10,6 +10,7 @@ export interface ScoredTransaction {
   readonly transaction: Scorable
   readonly score: Score
   readonly modelVersion: string
+  /** Of one that a person decides, and of one drawn as a sample. */
   readonly alertId?: string
   /** Milliseconds since the epoch. */
   readonly scoredAt: number

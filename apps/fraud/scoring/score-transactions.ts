@@ -1,9 +1,10 @@
 import { ScoreTransaction, TransactionScored } from '#contracts'
 import type { Commands } from '#event-store'
 import { alert, featuresOf, type FraudDecision, type Transaction as Scorable } from '#fraud'
-import { isRefusal, paise, type Clock, type Ids, type IncomingMessage, type Transaction } from '#kernel'
+import { isRefusal, paise, type Clock, type Ids, type IncomingMessage, type Random, type Transaction } from '#kernel'
 import { noEffect, type BatchHandler } from '#messaging'
 import { executeAnswered, type Asked } from '#service'
+import { LABEL_WITHIN_MS } from '../alerts/alert-store.js'
 import { alertStream } from '../alerts/alert-stream.js'
 import type { FeatureStore, ScoredTransaction } from './feature-store.js'
 import type { Models } from './scorecards.js'
@@ -14,8 +15,11 @@ export interface ScoringPorts {
   readonly commands: Pick<Commands, 'executeAll'>
   readonly clock: Clock
   readonly ids: Ids
+  readonly random: Random
   /** How long a person has to decide an alert. */
   readonly reviewTimeout_ms: number
+  /** How many of the approved are drawn as samples, in [0, 1]. */
+  readonly sampleShare: number
   /** Told of the decisions that are written in this transaction, which may yet be rolled back; for metrics. */
   readonly onScored?: (tx: Transaction, decisions: readonly FraudDecision[]) => void
 }
@@ -57,7 +61,7 @@ export class ScoreTransactions {
   }
 
   async #score(asked: readonly Received[]): Promise<{ scored: readonly ScoredTransaction[]; counted: readonly ScoredTransaction[] }> {
-    const { features, models, clock, ids } = this.ports
+    const { features, models, clock, ids, random, sampleShare } = this.ports
     const scorer = await models.current()
     const { backgrounds, known } = await features.read(asked.map(({ message, transaction }) => ({ id: message.id, transaction })))
     const counted: ScoredTransaction[] = []
@@ -66,13 +70,15 @@ export class ScoreTransactions {
       if (before) return before
       const score = scorer.score(featuresOf(transaction, backgrounds.of(transaction)))
       backgrounds.count(transaction)
+      const { decision } = score
+      const shown = decision === 'review' || (decision === 'approve' && random.next() < sampleShare)
       const now: ScoredTransaction = {
         id: message.id,
         orderId,
         transaction,
         score,
         modelVersion: scorer.version,
-        ...(score.decision === 'review' ? { alertId: ids.next() } : {}),
+        ...(shown ? { alertId: ids.next() } : {}),
         scoredAt: clock.now(),
       }
       counted.push(now)
@@ -88,16 +94,20 @@ export class ScoreTransactions {
     const common = { orderId, customerId: transaction.customerId, amount, score: score.score, modelVersion, at }
     const published = { ...common, decision: score.decision, reasons: [...score.reasons] }
     const messages = [TransactionScored.message(orderId, published, { ...message.context, causationId: message.id })]
-    const result = { decision: score.decision, score: score.score, ...(alertId === undefined ? {} : { alertId }) }
+    const waits = score.decision === 'review'
+    const result = { decision: score.decision, score: score.score, ...(waits && alertId !== undefined ? { alertId } : {}) }
     if (alertId === undefined) return { replyTo, streams: [], decide: () => ({ appends: [], result, messages }) }
 
     const stream = { ...alertStream(alertId), fresh: true }
-    const dueAt = new Date(scored.scoredAt + this.ports.reviewTimeout_ms).toISOString()
+    const { reviewTimeout_ms, sampleShare } = this.ports
+    const dueAt = new Date(scored.scoredAt + (waits ? reviewTimeout_ms : LABEL_WITHIN_MS)).toISOString()
+    const shown = { alertId, reasons: score.reasons, dueAt, ...common }
     return {
       replyTo,
       streams: [stream],
       decide(states) {
-        const events = alert.decide({ type: 'RaiseAlert', alertId, reasons: score.reasons, dueAt, ...common }, states.of(stream).state)
+        const { state } = states.of(stream)
+        const events = alert.decide(waits ? { type: 'RaiseAlert', ...shown } : { type: 'TakeSample', share: sampleShare, ...shown }, state)
         return isRefusal(events) ? events : { appends: [{ stream, events }], result, messages }
       },
     }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { featuresOf, NO_HISTORY, type AlertEvent, type Transaction as Scorable } from '#fraud'
 import { paise, type Transactions } from '#kernel'
-import type { AlertStore } from '../alerts/alert-store.js'
+import type { AlertStatus, AlertStore } from '../alerts/alert-store.js'
 import type { FeatureStore, OrderOutcome, ScoredTransaction } from '../scoring/feature-store.js'
 
 export interface StoreUnderTest<Store> {
@@ -155,7 +155,7 @@ export const alertStoreConformance = (name: string, make: () => Promise<StoreUnd
     afterAll(() => made.close())
 
     const id = (n: number) => `00000000-0000-7000-8000-${n.toString().padStart(12, '0')}`
-    const raised = (n: number): AlertEvent => ({
+    const raised = (n: number): Extract<AlertEvent, { type: 'AlertRaised' }> => ({
       type: 'AlertRaised',
       data: {
         alertId: id(n),
@@ -169,8 +169,12 @@ export const alertStoreConformance = (name: string, make: () => Promise<StoreUnd
         dueAt: new Date(NOW + n + MINUTE_MS).toISOString(),
       },
     })
-    const decided = (n: number, decision: 'approve' | 'decline'): AlertEvent => ({
-      type: 'AlertDecided',
+    const taken = (n: number): AlertEvent => {
+      const { data } = raised(n)
+      return { type: 'SampleTaken', data: { ...data, share: 0.25 } }
+    }
+    const decided = (n: number, decision: 'approve' | 'decline', type: 'AlertDecided' | 'SampleLabelled' = 'AlertDecided'): AlertEvent => ({
+      type,
       data: { alertId: id(n), orderId: `o-${n}`, decision, by: 'risk-1', note: 'called', at: new Date(NOW + 5_000).toISOString() },
     })
     const project = (...events: readonly AlertEvent[]) => made.transactions.run((tx) => made.store.project(tx, events))
@@ -209,6 +213,21 @@ export const alertStoreConformance = (name: string, make: () => Promise<StoreUnd
       expect(await made.store.due(NOW + 10 * MINUTE_MS, 1)).toEqual([id(2)])
       expect(await made.store.due(NOW + 10 * MINUTE_MS, 10)).toEqual([id(2), id(3)])
       expect(await made.store.due(NOW + 10 * MINUTE_MS, 1, [id(2)])).toEqual([id(3)])
+    })
+
+    it('keeps samples apart from what orders wait for, with or without a label, and none that lapsed', async () => {
+      const listed = (status?: AlertStatus) => list({ ...(status === undefined ? {} : { status }), limit: 10 })
+      const others = async () => [await listed(), await listed('open'), await listed('approved'), await listed('declined')]
+      const before = await others()
+      await project(taken(11), taken(12), taken(13))
+      expect([await listed('sampled'), await listed('labelled')]).toEqual([['o-11', 'o-12', 'o-13'], []])
+      expect(await made.store.due(NOW + 11 + MINUTE_MS, 1, [id(2), id(3)])).toEqual([id(11)])
+      await project(decided(12, 'decline', 'SampleLabelled'))
+      await project({ type: 'SampleLapsed', data: { alertId: id(13), orderId: 'o-13', at: new Date(NOW).toISOString() } })
+      expect([await listed('sampled'), await listed('labelled')]).toEqual([['o-11'], ['o-12']])
+      expect(await made.store.get(id(12))).toMatchObject({ orderId: 'o-12', share: 0.25, decided: { decision: 'decline', by: 'risk-1' } })
+      expect(await made.store.get(id(13))).toBeUndefined()
+      expect(await others()).toEqual(before)
     })
   })
 }

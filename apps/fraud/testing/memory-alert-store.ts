@@ -19,7 +19,10 @@ export class MemoryAlertStore implements AlertStore {
 
   list({ status, after, limit }: Parameters<AlertStore['list']>[0]): Promise<readonly AlertRow[]> {
     const rows = [...this.#rows.values()]
-      .filter((row) => (status === undefined || statusOf(row) === status) && (after === undefined || row.alertId > after))
+      .filter(
+        (row) =>
+          (status === undefined ? row.share === undefined : statusOf(row) === status) && (after === undefined || row.alertId > after),
+      )
       .toSorted((a, b) => (a.alertId < b.alertId ? -1 : 1))
     return Promise.resolve(rows.slice(0, limit))
   }
@@ -33,7 +36,11 @@ export class MemoryAlertStore implements AlertStore {
 
   #apply(event: AlertEvent): void {
     const { alertId } = event.data
-    if (event.type === 'AlertRaised') {
+    if (event.type === 'SampleLapsed') {
+      this.#rows.delete(alertId)
+      return
+    }
+    if (event.type === 'AlertRaised' || event.type === 'SampleTaken') {
       const { at, dueAt, amount, ...rest } = event.data
       this.#rows.set(alertId, { ...rest, amount: paise(amount), raisedAt: Date.parse(at), dueAt: Date.parse(dueAt) })
       return

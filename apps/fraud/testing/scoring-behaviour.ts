@@ -9,12 +9,13 @@ import {
   TransactionScored,
 } from '#contracts'
 import type { Commands, EventStore } from '#event-store'
-import { DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
-import { paise, type IncomingMessage, type JsonObject, type OutgoingMessage, type Transactions } from '#kernel'
-import { countingIds, FakeClock } from '#kernel/testing'
+import { alert, DEFAULT_SCORECARD, scorecardScorer } from '#fraud'
+import { isRefusal, paise, type IncomingMessage, type JsonObject, type OutgoingMessage, type Random, type Transactions } from '#kernel'
+import { countingIds, FakeClock, seededRandom } from '#kernel/testing'
 import { AlertCommands } from '../alerts/alert-commands.js'
 import type { AlertStore } from '../alerts/alert-store.js'
-import { statusOf } from '../alerts/alert-store.js'
+import { LABEL_WITHIN_MS, statusOf } from '../alerts/alert-store.js'
+import { alertStream } from '../alerts/alert-stream.js'
 import { AlertTimeouts } from '../alerts/alert-timeouts.js'
 import type { FeatureStore } from '../scoring/feature-store.js'
 import { OrderOutcomes } from '../scoring/order-outcomes.js'
@@ -41,6 +42,7 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
     let harness: ScoringHarness
     let commands: AlertCommands
     let scoring: ScoreTransactions
+    let sampling: (share: number, random: Random) => ScoreTransactions
     let outcomes: OrderOutcomes
 
     beforeAll(async () => {
@@ -48,7 +50,9 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
       const { features, alerts, store, transactions } = harness
       commands = new AlertCommands(store, alerts, transactions)
       const models = { current: () => Promise.resolve(scorecardScorer(DEFAULT_SCORECARD)) }
-      scoring = new ScoreTransactions({ features, models, commands, clock, ids, reviewTimeout_ms: HOUR_MS })
+      sampling = (share, random) =>
+        new ScoreTransactions({ features, models, commands, clock, ids, random, reviewTimeout_ms: HOUR_MS, sampleShare: share })
+      scoring = sampling(0, seededRandom(1))
       outcomes = new OrderOutcomes(features)
     })
     afterAll(() => harness.close())
@@ -91,11 +95,12 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
       read = entries.at(-1)?.position ?? read
       return entries.flatMap(({ messages }) => messages)
     }
-    const handle = async (...messages: readonly IncomingMessage[]): Promise<readonly OutgoingMessage[]> => {
-      const effect = await scoring.handle(messages)
+    const handleBy = async (by: ScoreTransactions, ...messages: readonly IncomingMessage[]): Promise<readonly OutgoingMessage[]> => {
+      const effect = await by.handle(messages)
       await harness.transactions.run(effect)
       return published()
     }
+    const handle = (...messages: readonly IncomingMessage[]) => handleBy(scoring, ...messages)
     const answers = (messages: readonly OutgoingMessage[]) =>
       messages.filter(({ type }) => type === CommandAnswered.type).map(({ data }) => CommandAnswered.parse(data))
     const alertOf = (messages: readonly OutgoingMessage[]): string => String(answers(messages)[0]?.result?.['alertId'])
@@ -232,6 +237,76 @@ export const scoringBehaviour = (name: string, make: (clock: FakeClock) => Promi
       poisoned = false
       expect([await timeouts.turn(), await timeouts.turn()]).toEqual([1, 0])
       expect(await statuses()).toEqual(ofThree.map(() => 'decline'))
+    })
+
+    const samples = () => harness.alerts.list({ status: 'sampled', limit: 10_000 })
+
+    it('draws samples of what approves itself, and of nothing else; whoever asked learns nothing of it, also when they ask again', async () => {
+      const all = sampling(1, seededRandom(1))
+      const [approved, reviewed, declined] = [ask(), ask({ amount: '20000000' }), ask({ amount: '100000000' })]
+      const answered = answers(await handleBy(all, approved, reviewed, declined)).map(({ result }) => result)
+      expect(answered).toEqual([
+        { decision: 'approve', score: expect.any(Number) },
+        { decision: 'review', score: expect.any(Number), alertId: expect.any(String) },
+        { decision: 'decline', score: expect.any(Number) },
+      ])
+      expect(answers(await handleBy(all, again(approved))).map(({ result }) => result)).toEqual([answered[0]])
+      expect((await samples()).map(({ orderId, share }) => [orderId, share])).toEqual([[approved.key, 1]])
+    })
+
+    it('draws each by chance, as many as its share says, and the same ones by the same seed', async () => {
+      const [orders, share] = [400, 0.25]
+      const drawn = async (seed: number) => {
+        const asked = Array.from({ length: orders }, () => ask())
+        await handleBy(sampling(share, seededRandom(seed)), ...asked)
+        const taken = new Set((await samples()).map(({ orderId }) => orderId))
+        return asked.flatMap(({ key }, at) => (taken.has(key) ? [at] : []))
+      }
+      const [one, same, other] = [await drawn(7), await drawn(7), await drawn(8)]
+      expect(same).toEqual(one)
+      expect(other).not.toEqual(one)
+      // Four standard deviations of a binomial around its mean.
+      const deviation = Math.sqrt(orders * share * (1 - share))
+      for (const { length } of [one, other]) expect(Math.abs(length - orders * share)).toBeLessThan(4 * deviation)
+    })
+
+    it('takes a label for a sample, and tells nobody', async () => {
+      const asked = ask()
+      await handleBy(sampling(1, seededRandom(1)), asked)
+      const alertId = (await samples()).find(({ orderId }) => orderId === asked.key)?.alertId ?? ''
+      const stream = alertStream(alertId)
+      await commands.execute({
+        id: `label ${alertId}`,
+        fingerprint: 'label',
+        streams: [stream],
+        metadata: { correlationId: asked.key, causationId: 'test', actor: 'risk-1' },
+        decide(states) {
+          const label = { decision: 'decline', by: 'risk-1', note: 'stolen', at: new Date(clock.now()).toISOString() } as const
+          const events = alert.decide({ type: 'DecideAlert', ...label }, states.of(stream).state)
+          return { appends: isRefusal(events) ? [] : [{ stream, events }], answer: '' }
+        },
+      })
+      expect(await harness.alerts.get(alertId)).toMatchObject({ orderId: asked.key, share: 1, decided: { decision: 'decline' } })
+      expect(await published()).toEqual([])
+    })
+
+    it('lets a sample lapse that nobody labelled, and tells nobody', async () => {
+      const { alerts, transactions } = harness
+      const timeouts = new AlertTimeouts({ alerts, commands, transactions, clock, random })
+      const expired = async () => {
+        for (let turns = 0; turns < 20 && (await timeouts.turn()) > 0; turns++);
+      }
+      const asked = ask()
+      await handleBy(sampling(1, seededRandom(1)), asked)
+      const taken = async () => (await samples()).some(({ orderId }) => orderId === asked.key)
+      clock.advance(LABEL_WITHIN_MS - 1)
+      await expired()
+      expect(await taken()).toBe(true)
+      await published()
+      clock.advance(1)
+      await expired()
+      expect(await taken()).toBe(false)
+      expect(await published()).toEqual([])
     })
   })
 }
