@@ -305,20 +305,42 @@ export const storesAreSignedDaily: Check = (objects) =>
     }),
   )
 
-interface CollectorConfig {
-  readonly extensions: object
-  readonly receivers: { readonly filelog: { readonly include: readonly string[] } }
-  readonly processors: object
-  readonly exporters: object
+type Part = 'receivers' | 'processors' | 'exporters'
+type Settings = Readonly<Record<string, unknown>>
+interface CollectorConfig extends Readonly<Record<Part, Readonly<Record<string, Settings>>>> {
+  readonly extensions: Readonly<Record<string, Settings>>
   readonly service: {
     readonly extensions: readonly string[]
-    readonly pipelines: { readonly logs: Readonly<Record<'receivers' | 'processors' | 'exporters', readonly string[]>> }
+    readonly pipelines: { readonly logs: Readonly<Record<Part, readonly string[]>> }
   }
+}
+const PARTS: readonly Part[] = ['receivers', 'processors', 'exporters']
+
+/** What a part's settings refer to: where it keeps things. */
+const referredTo = (settings: unknown): readonly string[] =>
+  typeof settings === 'object' && settings !== null
+    ? Object.entries(settings).flatMap(([key, value]) => (typeof value === 'string' && key === 'storage' ? [value] : referredTo(value)))
+    : []
+
+const collectorFitsTogether = ({ service, extensions, ...config }: CollectorConfig): readonly string[] => {
+  const without = (names: readonly string[], there: object) => names.filter((name) => !(name in there))
+  const unused = (there: object, names: readonly string[]) => Object.keys(there).filter((name) => !names.includes(name))
+  const { logs } = service.pipelines
+  const referred = PARTS.flatMap((part) => logs[part].flatMap((name) => referredTo(config[part][name])))
+  return [
+    ...[...without(service.extensions, extensions), ...PARTS.flatMap((part) => without(logs[part], config[part]))].map(
+      (name) => `${name} is not defined`,
+    ),
+    ...[...unused(extensions, service.extensions), ...PARTS.flatMap((part) => unused(config[part], logs[part]))].map(
+      (name) => `${name} is not used`,
+    ),
+    ...[...new Set(referred)].filter((name) => !service.extensions.includes(name)).map((name) => `${name} is not started`),
+  ]
 }
 
 /**
- * The collector of logs reads what the apps' pods write, and of the node no more; each part that its pipeline names is defined, and each variable
- * is set. `of` is the namespace of the apps.
+ * The collector of logs reads what the apps' pods write, and of the node no more; its parts fit together, what it keeps is kept on the node, and each
+ * variable is set. `of` is the namespace of the apps.
  */
 export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string): readonly string[] => {
   const collector = workloadsOf(objects).find(({ kind }) => kind === 'DaemonSet')
@@ -326,23 +348,23 @@ export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string
   const config = parse(text) as CollectorConfig | null
   const [container] = collector?.pod?.containers ?? []
   if (!config || !container) return ['there is no collector']
-  const { service, receivers } = config
-  const undefinedIn = (names: readonly string[], there: object) => names.filter((name) => !(name in there))
   const set = new Set(container.env?.map(({ name }) => name))
   const mounted = new Map(container.volumeMounts?.map((mount) => [mount.name, mount]))
+  const { include = [] } = config.receivers['file_log'] as { include?: readonly string[] }
+  const kept = config.extensions['file_storage']?.['directory']
+  const volumes = collector?.pod?.volumes ?? []
   return [
-    ...undefinedIn(service.extensions, config.extensions),
-    ...(['receivers', 'processors', 'exporters'] as const).flatMap((part) => undefinedIn(service.pipelines.logs[part], config[part])),
-    ...[...text.matchAll(/\$\{env:(\w+)\}/g)].flatMap(([, name = '']) => (set.has(name) ? [] : [name])),
+    ...collectorFitsTogether(config),
+    ...[...text.matchAll(/\$\{env:(\w+)\}/g)].flatMap(([, name = '']) => (set.has(name) ? [] : [`${name} is not defined`])),
+    ...include.filter((path) => !path.startsWith(`/var/log/pods/${of}_*/*/*.log`)).map((path) => `reads ${path}`),
+    ...(volumes.some(({ name, hostPath }) => hostPath?.path === kept && mounted.get(name)?.mountPath === kept)
+      ? []
+      : [`what is in ${kept} does not outlive its pod`]),
+    ...volumes.flatMap(({ name, hostPath }) => {
+      if (!hostPath || hostPath.path === kept) return []
+      return hostPath.path === '/var/log/pods' && mounted.get(name)?.readOnly ? [] : [`has ${hostPath.path} of the node`]
+    }),
   ]
-    .map((name) => `${name} is not defined`)
-    .concat(receivers.filelog.include.flatMap((path) => (path === `/var/log/pods/${of}_*/*/*.log` ? [] : [`reads ${path}`])))
-    .concat(
-      (collector?.pod?.volumes ?? []).flatMap(({ name, hostPath }) => {
-        if (!hostPath || hostPath.path === '/var/lib/bahi-logs') return []
-        return hostPath.path === '/var/log/pods' && mounted.get(name)?.readOnly ? [] : [`has ${hostPath.path} of the node`]
-      }),
-    )
 }
 
 export const CHECKS: Readonly<Record<string, Check>> = {

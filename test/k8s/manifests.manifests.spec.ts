@@ -6,9 +6,9 @@ import { failWithout, skippedWithout } from '../support/kafka.mjs'
 import { CHECKS, collectorReadsTheApps, productionIsProduction } from './checks.js'
 import { EDGES } from './dependencies.js'
 import { openEdges } from './network.js'
-import type { KubeObject } from './objects.js'
+import { workloadsOf, type KubeObject } from './objects.js'
 import { render, type Rendered } from './render.js'
-import { kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
+import { collectorVersion, kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
 
 const root = join(import.meta.dirname, '../..')
 /** Of operators whose schemas are published in no form that a closed network has. */
@@ -64,21 +64,37 @@ if (!skipped) {
       expect(CHECKS['podsAreRestricted']?.(logs)).toEqual(['log-collector may run as root'])
       expect(CHECKS['selectorsMatchPods']?.(logs)).toEqual([])
       expect(openEdges(logs)).toEqual(EDGES.logs)
+      // Of the release that `npm run test:e2e:k8s -- --only logs` proves.
+      const { image } = workloadsOf(logs)[0]!.pod!.containers[0]!
+      expect(image).toBe(`otel/opentelemetry-collector-contrib:${collectorVersion()}`)
     }, 130_000)
 
-    it('would not pass with another namespace, more of the node, or a part that is not defined', () => {
+    it('would not pass with another namespace, more of the node, or parts that do not fit together', () => {
       const logs = objectsOf('logs')
-      expect(collectorReadsTheApps(logs, 'elsewhere')).toEqual(['reads /var/log/pods/bahi_*/*/*.log'])
+      expect(collectorReadsTheApps(logs, 'elsewhere')).toEqual([
+        'reads /var/log/pods/bahi_*/*/*.log',
+        'reads /var/log/pods/bahi_*/*/*.log.*',
+      ])
       type Volumes = { spec: { template: { spec: { volumes: { hostPath?: { path: string } }[]; containers: [{ env: object[] }] } } } }
       const more = planted(logs, 'DaemonSet', 'log-collector', ({ spec }: Volumes) => {
         spec.template.spec.volumes.push({ hostPath: { path: '/etc' } })
         spec.template.spec.containers[0].env.pop()
       })
-      expect(collectorReadsTheApps(more, 'bahi')).toEqual(['SINK_PASSWORD is not defined', 'has /etc of the node'])
-      const config = planted(logs, 'ConfigMap', 'log-collector', ({ data }: { data: Record<string, string> }) => {
-        data['config.yaml'] = String(data['config.yaml']).replace('exporters: [opensearch]', 'exporters: [elsewhere]')
-      })
-      expect(collectorReadsTheApps(config, 'bahi')).toEqual(['elsewhere is not defined'])
+      expect(collectorReadsTheApps(more, 'bahi')).toEqual(['SINK_AUTHORIZATION is not defined', 'has /etc of the node'])
+      const withConfig = (is: string, instead: string) =>
+        collectorReadsTheApps(
+          planted(logs, 'ConfigMap', 'log-collector', ({ data }: { data: Record<string, string> }) => {
+            data['config.yaml'] = String(data['config.yaml']).replace(is, instead)
+          }),
+          'bahi',
+        )
+      expect(withConfig('exporters: [otlp_http]', 'exporters: [elsewhere]')).toEqual(['elsewhere is not defined', 'otlp_http is not used'])
+      expect(withConfig('processors: [memory_limiter]', 'processors: []')).toEqual(['memory_limiter is not used'])
+      expect(withConfig('storage: file_storage', 'storage: nobody')).toEqual(['nobody is not started'])
+      expect(withConfig('directory: /var/lib/bahi-logs', 'directory: /tmp')).toEqual([
+        'what is in /tmp does not outlive its pod',
+        'has /var/lib/bahi-logs of the node',
+      ])
     })
   })
 

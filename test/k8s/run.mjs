@@ -1,5 +1,6 @@
 // `npm run test:e2e:k8s`: k8s/overlays/local on a real cluster, from nothing to the first order; the whole end-to-end suite through the gateway;
-// then pods killed, apps rolled, a budget, a scaler and network policies. Removes all it started, also when it is interrupted.
+// then pods killed, apps rolled, a budget, a scaler and network policies; before that, and without a cluster, the log pipeline's collector.
+// Removes all it started, also when it is interrupted.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -13,8 +14,9 @@ import { freePort } from '../support/kafka.mjs'
 import { QUICK } from '../support/quick.mjs'
 import { Runner } from '../support/runner.mjs'
 import { mustBeFound, NAMESPACE, openCluster } from './cluster.mjs'
+import { collector } from './tools.mjs'
 
-const PHASES = ['suite', 'kill', 'roll', 'budget', 'scale', 'edges']
+const PHASES = ['logs', 'suite', 'kill', 'roll', 'budget', 'scale', 'edges']
 const BUILD_MS = 15 * 60_000
 const APPLY_MS = 60_000
 const READY_MS = 6 * 60_000
@@ -33,10 +35,12 @@ if (options.help) {
   console.log(`npm run test:e2e:k8s [-- --only ${PHASES.join()}] [--keep] [--results <folder>]
 
   On the cluster of KUBECONFIG, which must have the images; without it on one that ../shared/kubernetes starts, where that is.
-  Always: kubectl apply -k k8s/overlays/local from nothing to the first order confirmed, and a pod refused that asks for more than it may.
+  Always, but for --only logs, which needs none: kubectl apply -k k8s/overlays/local from nothing to the first order confirmed, and a pod refused that
+  asks for more than it may.
 
-  --only     the end-to-end suite through the gateway; every pod killed in turn while orders run; every app rolled under ORDERS_PER_SECOND (20);
-             a budget that refuses the second eviction; a scaler from 1 to 3 and back; every way that network policies leave open, tried.
+  --only     logs: the log pipeline's collector, which Go builds from its modules once, on files as a node has them; then on the cluster the end-to-end
+             suite through the gateway; every pod killed in turn while orders run; every app rolled under ORDERS_PER_SECOND (20); a budget that
+             refuses the second eviction; a scaler from 1 to 3 and back; every way that network policies leave open, tried.
              --only '' is none of them
   --keep     leave the cluster running afterwards
   --results  where Jest's results go as JSON`)
@@ -156,6 +160,9 @@ const checkPhases = () => {
   return phases
 }
 
+/** What needs no cluster. */
+const alone = (phases) => phases.join() === 'logs'
+
 const loadImages = async (load) => {
   if (process.env.KUBECONFIG) return
   const images = imagesOf()
@@ -174,11 +181,29 @@ const buildImages = async () => {
   await timed('build', () => must('build the images', 'docker', build, BUILD_MS))
 }
 
-const runAll = async (phases, load) => {
-  await loadImages(load)
+const onCluster = async (phases) => {
+  await prepareOverlay()
+  await buildImages()
+  cluster = await timed('find or start a cluster', async () => openCluster(folder))
+  env = { ...cluster.env, NODE_OPTIONS: '' }
+  await loadImages(cluster.load)
   const passed = [await timed('from nothing to the first order confirmed', firstOrder), await spec('restricted')]
   if (phases.length > 0) await timed('shorten windows and roll', shorten)
-  for (const phase of PHASES.filter((each) => phases.includes(each))) passed.push(await (phase === 'suite' ? suite() : spec(phase)))
+  for (const phase of phases) passed.push(await (phase === 'suite' ? suite() : spec(phase)))
+  const ok = passed.every(Boolean)
+  if (!ok) await tell()
+  return ok
+}
+
+/** The log pipeline's collector, on what a node gives it. */
+const logs = async () => {
+  await timed('find or build the collector', async () => collector())
+  return spec('logs')
+}
+
+const runAll = async (phases) => {
+  const passed = phases.includes('logs') ? [await logs()] : []
+  if (!alone(phases)) passed.push(await onCluster(PHASES.filter((phase) => phase !== 'logs' && phases.includes(phase))))
   return passed.every(Boolean)
 }
 
@@ -204,15 +229,10 @@ const stop = () => {
 
 try {
   const phases = checkPhases()
-  mustBeFound()
+  if (!alone(phases)) mustBeFound()
   await prepare()
   if (options.results) mkdirSync(options.results, { recursive: true })
-  await prepareOverlay()
-  await buildImages()
-  cluster = await timed('find or start a cluster', async () => openCluster(folder))
-  env = { ...cluster.env, NODE_OPTIONS: '' }
-  const ok = await runAll(phases, cluster.load)
-  if (!ok) await tell()
+  const ok = await runAll(phases)
   stop()
   process.exit(ok ? 0 : 1)
 } catch (error) {
