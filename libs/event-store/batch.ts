@@ -173,10 +173,10 @@ export class AppendBatch {
     return [ids, categories, baseVersions, baseHeads, nextVersions, nextHeads, nextTimes]
   }
 
-  /** The streams that the batch appends to, as they are when all of it is written. */
-  *presumed(): Iterable<{ readonly stream: string; readonly entry: StreamEntry; readonly grown_bytes: number }> {
-    for (const [stream, { base, current, grown_bytes }] of this.#streams)
-      if (current !== base) yield { stream, entry: current, grown_bytes }
+  /** A stream as it is when all of the batch is written; undefined where the batch does not append to it. */
+  presumed(stream: string): StreamEntry | undefined {
+    const known = this.#streams.get(stream)
+    return known && known.current !== known.base ? known.current : undefined
   }
 
   /** What the function's rows mean for each command, and what is now known of each stream. */

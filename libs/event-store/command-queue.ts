@@ -60,8 +60,11 @@ export class CommandQueue {
   readonly #running = new Map<string, { readonly fingerprint: string; readonly answered: Promise<Answered> }>()
   #ready: Queued[] = []
   #pumping: Promise<void> | undefined
-  /** Streams as batches under way will leave them. */
-  readonly #ahead = new Map<string, { readonly entry: StreamEntry; readonly batch: AppendBatch }>()
+  /**
+   * Batches that are decided and not answered, the newest first. Each knows what it will leave of its streams. One Map of all of them, filled and
+   * emptied with every batch, kept each batch alive until the next full collection: V8's Map holds, for iterators, each table that it outgrew.
+   */
+  #decided: readonly AppendBatch[] = []
   #connection: Promise<pg.PoolClient> | undefined
   #closed = false
   /** One at a time after another writer was faster: what is decided ahead would build on what was refused. */
@@ -188,7 +191,11 @@ export class CommandQueue {
     const { clock, cache } = this.options
     const started_ms = clock.now()
     const batch = new AppendBatch((stream, ref) => {
-      const kept = this.#ahead.get(stream)?.entry ?? cache.get(stream) ?? sent.find(({ loaded }) => loaded.has(stream))?.loaded.get(stream)
+      for (const before of this.#decided) {
+        const left = before.presumed(stream)
+        if (left) return left
+      }
+      const kept = cache.get(stream) ?? sent.find(({ loaded }) => loaded.has(stream))?.loaded.get(stream)
       return kept ?? emptyEntry(ref.type as AnyStreamType)
     }, started_ms)
     for (const { checked } of sent) {
@@ -196,7 +203,7 @@ export class CommandQueue {
       batch.decide(checked)
     }
     // Until this one has come to its end, what comes after it builds on what it will leave. Should it fail, that one finds the streams changed.
-    for (const { stream, entry } of batch.presumed()) this.#ahead.set(stream, { entry, batch })
+    this.#decided = [batch, ...this.#decided]
     if (batch.length < sent.length) this.#ready = [...sent.slice(batch.length), ...this.#ready]
     let retried = false
     let brought: Promise<void> | undefined
@@ -213,7 +220,7 @@ export class CommandQueue {
       this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
       await brought
     } finally {
-      for (const stream of batch.streams()) if (this.#ahead.get(stream)?.batch === batch) this.#ahead.delete(stream)
+      this.#decided = this.#decided.filter((each) => each !== batch)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel'
 import type pg from 'pg'
+import type { StateCache } from './state-cache.js'
 
 const ROWS_PER_DELETE = 1_000
 const DELETES_PER_ROUND = 50
@@ -65,22 +66,30 @@ const repeated = async (pool: pg.Pool, text: string, values: unknown[]): Promise
   return total
 }
 
-/** Makes room and sweeps, again and again until it is stopped. What fails is told and tried again at its time. */
+export interface Upkeep {
+  readonly cache: Pick<StateCache, 'dropIdle'>
+  readonly retention_ms: number
+  readonly every_ms: number
+  readonly onError: (error: unknown) => void
+}
+
+/** Makes room, sweeps and lets idle states go, again and again until it is stopped. What fails is told and tried again at its time. */
 export const sweepRegularly = (
   pool: pg.Pool,
   clock: Clock,
-  options: { readonly retention_ms: number; readonly every_ms: number; readonly onError: (error: unknown) => void },
+  { cache, retention_ms, every_ms, onError }: Upkeep,
 ): { stop(): Promise<void> } => {
   const stopping = new AbortController()
   const loop = async () => {
     while (!stopping.signal.aborted) {
       try {
-        await clock.sleep(options.every_ms, stopping.signal)
+        await clock.sleep(every_ms, stopping.signal)
       } catch {
         return
       }
-      await makeRoom(pool).catch(options.onError)
-      await sweep(pool, clock, options.retention_ms).catch(options.onError)
+      cache.dropIdle()
+      await makeRoom(pool).catch(onError)
+      await sweep(pool, clock, retention_ms).catch(onError)
     }
   }
   const done = loop()

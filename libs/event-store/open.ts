@@ -37,7 +37,7 @@ export interface EventStoreOptions {
   /** Names the connections in `pg_stat_activity`. */
   readonly app: string
   readonly random?: Random
-  /** What cached states may take. 64 MiB unless told. */
+  /** What cached states may take at most. 64 MiB unless told. */
   readonly cache_bytes?: number
   /** Commands under way at once, the rest is `StoreOverloaded`. 10,000 unless told. */
   readonly maxQueued?: number
@@ -82,7 +82,7 @@ class PgEventStore implements EventStore {
     const onError = options.onBackgroundError ?? (() => undefined)
     this.#types = typesByCategory(options.types)
     this.#events = pgEvents(pool, this.#types, clock)
-    this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024)
+    this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024, clock)
     this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 3 })
     this.#snapshots = new Snapshotter(pool, (stream, version) => this.#cache.snapshotTaken(stream, version), onError)
     this.#retry = { clock, random, retryFor_ms: options.retryFor_ms ?? 2_000 }
@@ -101,6 +101,7 @@ class PgEventStore implements EventStore {
     })
     this.outbox = pgOutbox({ pool, postgres, incarnation, types: this.#types, publish, clock })
     this.#sweeps = sweepRegularly(pool, clock, {
+      cache: this.#cache,
       retention_ms: Math.max(options.commandRetention_ms ?? 48 * HOUR_MS, 24 * HOUR_MS),
       every_ms: options.sweepEvery_ms ?? 30_000,
       onError,

@@ -1,3 +1,4 @@
+import type { Clock } from '#kernel'
 import { LRUCache } from 'lru-cache'
 import { serialize } from 'node:v8'
 import type { StreamEntry } from './decide.js'
@@ -12,16 +13,26 @@ export interface CachedEntry extends StreamEntry {
 }
 
 const OVERHEAD_BYTES = 512
+/** An order whose steps are done is not asked for again for hours, and to load a state anew is one trip. */
+const IDLE_MS = 300_000
 
 /**
- * States of streams, the least recently used out first, bounded in bytes. An entry may be behind what is stored, or of a transaction that
+ * States of streams, bounded in bytes, the least recently used out first; what nobody asked for in five minutes goes too, so that a process holds
+ * what is being worked on and not all that it ever saw. An entry may be behind what is stored, or of a transaction that
  * was rolled back: whoever appends is guarded by version and head hash, so that a wrong entry costs a second decision and nothing else.
  */
 export class StateCache {
   readonly #entries: LRUCache<string, CachedEntry>
 
-  constructor(max_bytes: number) {
-    this.#entries = new LRUCache({ maxSize: max_bytes, sizeCalculation: (entry) => entry.size_bytes })
+  constructor(max_bytes: number, clock: Pick<Clock, 'now'>) {
+    this.#entries = new LRUCache({
+      maxSize: max_bytes,
+      sizeCalculation: (entry) => entry.size_bytes,
+      ttl: IDLE_MS,
+      updateAgeOnGet: true,
+      perf: clock,
+      ttlResolution: 0,
+    })
   }
 
   get(stream: string): CachedEntry | undefined {
@@ -55,6 +66,15 @@ export class StateCache {
 
   drop(stream: string): void {
     this.#entries.delete(stream)
+  }
+
+  /** Gives back the memory of what has been idle for too long. Looks at every entry: to be called now and then. */
+  dropIdle(): void {
+    this.#entries.purgeStale()
+  }
+
+  get size(): number {
+    return this.#entries.size
   }
 }
 

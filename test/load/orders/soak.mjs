@@ -25,8 +25,8 @@ const CUSTOMERS = 500
 const PRODUCTS = 50
 const CLIENTS = 32
 const PROBED = 1_500
-/** A long one until what is kept of streams has come to its bounds, 64 MB a store: as long again. */
-const WARM_S = minutes < 5 ? 20 : minutes * 60
+/** A long one for twice as long as stores keep a state that nobody asks for: from then on as many go as come. */
+const WARM_S = minutes < 5 ? 20 : 600
 const SETTLE_MS = 120_000
 
 /** Asks the process by its inspector, on the loopback alone. */

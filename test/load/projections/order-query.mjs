@@ -1,4 +1,5 @@
-// The read models of order-query: messages applied a second, exactly once (real tables, versions and the log's offset in one transaction).
+// The read models of order-query: messages applied a second, exactly once (real tables, versions and the log's offset in one transaction), of
+// six partitions at once, each batch after batch, as a consumer does.
 //   npm run load -- projections/order-query [--messages 40000] [--batch 100] [--baseline 2000] [--json] [--help]
 // Starts a PostgreSQL of its own with fsync on, unless BAHI_BENCH_POSTGRES_URL names one.
 // Baseline: the hand-written upsert that most projections are, one message and its offset per transaction.
@@ -15,6 +16,7 @@ import { migrations } from '../../../dist/apps/order-query/migrations.js'
 import { orderQueryProjection } from '../../../dist/apps/order-query/projection.js'
 import { ENTITIES } from '../../../dist/apps/order-query/read-models/tables.js'
 import { startPostgres } from '../event-store/postgres.mjs'
+import { cpuTime } from '../orders/cpu-time.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -41,10 +43,11 @@ const count = (name) => {
 }
 const [total, size, baselineTotal] = [count('messages'), count('batch'), count('baseline')]
 
+const PARTITIONS = 6
 let position = 0n
-const message = (contract, key, changes) => ({
+const message = (contract, key, partition, changes) => ({
   topic: contract.topic,
-  partition: 0,
+  partition,
   offset: position,
   key,
   id: `m-${position}`,
@@ -59,7 +62,7 @@ const message = (contract, key, changes) => ({
 
 const stockMessages = (n) =>
   Array.from({ length: n }, (_, index) =>
-    message(StockChanged, `SKU-${index % 1_000}`, { sku: `SKU-${index % 1_000}`, version: Math.floor(index / 1_000) + 1 }),
+    message(StockChanged, `SKU-${index % 1_000}`, (index % 1_000) % PARTITIONS, { sku: `SKU-${index % 1_000}`, version: Math.floor(index / 1_000) + 1 }),
   )
 
 const orderMessages = (n) =>
@@ -67,14 +70,21 @@ const orderMessages = (n) =>
     const orderId = `0190a000-0000-7000-8000-${Math.floor(index / 2)
       .toString(16)
       .padStart(12, '0')}`
-    return index % 2 === 0 ? message(OrderPlaced, orderId, { orderId }) : message(OrderConfirmed, orderId, { orderId, version: 2 })
+    const partition = Math.floor(index / 2) % PARTITIONS
+    return index % 2 === 0
+      ? message(OrderPlaced, orderId, partition, { orderId })
+      : message(OrderConfirmed, orderId, partition, { orderId, version: 2 })
   })
 
+/** Messages a second, and microseconds of the processor that each took: of this process and of PostgreSQL, where its processes can be seen. */
 const rate = async (n, work) => {
-  const from = process.hrtime.bigint()
+  const [began, from] = [performance.now(), await used()]
   await work()
-  return Math.round(n / (Number(process.hrtime.bigint() - from) / 1e9))
+  const [elapsed_ms, to] = [performance.now() - began, await used()]
+  const each_us = (name) => (from && to ? Math.round(((to[name] - from[name]) * 1_000) / n) : undefined)
+  return { per_s: Math.round((n * 1_000) / elapsed_ms), node_us: each_us('platform_ms'), postgres_us: each_us('postgres_ms') }
 }
+const used = async () => (server.dataFolder ? cpuTime(process.pid, server.dataFolder) : undefined)
 
 const server = process.env.BAHI_BENCH_POSTGRES_URL
   ? { url: process.env.BAHI_BENCH_POSTGRES_URL, stop: async () => {} }
@@ -85,7 +95,7 @@ await admin.connect()
 await admin.query(`CREATE DATABASE ${name}`)
 const url = new URL(server.url)
 url.pathname = `/${name}`
-const config = { url: url.href, schema: 'order_query', applicationName: 'bench', maxConnections: 4, statementTimeout_ms: 60_000 }
+const config = { url: url.href, schema: 'order_query', applicationName: 'bench', maxConnections: PARTITIONS, statementTimeout_ms: 60_000 }
 await migrate({ ...config, migrations })
 const source = await new DataSource(dataSourceOptions(config, ENTITIES)).initialize()
 const pool = createPool(config)
@@ -96,20 +106,21 @@ try {
   const offsets = pgConsumerStore(pool)
 
   const ours = async (topic, messages) => {
-    const place = { topic, partition: 0 }
+    const partitions = [...Map.groupBy(messages, ({ partition }) => partition)]
+    return rate(messages.length, () => Promise.all(partitions.map(([partition, each]) => follow({ topic, partition }, each))))
+  }
+  const follow = async (place, messages) => {
     let { next } = await offsets.progress('bench', place, 0n)
-    return rate(messages.length, async () => {
-      for (let from = 0; from < messages.length; from += size) {
-        const batch = messages.slice(from, from + size)
-        const effect = await project(batch)
-        const to = next + BigInt(batch.length)
-        await transactions.run(async (tx) => {
-          if (!(await offsets.advance(tx, 'bench', place, next, to, []))) throw new Error('the fence was lost')
-          await effect(tx)
-        })
-        next = to
-      }
-    })
+    for (let from = 0; from < messages.length; from += size) {
+      const batch = messages.slice(from, from + size)
+      const effect = await project(batch)
+      const to = next + BigInt(batch.length)
+      await transactions.run(async (tx) => {
+        if (!(await offsets.advance(tx, 'bench', place, next, { next: to, marks: [] }))) throw new Error('the fence was lost')
+        await effect(tx)
+      })
+      next = to
+    }
   }
 
   const byHand = async (messages) => {
@@ -123,7 +134,7 @@ try {
         ON CONFLICT (sku) DO UPDATE SET version = excluded.version, on_hand = excluded.on_hand, reserved = excluded.reserved,
           available = excluded.available, updated_at = excluded.updated_at WHERE hand_stock.version < excluded.version`,
     }
-    const perSecond = await rate(messages.length, async () => {
+    const measured = await rate(messages.length, async () => {
       for (const { data } of messages) {
         await client.query('BEGIN')
         await client.query({ ...upsert, values: [data.sku, data.version, data.onHand, data.reserved, data.available, data.at] })
@@ -132,7 +143,7 @@ try {
       }
     })
     client.release()
-    return perSecond
+    return measured
   }
 
   await ours(
@@ -145,20 +156,24 @@ try {
   const repeats = await ours('stock.events/again', stockMessages(total))
   const baseline = await byHand(stockMessages(baselineTotal))
   const result = {
-    conditions: { cpus: cpus().length, fsync: true, messages: total, batch: size, baselineMessages: baselineTotal },
-    stock_per_s: stock,
-    orders_and_history_per_s: orders,
-    repeats_per_s: repeats,
-    baseline_per_s: baseline,
-    ratio: Number((stock / baseline).toFixed(1)),
+    conditions: { cpus: cpus().length, fsync: true, messages: total, batch: size, partitions: PARTITIONS, baselineMessages: baselineTotal },
+    stock,
+    orders_and_history: orders,
+    repeats,
+    baseline,
+    ratio: Number((stock.per_s / baseline.per_s).toFixed(1)),
   }
   if (options.json) console.log(JSON.stringify(result))
   else {
-    console.log(`Messages applied a second, exactly once; ${total} of each, ${size} a transaction, fsync on, ${cpus().length} CPUs`)
-    console.log(`  stock (one table)                    ${stock}`)
-    console.log(`  orders and their history (2 tables)  ${orders}`)
-    console.log(`  repeats, which have no effect        ${repeats}`)
-    console.log(`  by hand, one message a transaction   ${baseline}   ratio for stock ${result.ratio}`)
+    console.log(
+      `Messages applied a second, exactly once; ${total} of each, ${PARTITIONS} partitions, ${size} a transaction, fsync on, ${cpus().length} CPUs`,
+    )
+    const line = (name, { per_s, node_us, postgres_us }, more = '') =>
+      console.log(`  ${name.padEnd(36)} ${per_s}   Node ${node_us ?? '?'} us, PostgreSQL ${postgres_us ?? '?'} us each${more}`)
+    line('stock (one table)', stock)
+    line('orders and their history (2 tables)', orders)
+    line('repeats, which have no effect', repeats)
+    line('by hand, one message a transaction', baseline, `   ratio for stock ${result.ratio}`)
   }
 } finally {
   await source.destroy()
