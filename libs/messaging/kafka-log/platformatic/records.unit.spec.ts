@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createRecordsBatch } from '@platformatic/kafka'
 import fc from 'fast-check'
-import { decodeBatches } from './records.js'
+import { decodeBatches, encodeBatch } from './records.js'
 
 const PLACE = { topic: 't', partition: 3 }
 const CONTROL = 1 << 5
@@ -116,6 +116,26 @@ describe('record batches of Kafka', () => {
     bytes.writeInt32BE(bytes.length - 12, 8)
     const { records } = decodeBatches(bytes, PLACE, 0n, [])
     expect(records).toEqual([{ ...PLACE, offset: 0n, timestamp_ms: 1 + delta_ms, key: '', value: Buffer.alloc(0), headers: {} }])
+  })
+
+  it('writes, byte for byte, what the client would, whatever was in the record before', () => {
+    const sender = fc.record({ producerId: fc.bigInt({ min: 0n, max: 2n ** 62n }), producerEpoch: fc.nat(32_767), sequence: fc.nat() })
+    const sent = fc.array(fc.oneof(given, given.map((each) => ({ ...each, value: new Uint8Array(9_000) }))), { minLength: 1, maxLength: 12 })
+    fc.assert(
+      fc.property(sent, sender, fc.nat(), (records, { producerId, producerEpoch, sequence }, now_ms) => {
+        const theirs = encode(
+          0n,
+          records.map((each) => ({ ...each, timestamp_ms: now_ms })),
+          { producerId, producerEpoch, partitionLeaderEpoch: -1, sequences: { getWithDefault: () => sequence } as never },
+        )
+        const ours = encodeBatch(
+          records.map((each) => ({ ...PLACE, ...each })),
+          now_ms,
+          { producerId, producerEpoch, sequence },
+        )
+        expect(ours.toString('hex')).toBe(theirs.toString('hex'))
+      }),
+    )
   })
 
   it('refuses bytes that are no records instead of making some up', () => {
