@@ -191,12 +191,15 @@ const MOST_BYTES_A_CHARACTER = 3
 /** A record's length stands before it and is known after it: as many bytes are kept for it as most need. */
 const LENGTH_BYTES = 2
 const GUESSED_BYTES = 700
+/** What has a length of one byte. */
+const SHORT = 63
 
 /** Writes records after the place of a batch's header. */
 class Writer {
   #bytes: Buffer
   #at = HEADER_BYTES
-  readonly #before: { readonly text: string; readonly start: number; readonly end: number }[] = []
+  /** Where each header was written last, name and text. */
+  readonly #before: { readonly name: string; readonly text: string; readonly start: number; readonly end: number }[] = []
 
   constructor(private readonly records: readonly LogRecord[]) {
     this.#bytes = Buffer.allocUnsafe(HEADER_BYTES + records.reduce((sum, { value }) => sum + value.length + GUESSED_BYTES, 0))
@@ -214,18 +217,45 @@ class Writer {
     this.#bytes[this.#at++] = 0 // Attributes: none are defined.
     this.#varint(0) // All have the batch's time.
     this.#varint(delta)
-    this.#text(0, key)
+    this.#text(key)
     this.#room(value.length + 2 * MOST_VARINT_BYTES)
     this.#varint(value.length)
     this.#bytes.set(value, this.#at)
     this.#at += value.length
+    this.#headers(headers)
+    this.#putLength(start)
+  }
+
+  /** Most say what they said in the record before: those that stand there side by side are copied together, which costs less than to encode them again. */
+  #headers(headers: LogRecord['headers']): void {
     const names = Object.keys(headers)
     this.#varint(names.length)
+    let [from, to] = [0, 0]
     names.forEach((name, n) => {
-      this.#text(2 * n + 1, name)
-      this.#text(2 * n + 2, headers[name] ?? '')
+      const text = headers[name] ?? ''
+      const before = this.#before[n]
+      if (before?.name === name && before.text === text) {
+        if (before.start !== to) {
+          this.#copy(from, to)
+          from = before.start
+        }
+        to = before.end
+        return
+      }
+      this.#copy(from, to)
+      from = to = 0
+      const start = this.#at
+      this.#text(name)
+      this.#text(text)
+      this.#before[n] = { name, text, start, end: this.#at }
     })
-    this.#putLength(start)
+    this.#copy(from, to)
+  }
+
+  #copy(from: number, to: number): void {
+    this.#room(to - from)
+    this.#bytes.copyWithin(this.#at, from, to)
+    this.#at += to - from
   }
 
   #putLength(start: number): void {
@@ -243,20 +273,24 @@ class Writer {
     this.#at += length
   }
 
-  /** Names, and most of what they say, are those of the record before: to copy its bytes costs less than to encode them again. */
-  #text(field: number, text: string): void {
+  #text(text: string): void {
     this.#room(text.length * MOST_BYTES_A_CHARACTER + MOST_VARINT_BYTES)
-    const start = this.#at
-    const before = this.#before[field]
-    if (before?.text === text) {
-      this.#bytes.copyWithin(start, before.start, before.end)
-      this.#at += before.end - before.start
-      return
-    }
-    const length = Buffer.byteLength(text)
-    this.#varint(length)
+    if (text.length <= SHORT && this.#ascii(text)) return
+    this.#varint(Buffer.byteLength(text))
     this.#at += this.#bytes.write(text, this.#at)
-    this.#before[field] = { text, start, end: this.#at }
+  }
+
+  /** By hand, since a call out of JavaScript takes longer. False, with nothing written, where it is more than ASCII. */
+  #ascii(text: string): boolean {
+    const at = this.#at + 1
+    for (let n = 0; n < text.length; n++) {
+      const code = text.charCodeAt(n)
+      if (code >= 0x80) return false
+      this.#bytes[at + n] = code
+    }
+    this.#varint(text.length)
+    this.#at += text.length
+    return true
   }
 
   #room(bytes: number): void {
