@@ -30,7 +30,9 @@ const whole = (text) => {
   throw new InvalidArgumentError('A whole number from 1 to 10000000.')
 }
 const options = new Command('npm run load -- messaging/relay')
-  .description('A backlog drained to what Kafka acknowledged, by the relay and by a polling outbox; and commit to acknowledged at a steady rate.')
+  .description(
+    'A backlog drained to what Kafka acknowledged, by the relay and by a polling outbox; and commit to acknowledged at a steady rate.',
+  )
   .option('--events <count>', 'the backlog of the relay', whole, 1_000_000)
   .option('--polled <count>', 'the backlog of each polling outbox', whole, 100_000)
   .option('--rate <count>', 'commands a second in the steady run, one event each', whole, 2_000)
@@ -101,7 +103,7 @@ async function relay(brokers) {
       onSent = (sent) => sent.position >= position && resolve()
     })
   try {
-    for (let filled = 0; filled < options.events; ) {
+    for (let filled = 0; filled < options.events;) {
       const page = Math.min(64, Math.ceil((options.events - filled) / FILL_A_COMMAND))
       const sizes = Array.from({ length: page }, (_, n) => Math.min(FILL_A_COMMAND, options.events - filled - n * FILL_A_COMMAND))
       await Promise.all(sizes.map((size, n) => append((filled / FILL_A_COMMAND + n) % KEYS, size)))
@@ -118,7 +120,13 @@ async function relay(brokers) {
     await within(drained, 'the relay')
     const drain = stop(options.events)
     progress(`the relay sent ${Math.round(drain.perSecond)} a second`)
-    return { drain, steady: await within(steadily(append, head, (heard) => (onSent = heard), acknowledgedUpTo), 'the steady run') }
+    return {
+      drain,
+      steady: await within(
+        steadily(append, head, (heard) => (onSent = heard), acknowledgedUpTo),
+        'the steady run',
+      ),
+    }
   } finally {
     await relay.stop()
     await driver.close()
@@ -135,7 +143,7 @@ async function steadily(append, head, hear, acknowledgedUpTo) {
   hear(({ position }) => acknowledged.push([position, performance.now()]))
   const began = performance.now()
   const running = []
-  for (let sent = 0; sent < total; ) {
+  for (let sent = 0; sent < total;) {
     const due = Math.min(total, Math.floor(((performance.now() - began) / 1_000) * options.rate))
     for (; sent < due; sent++) {
       const n = sent
@@ -181,7 +189,7 @@ async function poll(client, brokers) {
       return encodeMessage(message, 'bench', Date.now(), { incarnation: 'bench', position: BigInt(id), ordinal: 0 })
     }
     const stop = stopwatch()
-    for (let sent = 0; sent < options.polled; ) {
+    for (let sent = 0; sent < options.polled;) {
       const { rows } = await pool.query(next)
       await producer.send(rows.map(encoded))
       await pool.query({ ...mark, values: [rows.map(({ id }) => id)] })

@@ -62,7 +62,10 @@ const message = (contract, key, partition, changes) => ({
 
 const stockMessages = (n) =>
   Array.from({ length: n }, (_, index) =>
-    message(StockChanged, `SKU-${index % 1_000}`, (index % 1_000) % PARTITIONS, { sku: `SKU-${index % 1_000}`, version: Math.floor(index / 1_000) + 1 }),
+    message(StockChanged, `SKU-${index % 1_000}`, (index % 1_000) % PARTITIONS, {
+      sku: `SKU-${index % 1_000}`,
+      version: Math.floor(index / 1_000) + 1,
+    }),
   )
 
 const orderMessages = (n) =>

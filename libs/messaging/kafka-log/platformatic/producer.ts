@@ -12,7 +12,12 @@ export class PlatformaticProducer implements KafkaClientProducer {
       idempotent: true,
       acks: -1,
       // Records go through the client as they are, to `encode`.
-      serializers: { key: () => undefined, value: (record) => record as unknown as Buffer, headerKey: () => undefined, headerValue: () => undefined },
+      serializers: {
+        key: () => undefined,
+        value: (record) => record as unknown as Buffer,
+        headerKey: () => undefined,
+        headerValue: () => undefined,
+      },
     })
   }
 
@@ -42,7 +47,12 @@ interface Sending {
   readonly sequences: { getWithDefault(partition: string, otherwise: number): number }
 }
 
-const encode = (acks: number, timeout_ms: number, messages: readonly Carried[], { producerId, producerEpoch, sequences }: Sending): Writer => {
+const encode = (
+  acks: number,
+  timeout_ms: number,
+  messages: readonly Carried[],
+  { producerId, producerEpoch, sequences }: Sending,
+): Writer => {
   const now_ms = Date.now()
   const topics = Map.groupBy(
     messages.map(({ value }) => value),

@@ -120,7 +120,13 @@ describe('record batches of Kafka', () => {
 
   it('writes, byte for byte, what the client would, whatever was in the record before', () => {
     const sender = fc.record({ producerId: fc.bigInt({ min: 0n, max: 2n ** 62n }), producerEpoch: fc.nat(32_767), sequence: fc.nat() })
-    const sent = fc.array(fc.oneof(given, given.map((each) => ({ ...each, value: new Uint8Array(9_000) }))), { minLength: 1, maxLength: 12 })
+    const sent = fc.array(
+      fc.oneof(
+        given,
+        given.map((each) => ({ ...each, value: new Uint8Array(9_000) })),
+      ),
+      { minLength: 1, maxLength: 12 },
+    )
     fc.assert(
       fc.property(sent, sender, fc.nat(), (records, { producerId, producerEpoch, sequence }, now_ms) => {
         const theirs = encode(
