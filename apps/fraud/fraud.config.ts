@@ -15,9 +15,9 @@ export const fraudConfig = Type.Object({
   FRAUD_SAMPLE_SHARE: Type.Number({
     minimum: 0,
     maximum: 1,
-    default: 0.01,
+    default: 0,
     description:
-      'The share of the orders approved by scoring alone that is drawn for analysts to label, so that it is known what is missed. As many as they can look at: of 10,000 orders a day 0.01 draws a hundred. 0 draws none.',
+      'The share of the orders approved by scoring alone that is drawn for analysts to label, so that it is known what is missed. As many as they can look at: of 10,000 orders a day 0.01 draws a hundred. 0 draws none: leave it there until every replica is of a release that knows samples.',
   }),
   DATABASE_CONNECTIONS: Type.Integer({ minimum: 2, maximum: 200, default: 10, description: 'PostgreSQL connections of this process.' }),
 })

@@ -62,7 +62,8 @@ export class CommandQueue {
   #pumping: Promise<void> | undefined
   /**
    * Batches that are decided and not answered, the newest first. Each knows what it will leave of its streams. One Map of all of them, filled and
-   * emptied with every batch, kept each batch alive until the next full collection: V8's Map holds, for iterators, each table that it outgrew.
+   * emptied with every batch, kept batches alive until the next full collection: a table that V8's Map outgrew points to the one after it, and a dead
+   * one that has grown old keeps all after it.
    */
   #decided: readonly AppendBatch[] = []
   #connection: Promise<pg.PoolClient> | undefined

@@ -130,11 +130,9 @@ describe('the cache of states', () => {
     now_ms += 200_000
     cache.get('s0')
     cache.put('s1', entry('small', 2), 10)
-    cache.dropIdle()
-    expect(cache.size).toBe(100)
+    expect(cache.dropIdle()).toBe(0)
     now_ms += 150_000
-    cache.dropIdle()
-    expect(cache.size).toBe(2)
+    expect(cache.dropIdle()).toBe(98)
     expect([cache.get('s0')?.version, cache.get('s1')?.version, cache.get('s2')]).toEqual([1, 2, undefined])
   })
 })

@@ -68,13 +68,11 @@ export class StateCache {
     this.#entries.delete(stream)
   }
 
-  /** Gives back the memory of what has been idle for too long. Looks at every entry: to be called now and then. */
-  dropIdle(): void {
+  /** Gives back the memory of what has been idle for too long; answers how many it let go. Looks at every entry: to be called now and then. */
+  dropIdle(): number {
+    const before = this.#entries.size
     this.#entries.purgeStale()
-  }
-
-  get size(): number {
-    return this.#entries.size
+    return before - this.#entries.size
   }
 }
 

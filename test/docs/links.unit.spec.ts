@@ -54,7 +54,7 @@ describe.each(PAGES)('%s', (page) => {
 
   it('names tests that are there, by their titles', () => {
     // A proof is written `[file](link): “title”`, further titles of the same file after commas; * stands for what a template fills in.
-    const proofs = [...withoutCode(readText(page)).matchAll(/\]\(([^)\s]+\.ts)\): ((?:“[^”]+”(?:, )?)+)/g)]
+    const proofs = [...withoutCode(readText(page)).matchAll(/\]\(([^)\s]+\.ts)\): ((?:“[^”]+”(?:,\s)?)+)/g)]
     const missing = proofs.flatMap(([, link = '', titles = '']) =>
       [...titles.matchAll(/“([^”]+)”/g)]
         .map(([, title = '']) => title)

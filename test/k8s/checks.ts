@@ -227,6 +227,7 @@ export const podsAreRestricted: Check = (objects) =>
       ...(pod?.serviceAccountName ? [] : ['runs as the default account']),
       ...(pod?.securityContext?.runAsNonRoot ? [] : ['may run as root']),
       ...(pod?.securityContext?.seccompProfile?.type === 'RuntimeDefault' ? [] : ['has no seccomp profile']),
+      ...(pod?.volumes ?? []).flatMap(({ hostPath }) => (hostPath ? [`sees ${hostPath.path} of its node`] : [])),
       ...(securityContext.allowPrivilegeEscalation === false ? [] : ['may gain privileges']),
       ...(securityContext.capabilities?.drop?.includes('ALL') ? [] : ['keeps capabilities']),
       ...(securityContext.readOnlyRootFilesystem || workload.kind === 'StatefulSet' ? [] : ['can write its root']),

@@ -54,14 +54,18 @@ if (!skipped) {
   })
 
   describe('the log pipeline', () => {
-    it('is valid, reads what the apps write and no more of the node, and is restricted but for the user that may read it', () => {
+    it('is valid, reads what the apps write and no more of the node, and is restricted but for the user that may read it and for its files', () => {
       const args = ['-strict', '-summary', ...schemaLocations().flatMap((location) => ['-schema-location', location])]
       const { status, stdout } = spawnSync(kubeconform()!, args, { input: rendered['logs']!.yaml, encoding: 'utf8', timeout: 120_000 })
       expect([status, stdout]).toEqual([0, expect.stringMatching(/Valid: [1-9]\d*, Invalid: 0, Errors: 0/)])
       const logs = objectsOf('logs')
       const apps = objectsOf('production').find(({ kind }) => kind === 'Namespace')?.metadata.name ?? ''
       expect(collectorReadsTheApps(logs, apps)).toEqual([])
-      expect(CHECKS['podsAreRestricted']?.(logs)).toEqual(['log-collector may run as root'])
+      expect(CHECKS['podsAreRestricted']?.(logs)).toEqual([
+        'log-collector may run as root',
+        'log-collector sees /var/log/pods of its node',
+        'log-collector sees /var/lib/bahi-logs of its node',
+      ])
       expect(CHECKS['selectorsMatchPods']?.(logs)).toEqual([])
       expect(openEdges(logs)).toEqual(EDGES.logs)
       // Of the release that `npm run test:e2e:k8s -- --only logs` proves.
@@ -237,6 +241,10 @@ if (!skipped) {
       )
       for (const what of [/fraud may gain/, /fraud keeps cap/, /fraud can write/, /fraud has an image of no version/])
         finds('podsAreRestricted', loose, what)
+      const curious = planted(local(), 'Deployment', 'fraud', (each: Pod) =>
+        Object.assign(each.spec.template.spec, { volumes: [{ name: 'node', hostPath: { path: '/' } }] }),
+      )
+      finds('podsAreRestricted', curious, /fraud sees \/ of its node/)
       const hasty = planted(local(), 'Deployment', 'fraud', (each: Pod) => {
         Object.assign(each.spec.template.spec, { terminationGracePeriodSeconds: 30 })
         Object.assign(container(each), { livenessProbe: { httpGet: { path: '/health/ready', port: 'http' } } })

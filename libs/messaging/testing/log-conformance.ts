@@ -293,5 +293,30 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
       },
       timeout_ms,
     )
+
+    it(
+      'loses nothing that is sent, one by one, while a topic is given more partitions',
+      async () => {
+        const one = await driver()
+        const t = await topic(2)
+        const producer = await one.producer()
+        const keys = Array.from({ length: 30 }, (_, n) => `k${n}`)
+        for (const key of keys) await producer.send([record(t, key, 'before')])
+        await one.ensureTopics([{ name: t, partitions: 12, retention_ms: DAY_MS }])
+        // A partition that was made this moment may have no leader yet.
+        for (const key of keys)
+          await eventually('it is taken', () =>
+            producer.send([record(t, key, 'after')]).then(
+              () => true,
+              () => false,
+            ),
+          )
+        const seen = new Set<string>()
+        await follow(one, 'readers', [t], new Map(), (_, records) => records.forEach((each) => seen.add(`${each.key} ${textOf(each)}`)))
+        await eventually('all are read', () => seen.size === 60)
+        await producer.close()
+      },
+      timeout_ms,
+    )
   })
 }

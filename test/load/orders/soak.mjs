@@ -21,7 +21,8 @@ const JUDGED_MINUTES = 30
 const MOST_GROWTH = 1.05
 /** A pool may have a connection more, or a poll be under way, when one looks. */
 const SLACK = 8
-const CUSTOMERS = 500
+/** So few that each wallet has, when it is warm, as many ended holds in mind as it ever keeps. */
+const CUSTOMERS = 150
 const PRODUCTS = 50
 const CLIENTS = 32
 const PROBED = 1_500

@@ -1,4 +1,5 @@
 import { createAPI, kGetApi, produceV11, Producer, Writer, type API, type Callback } from '@platformatic/kafka'
+import { systemClock } from '#kernel'
 import type { KafkaClientOptions, KafkaClientProducer, PlacedRecord } from '../client.js'
 import { connectBy, unavailable } from './connect.js'
 import { encodeBatch } from './records.js'
@@ -7,22 +8,12 @@ export class PlatformaticProducer implements KafkaClientProducer {
   readonly #producer: Producer<undefined, PlacedRecord>
 
   constructor(options: KafkaClientOptions) {
-    this.#producer = new OnePassProducer({
-      ...connectBy(options),
-      idempotent: true,
-      acks: -1,
-      // Records go through the client as they are, to `encode`.
-      serializers: {
-        key: () => undefined,
-        value: (record) => record as unknown as Buffer,
-        headerKey: () => undefined,
-        headerValue: () => undefined,
-      },
-    })
+    this.#producer = new OnePassProducer({ ...connectBy(options), idempotent: true, acks: -1 })
   }
 
   send(records: readonly PlacedRecord[]): Promise<void> {
     return unavailable(async () => {
+      // Without a serializer records go through the client as they are, to `encode`.
       await this.#producer.send({ messages: records.map((value) => ({ topic: value.topic, partition: value.partition, value })) })
     })
   }
@@ -35,8 +26,9 @@ export class PlatformaticProducer implements KafkaClientProducer {
 const PRODUCE = 0
 const VERSION = 11
 
-/** What a message of the client carries. */
+/** What a message of the client carries. It is of another partition than its record says where the client does not know yet that there are so many. */
 interface Carried {
+  readonly partition: number
   readonly value: PlacedRecord
 }
 
@@ -53,20 +45,18 @@ const encode = (
   messages: readonly Carried[],
   { producerId, producerEpoch, sequences }: Sending,
 ): Writer => {
-  const now_ms = Date.now()
-  const topics = Map.groupBy(
-    messages.map(({ value }) => value),
-    ({ topic }) => topic,
-  )
+  const now_ms = systemClock.now()
+  const topics = Map.groupBy(messages, ({ value }) => value.topic)
   return Writer.create()
     .appendString(null) // No transaction.
     .appendInt16(acks)
     .appendInt32(timeout_ms)
-    .appendArray([...topics], (writer, [topic, records]) => {
-      const partitions = [...Map.groupBy(records, ({ partition }) => partition)]
+    .appendArray([...topics], (writer, [topic, carried]) => {
+      const partitions = [...Map.groupBy(carried, ({ partition }) => partition)]
       writer.appendString(topic).appendArray(partitions, (each, [partition, own]) => {
         const sequence = sequences.getWithDefault(`${topic}:${partition}`, 0)
-        const bytes = encodeBatch(own, now_ms, { producerId, producerEpoch, sequence })
+        const records = own.map(({ value }) => value)
+        const bytes = encodeBatch(records, now_ms, { producerId, producerEpoch, sequence })
         each
           .appendInt32(partition)
           .appendUnsignedVarInt(bytes.length + 1)

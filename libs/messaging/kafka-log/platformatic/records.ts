@@ -168,7 +168,7 @@ export interface Sender {
  * for each header that are joined again and again, takes several times as long.
  */
 export const encodeBatch = (records: readonly LogRecord[], now_ms: number, { producerId, producerEpoch, sequence }: Sender): Buffer => {
-  const bytes = new Writer(records).all()
+  const bytes = new RecordWriter(records).all()
   const now = BigInt(now_ms)
   bytes.writeBigInt64BE(0n, 0) // The broker says which offset it is.
   bytes.writeInt32BE(bytes.length - OVERHEAD_BYTES, 8)
@@ -195,7 +195,7 @@ const GUESSED_BYTES = 700
 const SHORT = 63
 
 /** Writes records after the place of a batch's header. */
-class Writer {
+class RecordWriter {
   #bytes: Buffer
   #at = HEADER_BYTES
   /** Where each header was written last, name and text. */
