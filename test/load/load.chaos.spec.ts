@@ -1,7 +1,8 @@
-import { expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { failWithout, kafkaMissing, skippedWithout } from '../support/kafka.mjs'
 
 const load = (...words: readonly string[]) =>
   promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../scripts/load.mjs'), ...words], { timeout: 120_000 })
@@ -18,3 +19,34 @@ it('a measurement that `npm run load` lists says what its options are; one that 
     stderr: expect.stringContaining('npm run load -- event-store/append\n'),
   })
 }, 400_000)
+
+const measured = async (...words: readonly string[]): Promise<unknown> => JSON.parse((await load(...words, '--json')).stdout)
+const SOME = expect.any(Number)
+
+it('read models are measured, at a tiny size', async () => {
+  const rate = { per_s: SOME }
+  expect(await measured('projections/order-query', '--messages', '600', '--batch', '50', '--baseline', '60')).toMatchObject({
+    conditions: { partitions: 6 },
+    stock: rate,
+    orders_and_history: rate,
+    repeats: rate,
+    baseline: rate,
+    ratio: SOME,
+  })
+}, 150_000)
+
+const missing = kafkaMissing()
+if (!skippedWithout({ describe, it }, 'the relay measured', missing)) {
+  it('the relay is measured, at a tiny size', async () => {
+    failWithout(missing)
+    const words = ['--events', '2000', '--polled', '1000', '--rate', '100', '--seconds', '1']
+    expect(await measured('messaging/relay', ...words)).toMatchObject({
+      results: [
+        { side: 'relay', perSecond: SOME, node_us: SOME },
+        { side: 'polling outbox, kafkajs', perSecond: SOME, ours: SOME },
+        { side: 'polling outbox, platformatic', perSecond: SOME, ours: SOME },
+        { side: 'relay', p50_ms: SOME, p99_ms: SOME, recorded_p99_ms: SOME },
+      ],
+    })
+  }, 300_000)
+}
