@@ -32,6 +32,7 @@ if (options.help) {
 }
 
 const KEYS = 1_000
+const PARTITIONS = 6
 const TIMEOUT_MS = 180_000
 const KINDS = { stock: 'ServerKafka', each: '@EventPattern', batch: '@BatchPattern' }
 const CLIENTS = ['kafkajs', 'platformatic']
@@ -44,7 +45,7 @@ const drivers = Object.fromEntries(
 
 /** Resolves with the rates from the first call to the last acknowledgement. */
 const produce = async (driver, topic, count) => {
-  await driver.ensureTopics([{ name: topic, partitions: 6, retention_ms: 86_400_000 }])
+  await driver.ensureTopics([{ name: topic, partitions: PARTITIONS, retention_ms: 86_400_000 }])
   const producer = await driver.producer()
   const text = 'x'.repeat(244)
   const context = { correlationId: 'bench', causationId: 'bench' }
@@ -125,7 +126,13 @@ const strategyOf = (kind, driver) => {
   }
   return {
     transport: Transport.KAFKA,
-    options: { client: { brokers: [...brokers], logLevel: 0 }, consumer: { groupId: group }, subscribe: { fromBeginning: true } },
+    options: {
+      client: { brokers: [...brokers], logLevel: 0 },
+      consumer: { groupId: group },
+      subscribe: { fromBeginning: true },
+      // Unless told, one partition after another: what waits would wait alone.
+      run: { partitionsConsumedConcurrently: PARTITIONS },
+    },
   }
 }
 
