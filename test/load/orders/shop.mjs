@@ -1,15 +1,29 @@
 // What a load of wallet orders needs of the platform, over HTTP alone: customers with money, products with stock, orders and their ends.
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Pool } from 'undici'
 
 const TIMEOUT_MS = 30_000
+const MOST_WAIT_S = 5
+/** As a client does that is told 503. */
+export const TRIES = 5
 const SETUP_WIDTH = 16
 const STOCK = 1_000_000_000
 const PRICE_PAISE = 10_000
 const FUNDS_PAISE = 10_000_000
 
 const inr = (paise) => ({ amount: String(paise), currency: 'INR' })
+
+/** A 503 is answered by the same request again, `tries` times in all. */
+const persist = async (call, tries, ...request) => {
+  let answer = await call(...request)
+  for (let tried = 1; answer.status === 503 && tried < tries; tried++) {
+    await wait(Math.min(Number(answer.headers['retry-after']) || 1, MOST_WAIT_S) * 1_000)
+    answer = await call(...request)
+  }
+  return answer
+}
 
 /** A pool of kept connections; answers `{ status, body, headers }`. */
 export const openClient = (baseUrl, connections) => {
@@ -24,7 +38,7 @@ export const openClient = (baseUrl, connections) => {
     return { status: answer.statusCode, headers: answer.headers, body: text ? JSON.parse(text) : {} }
   }
   const expect = async (status, method, path, options) => {
-    const answer = await call(method, path, options)
+    const answer = await persist(call, TRIES, method, path, options)
     if (answer.status !== status) throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`)
     return answer
   }
@@ -77,10 +91,13 @@ export const orderOf = ({ customers, products }, index) => {
   return { token: customer.token, key: randomUUID(), body }
 }
 
-/** Places one order. `took_ms` counts from when it was due, so that a stall delays what it holds up. */
-export const place = async (client, shop, index, due = performance.now()) => {
+/**
+ * Places one order, a 503 answered by the same request again, `tries` times in all. `took_ms` counts from when it was due, so that a stall delays what
+ * it holds up.
+ */
+export const place = async (client, shop, index, due = performance.now(), tries = 1) => {
   const request = orderOf(shop, index)
-  const { status, body } = await client.call('POST', '/v1/orders', request)
+  const { status, body } = await persist(client.call, tries, 'POST', '/v1/orders', request)
   const accepted = performance.now()
   if (status !== 201) return { refused: `${status} ${body.type ?? ''}` }
   return { orderId: body.orderId, token: request.token, took_ms: accepted - due, accepted }

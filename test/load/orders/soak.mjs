@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freePort } from '../../support/kafka.mjs'
 import { newHome, removeHome, startPlatform } from '../../support/platform.mjs'
-import { inParallel, makeShop, openClient, place, readBack } from './shop.mjs'
+import { inParallel, makeShop, openClient, place, readBack, TRIES } from './shop.mjs'
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '30' }, rate: { type: 'string' }, help: { type: 'boolean' } },
@@ -19,8 +19,8 @@ const minutes = Math.min(Math.max(Number(values.minutes) || 30, 1), 24 * 60)
 /** Memory is judged by a long run alone: a short one ends before caches are full. */
 const JUDGED_MINUTES = 30
 const MOST_GROWTH = 1.05
-/** A pool may have a connection more, or a poll be under way, when one looks. */
-const SLACK = 8
+/** A few connections of each pool are taken or not when one looks: polls meet, or do not. What is left behind by each order is many more. */
+const SLACK = 16
 /** So few that each wallet has, when it is warm, as many ended holds in mind as it ever keeps. */
 const CUSTOMERS = 150
 const PRODUCTS = 50
@@ -29,6 +29,8 @@ const PROBED = 1_500
 /** A long one for twice as long as stores keep a state that nobody asks for: from then on as many go as come. */
 const WARM_S = minutes < 5 ? 20 : 600
 const SETTLE_MS = 120_000
+/** Until pools have closed what they do not need: after 30 s. */
+const REST_MS = 40_000
 
 /** Asks the process by its inspector, on the loopback alone. */
 const inspect = async (port) => {
@@ -79,7 +81,7 @@ const drive = async (client, shop, rate, seconds) => {
       )
     const due = began + (index * 1_000) / rate
     if (due > performance.now()) await wait(due - performance.now())
-    const one = place(client, shop, index, due)
+    const one = place(client, shop, index, due, TRIES)
       .then((order) => (order.refused === undefined ? orders.push(order) : refused++))
       .catch(() => refused++)
       .finally(() => under.delete(one))
@@ -112,7 +114,7 @@ try {
       await wait(500)
     }
     await client.close()
-    await wait(3_000)
+    await wait(REST_MS)
     const held = await inspector.held()
     client = openClient(platform.baseUrl, CLIENTS)
     return held
