@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventStoreMigrations, openEventStore, sweep, type AnyStreamType, type EventStore } from '#event-store'
 import { systemClock } from '#kernel'
+import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import fc from 'fast-check'
@@ -20,7 +21,8 @@ describe('what the event store keeps, on PostgreSQL', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase(eventStoreMigrations)
-    pool = createPool(database)
+    // A snapshot that waits is not given up meanwhile.
+    pool = createPool({ ...database, statementTimeout_ms: 60_000 })
   })
   afterAll(async () => {
     for (const store of stores) await store.close()
@@ -54,6 +56,31 @@ describe('what the event store keeps, on PostgreSQL', () => {
       version: 12,
       state: { total: 12, changes: 12 },
     })
+  })
+
+  it('lets no command wait for a snapshot: those of a stream go on while its snapshot cannot be written, and it is there afterwards', async () => {
+    const store = await open()
+    await store.execute(change('aside-0', 'aside', 1))
+    const other = await pool.connect()
+    await other.query('SET idle_in_transaction_session_timeout = 0')
+    await other.query('BEGIN')
+    await other.query('LOCK TABLE snapshots IN ACCESS EXCLUSIVE MODE')
+    const waiting = async () => (await pool.query(`SELECT FROM pg_locks WHERE relation = 'snapshots'::regclass AND NOT granted`)).rowCount
+    const answers: unknown[] = []
+    const go = async () => {
+      for (let at = 1; at < 40; at++) answers.push((await store.execute(change(`aside-${at}`, 'aside', 1))).answer)
+    }
+    const going = go()
+    try {
+      await eventually('a snapshot waits', async () => (await waiting()) === 1)
+      await eventually('all commands are answered', () => answers.at(-1) === 'total 40')
+      expect(await waiting()).toBe(1)
+    } finally {
+      await other.query('ROLLBACK')
+      other.release(true)
+      await going
+    }
+    expect(await snapshotVersion('tally-aside')).toBeGreaterThanOrEqual(10)
   })
 
   it('takes no snapshot of what was rolled back, and ignores one of another history', async () => {
