@@ -58,6 +58,30 @@ afterAll(async () => {
   await database.drop()
 })
 
+it('a load is one trip, with the snapshot and the events after it', async () => {
+  // Closed when its snapshot is taken.
+  const before = await openEventStore({
+    pool,
+    postgres: database,
+    types: [tallyType],
+    publish: publishTally,
+    clock: systemClock,
+    app: 'co',
+  })
+  for (let at = 1; at <= 10; at++) await before.execute(change(`tail-${at}`, 'tail', 1))
+  await before.close()
+  const store = await open()
+  for (let at = 11; at <= 13; at++) await store.execute(change(`tail-${at}`, 'tail', 1))
+  // What a snapshot says is believed: that is how one sees that it was used.
+  await pool.query(
+    `UPDATE snapshots SET state = convert_to('{"total":1000,"changes":10}', 'UTF8') WHERE stream_id = 'tally-tail' AND version = 10`,
+  )
+  const another = await open()
+  let loaded: unknown
+  expect(await trips(async () => (loaded = await another.load(tally('tail'))))).toEqual(['load_streams'])
+  expect(loaded).toEqual({ version: 13, state: { total: 1_003, changes: 13 } })
+})
+
 describe('commands that come together', () => {
   it('go together: many of different streams take few trips and few commits', async () => {
     const store = await open()
