@@ -60,9 +60,12 @@ const bahi = async (words: readonly string[], { env = {}, stopAt = Infinity }: {
 const at = (place: TestDatabase, ...more: string[]): string[] => ['--url', place.url, '--schema', place.schema, ...more]
 const objects = ({ out }: Ran) => out.map((line) => JSON.parse(line) as Record<string, unknown>)
 
+const open = (types: readonly unknown[]) =>
+  openEventStore({ pool, postgres: source, types: types as never, publish: () => [], clock: systemClock, app: 'test' })
+
 let commands = 0
-const assign = (id: string, type: 'assign' | 'give-up', walletId = 'w-1') =>
-  store.execute({
+const assign = (id: string, type: 'assign' | 'give-up', walletId = 'w-1', by = store) =>
+  by.execute({
     id: `c-${++commands}`,
     fingerprint: 'f',
     streams: [owner(id)],
@@ -77,14 +80,7 @@ beforeAll(async () => {
   ;[source, target] = [await createTestDatabase(eventStoreMigrations), await createTestDatabase(eventStoreMigrations)]
   await migrate({ url: source.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
   pool = createPool(source)
-  store = await openEventStore({
-    pool,
-    postgres: source,
-    types: streamTypes as never,
-    publish: () => [],
-    clock: systemClock,
-    app: 'test',
-  })
+  store = await open(streamTypes)
   await assign('one', 'assign')
   await assign('two', 'assign', 'w-2')
   await assign('one', 'give-up')
@@ -197,6 +193,25 @@ describe('bahi events', () => {
     expect([again.code, again.said]).toEqual([1, 'bahi: the store is not empty'])
     const overwritten = await bahi(['events', 'export', ...at(source, '--out', file('all'))])
     expect([overwritten.code, overwritten.said]).toEqual([1, `bahi: cannot write ${file('all')} (EEXIST)`])
+  })
+
+  it('folds a stream again, and tells where its snapshots say otherwise', async () => {
+    const snapping = await open(streamTypes.map((type) => ({ ...type, snapshotEvery: 1 })))
+    await assign('three', 'assign', 'w-3', snapping)
+    await assign('three', 'give-up', 'w-3', snapping)
+    // Closed when its snapshots are taken.
+    await snapping.close()
+    const replay = (...more: string[]) => bahi(['events', 'replay', 'wallet-owner-three', ...at(source, ...more)])
+    expect(await replay()).toEqual({ code: 0, out: ['version 2: the same'], said: '' })
+    expect(objects(await replay('--json'))).toEqual([{ stream: 'wallet-owner-three', version: 2, differences: [] }])
+    await pool.query(
+      `UPDATE snapshots SET state = convert_to('{"walletId":"w-9","closedWalletId":"w-3"}', 'UTF8') WHERE stream_id = 'wallet-owner-three'`,
+    )
+    expect((await replay()).out).toEqual(['version 2: /walletId: "w-9" -> null'])
+    expect(objects(await replay('--json'))).toEqual([
+      { stream: 'wallet-owner-three', version: 2, differences: [{ path: '/walletId', before: 'w-9', after: null }] },
+    ])
+    expect((await bahi(['events', 'replay', 'wallet-owner-one', ...at(source)])).said).toContain('has no snapshot')
   })
 
   it.each([
