@@ -55,9 +55,9 @@ const expectUnavailable = (answer: Answer): void => {
 }
 
 /** What a wallet says of itself, with its stream verified. */
-const books = async (id: string) => {
-  const wallet = await test.call('GET', `/v1/wallets/${id}`)
-  expect((await test.call('GET', `/v1/wallets/${id}/verify`)).at('ok')).toBe(true)
+const books = async (id: string, { call } = test) => {
+  const wallet = await call('GET', `/v1/wallets/${id}`)
+  expect((await call('GET', `/v1/wallets/${id}/verify`)).at('ok')).toBe(true)
   return { version: wallet.at('version'), balance: wallet.at('balance.amount'), held: wallet.at('held.amount') }
 }
 
@@ -190,6 +190,48 @@ describe('a real', () => {
     other.release()
     for (const read of reads) expectUnavailable(read)
     expect((await test.call('GET', `/v1/wallets/${id}/statement`)).status).toBe(200)
+  })
+
+  it('want of connections ends in 503 for writes too, leaves nothing half done, and the same calls go through afterwards', async () => {
+    // Its reads wait for longer than a write does for a connection.
+    const patientUrl = (url: string) => Promise.resolve(`${url}${url.includes('?') ? '&' : '?'}statement_timeout=60000`)
+    const full = await startTestWallet({ DATABASE_CONNECTIONS: 4 }, patientUrl, { patient: false })
+    const own = createPool({ url: full.databaseUrl, schema: 'wallet', applicationName: 'outside', maxConnections: 2 })
+    const other = await own.connect()
+    try {
+      const id = await full.wallet('full', 100)
+      const expiresAt = new Date(Date.now() + 86_400_000).toISOString()
+      const calls: readonly (readonly [string, Call])[] = [
+        [`/v1/wallets/${id}/credits`, { key: 'full-1', body: entry }],
+        [`/v1/wallets/${id}/debits`, { key: 'full-2', body: entry }],
+        [`/v1/wallets/${id}/holds`, { key: 'full-3', body: { ...entry, expiresAt } }],
+      ]
+      const send = () => Promise.all(calls.map((call) => full.call('POST', ...call)))
+      const before = await books(id, full)
+      await other.query('SET idle_in_transaction_session_timeout = 0')
+      await other.query('BEGIN')
+      // What the reads want and no write does.
+      await other.query('LOCK TABLE folded_books IN ACCESS EXCLUSIVE MODE')
+      const reads = Array.from({ length: 8 }, () => full.call('GET', '/v1/wallets/trial-balance'))
+      const waiting = async () =>
+        (await own.query("SELECT FROM pg_locks WHERE relation = 'folded_books'::regclass AND NOT granted")).rowCount ?? 0
+      await eventually('reads have all connections', async () => (await waiting()) === 4)
+      for (const answer of await send()) expectUnavailable(answer)
+      await other.query('ROLLBACK')
+      await Promise.all(reads)
+      expect(await books(id, full)).toEqual(before)
+      expect((await own.query('SELECT FROM hold_expiry')).rowCount).toBe(0)
+      expect((await send()).map(({ status, headers }) => [status, headers['idempotency-replayed']])).toEqual([
+        [201, undefined],
+        [201, undefined],
+        [201, undefined],
+      ])
+      expect(await books(id, full)).toEqual({ version: 5, balance: '10000', held: '100' })
+    } finally {
+      other.release(true)
+      await own.end()
+      await full.close()
+    }
   })
 
   it('loss of all connections ends in 503, and what was acknowledged has happened once', async () => {
