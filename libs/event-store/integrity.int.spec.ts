@@ -20,9 +20,9 @@ import { systemClock } from '#kernel'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { generateKeyPairSync } from 'node:crypto'
-import type pg from 'pg'
+import pg from 'pg'
 import { eventHash, NO_HASH } from './hash-chain.js'
-import { change, move, publishTally, tally, tallyType } from './testing/tally.js'
+import { change, commandOf, move, publishTally, tally, tallyType } from './testing/tally.js'
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
 
@@ -64,6 +64,46 @@ const headsOf = async (lines: readonly string[], key = publicKey): Promise<reado
   for await (const head of readCheckpoint(linesOf(lines), key)) heads.push(head)
   return heads
 }
+
+/** How many rows each COPY brought while `work` ran. */
+const copied = async (work: () => Promise<unknown>): Promise<readonly number[]> => {
+  const { prototype } = pg.Client
+  const { query } = prototype
+  const rows: number[] = []
+  prototype.query = function (this: pg.Client, ...given: unknown[]): unknown {
+    const copy = given[0] as { readonly text?: string; handleCopyData(message: unknown): void }
+    if (copy.text?.startsWith('COPY')) {
+      // Its end comes as a row does.
+      const at = rows.push(-1) - 1
+      const handle = copy.handleCopyData.bind(copy)
+      copy.handleCopyData = (message) => {
+        rows[at] = (rows[at] ?? 0) + 1
+        handle(message)
+      }
+    }
+    return Reflect.apply(query, this, given)
+  } as typeof query
+  try {
+    await work()
+  } finally {
+    prototype.query = query
+  }
+  return rows
+}
+
+it('a store is verified a page of its events at a time, however long its streams are', async () => {
+  const { store, pool, close } = await makePlace({ ...(tallyType as AnyStreamType), snapshotEvery: 0 })
+  try {
+    const events = Array.from({ length: 1_000 }, () => ({ type: 'Changed', data: { by: 1 } }))
+    for (const [at, id] of ['a', 'a', 'a', 'b', 'b'].entries())
+      await store.execute(commandOf(`${id}-${at}`, [tally(id)], () => ({ appends: [{ stream: tally(id), events }], answer: '' })))
+    let verified: unknown
+    expect(await copied(async () => (verified = await verifyAll(pool)))).toEqual([2_000, 2_000, 1_000])
+    expect(verified).toEqual({ streams: 2, events: 5_000, elsewhere: 0, faults: [] })
+  } finally {
+    await close()
+  }
+})
 
 describe('what a superuser changed behind the store', () => {
   let place: Place
