@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { FakeClock } from '#kernel/testing'
+import { eventually, FakeClock } from '#kernel/testing'
 import { Controller, Get, Module } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import { SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { demoApp, demoConfig, type Demo } from '../app/demo-app.fixture.js'
 import { createApp, Public, Roles } from '../index.js'
 import { testTokens } from '../testing/index.js'
@@ -100,6 +102,101 @@ class GuardedController {
 @Module({ controllers: [GuardedController] })
 class GuardedModule {}
 const demoModule = GuardedModule
+
+interface IssuerKey {
+  readonly jwk: JWK
+  /** One that nobody has seen. */
+  token(): Promise<string>
+}
+const issuerKey = async (kid: string): Promise<IssuerKey> => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  return {
+    jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' },
+    token: () =>
+      new SignJWT({ sub: 'c-1', roles: ['customer'] })
+        .setProtectedHeader({ alg: 'ES256', kid })
+        .setIssuer('https://issuer.test')
+        .setAudience('bahi')
+        .setExpirationTime('1h')
+        .setJti(crypto.randomUUID())
+        .sign(privateKey),
+  }
+}
+
+const withKeys =
+  (...keys: readonly IssuerKey[]) =>
+  (response: ServerResponse): void =>
+    void response.end(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }))
+
+/** An app that has its keys from a server, which answers as `issuer.answers` says. */
+const openWithIssuer = async (answers: (response: ServerResponse) => void) => {
+  const issuer = { answers }
+  // A connection for each request: none is left that could end as the next one begins.
+  const server = createServer((_, response) => issuer.answers(response.setHeader('connection', 'close')))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const clock = new FakeClock(Date.now())
+  const config = {
+    ...demoConfig,
+    JWKS_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`,
+    JWT_ISSUER: 'https://issuer.test',
+    JWT_AUDIENCE: 'bahi',
+    LOG_LEVEL: 'silent' as const,
+  }
+  const app = await createApp(demoModule, { name: 'guarded', config, clock })
+  await app.init()
+  return {
+    issuer,
+    clock,
+    status: async (token: string) => (await app.inject({ url: '/guarded', headers: { authorization: `Bearer ${token}` } })).statusCode,
+    close: async () => {
+      await app.close()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+describe("the issuer's keys", () => {
+  it('are changed under a running app: the new one is taken, what the old one signed is refused', async () => {
+    const [old, young] = [await issuerKey('old'), await issuerKey('young')]
+    const { issuer, clock, status, close } = await openWithIssuer(withKeys(old))
+    const [seen, fresh] = [await old.token(), await young.token()]
+    expect(await status(seen)).toBe(200)
+    issuer.answers = withKeys(young)
+    await eventually('the new key is fetched', async () => (await status(fresh)) === 200, 60_000)
+    expect(await status(await old.token())).toBe(401)
+    // What was checked before is believed for a minute, and no longer.
+    clock.advance(61_000)
+    expect(await status(seen)).toBe(401)
+    expect(await status(fresh)).toBe(200)
+    await close()
+  })
+
+  it('that are known do while they cannot be fetched; what another signed is never let in before its key is there', async () => {
+    const [known, unknown] = [await issuerKey('known'), await issuerKey('unknown')]
+    const { issuer, status, close } = await openWithIssuer(withKeys(known))
+    expect(await status(await known.token())).toBe(200)
+    const cut = (response: ServerResponse) => void response.destroy()
+    issuer.answers = cut
+    const stranger = await unknown.token()
+    // 401 as long as the keys are young, then they are asked for.
+    let answer = 401
+    await eventually('its key is asked for', async () => (answer = await status(stranger)) !== 401, 60_000)
+    expect(answer).toBe(503)
+    for (const away of [
+      cut,
+      (response: ServerResponse) => void response.writeHead(500).end(),
+      (response: ServerResponse) => void response.end('<html>'),
+      (response: ServerResponse) => void response.end('{"keys":"none"}'),
+    ]) {
+      issuer.answers = away
+      expect(await status(stranger)).toBe(503)
+      expect(await status(await known.token())).toBe(200)
+    }
+    issuer.answers = withKeys(known, unknown)
+    expect(await status(stranger)).toBe(200)
+    await close()
+  })
+})
 
 @Controller()
 class ForgetfulController {
