@@ -300,6 +300,26 @@ it('keeps the bytes of a body where a route asks for them', async () => {
 })
 
 it('sends the security headers with every answer', async () => {
-  for (const url of ['/health/live', '/v1/jars', '/v1/nowhere'])
-    expect((await app.inject({ url })).headers['x-content-type-options']).toBe('nosniff')
+  const always = {
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  }
+  const unstored = { ...always, 'cache-control': 'no-store' }
+  for (const [url, sub, status, expected] of [
+    ['/v1/jars', 'c-1', 200, unstored],
+    ['/health/live', null, 200, unstored],
+    ['/v1/odd/open', null, 200, always],
+    ['/v1/jars', null, 401, unstored],
+    ['/v1/odd/merchants', 'c-1', 403, unstored],
+    [`/v1/jars/${foreign}`, 'c-1', 404, unstored],
+    ['/v1/nowhere', null, 404, always],
+    ['/v1/jars/%E0%A4%A', null, 400, always],
+    ['/v1/odd/broken', null, 500, always],
+  ] as const) {
+    const { statusCode, headers } = await call({ url }, sub)
+    expect([url, statusCode, headers]).toEqual([url, status, expect.objectContaining(expected)])
+  }
 })
