@@ -125,6 +125,32 @@ describe('an order after payment', () => {
     expect(await levels()).toEqual({ ...before, onHand: before.onHand - 2 })
   })
 
+  it('cannot be cancelled by anybody while it is out for delivery, nor once it is delivered, and nothing of it changes', async () => {
+    const before = await levels()
+    const orderId = await confirmed()
+    await goOn(orderId, 3)
+    const refused = async (status: string) => {
+      for (const as of [asha, merchant])
+        expect(await post(orderId, 'cancel', {}, as)).toMatchObject({
+          status: 409,
+          body: { type: '/problems/invalid-transition', detail: `an order that is ${status} cannot be cancelled` },
+        })
+      expect(await levels()).toEqual({ ...before, onHand: before.onHand - 2 })
+    }
+    await refused('OUT_FOR_DELIVERY')
+    expect(await post(orderId, 'deliver')).toMatchObject({
+      status: 200,
+      headers: { etag: '"6"' },
+      body: { status: 'DELIVERED', version: 6 },
+    })
+    await refused('DELIVERED')
+    const wanted = { items: [{ sku: 'BOAT-141', quantity: 1 }], reason: 'It is silent' }
+    expect(await post(orderId, 'return', wanted, asha)).toMatchObject({ status: 200, body: { status: 'RETURN_REQUESTED', version: 7 } })
+    // What came before it on its stream is published before it.
+    await eventually('it is published', () => running.heardOf('OrderReturnRequested', orderId).length === 1)
+    expect(running.heardOf('OrderCancelled', orderId)).toEqual([])
+  })
+
   it('shipped many times at once leaves the warehouse once', async () => {
     const before = await levels()
     const orderId = await confirmed()
