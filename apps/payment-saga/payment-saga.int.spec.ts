@@ -37,6 +37,14 @@ const until = async (order: Order, wanted: object, tries = 1_500) => {
   return seen
 }
 
+/** What a scrape shows of a metric, by its labels. */
+const scraped = async (name: string): Promise<ReadonlyMap<string, number>> => {
+  const { body } = await payments.app.inject({ url: '/metrics' })
+  return new Map(
+    [...body.matchAll(new RegExp(`^${name}\\{(.*)\\} (\\S+)$`, 'gm'))].map(([, labels = '', value]) => [labels, Number(value)]),
+  )
+}
+
 const paid = { status: 'COMPLETED', amount: money(AMOUNT), captured: money(AMOUNT), refunded: money('0') }
 const context = ({ orderId }: Order) => ({ correlationId: orderId, causationId: 'test' })
 
@@ -232,6 +240,8 @@ describe('refunds', () => {
       const { body } = await payments.call('GET', `/v1/sagas/${sagaId}`)
       return (body as { status: string }).status === 'NEEDS_ATTENTION'
     })
+    // What the alert SagaNeedsAttention reads.
+    expect((await scraped('sagas')).get('type="payment-refund",status="NEEDS_ATTENTION",app="payment-saga"')).toBeGreaterThanOrEqual(1)
     const word = { step: 'pay-out-cash', outcome: 'succeeded', evidence: 'UTR 123' }
     const again = { step: 'pay-out-cash', reason: 'the courier says it was paid' }
     expect((await payments.call('POST', `/v1/sagas/${sagaId}/retry`, { as: ['s-1', 'support'], body: again })).status).toBe(200)
@@ -312,6 +322,29 @@ describe('a release without a definition that a saga runs on', () => {
       'saga definitions still in use are missing: order-payment v99 (1: 0190a000-0000-7000-8000-00000000ffff)',
     )
   })
+})
+
+describe('a saga that is under way for too long', () => {
+  it.each(['RUNNING', 'COMPENSATING'] as const)(
+    'shows its age to the alert SagaOld while it is %s, and no more once it ended',
+    async (status) => {
+      const id = randomUUID()
+      const began = Date.now() - 3_600_000
+      const saga = { id, type: 'order-payment', definition: 1, correlationKey: id, version: 1, startedAt: began, updatedAt: began }
+      const sagas = payments.app.get<SagaStore>(SAGAS)
+      const save = (now: SagaInstance['status']) =>
+        payments.app
+          .get<Transactions>(TRANSACTIONS)
+          .run((tx) => sagas.save({ instances: [{ ...saga, status: now }], tasks: [], removed: [], now: Date.now() }, tx))
+      const labels = (each: string) => `type="order-payment",status="${each}",app="payment-saga"`
+      await save(status)
+      expect((await scraped('saga_oldest_seconds')).get(labels(status))).toBeGreaterThanOrEqual(3_600)
+      await save('COMPLETED')
+      const ages = await scraped('saga_oldest_seconds')
+      expect(ages.get(labels(status)) ?? 0).toBeLessThan(3_600)
+      expect(ages.has(labels('COMPLETED'))).toBe(false)
+    },
+  )
 })
 
 describe('webhooks', () => {
