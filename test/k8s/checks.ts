@@ -11,6 +11,7 @@ import { paymentSagaConfig } from '../../apps/payment-saga/payment-saga.config.j
 import { providerSandboxConfig } from '../../apps/provider-sandbox/sandbox.config.js'
 import { walletConfig } from '../../apps/wallet/wallet.config.js'
 import { named, selects, workloadsOf, type Container, type KubeObject, type Workload } from './objects.js'
+import { routesLeadToServices } from './routes.js'
 
 type Check = (objects: readonly KubeObject[]) => readonly string[]
 
@@ -371,6 +372,7 @@ export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string
 export const CHECKS: Readonly<Record<string, Check>> = {
   selectorsMatchPods,
   portsMatchListeners,
+  routesLeadToServices,
   environmentIsTheAppsOwn,
   budgetsLetNodesDrain,
   scalersFitThePartitions,

@@ -2,12 +2,14 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
+import { stringify } from 'yaml'
 import { failWithout, skippedWithout } from '../support/kafka.mjs'
 import { CHECKS, collectorReadsTheApps, productionIsProduction } from './checks.js'
 import { EDGES } from './dependencies.js'
 import { openEdges } from './network.js'
 import { workloadsOf, type KubeObject } from './objects.js'
 import { render, type Rendered } from './render.js'
+import { routesLeadToServices, waysIn } from './routes.js'
 import { collectorVersion, kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
 
 const root = join(import.meta.dirname, '../..')
@@ -29,19 +31,38 @@ const planted = (objects: readonly KubeObject[], kind: string, name: string, cha
 type Pod = { spec: { template: { metadata: { labels: Record<string, string> }; spec: { containers: [{ [name: string]: unknown }] } } } }
 const container = (workload: Pod) => workload.spec.template.spec.containers[0]
 
+/** By the API's own schemas, unknown fields included. */
+const judged = (yaml: string, ...args: readonly string[]) => {
+  const schemas = schemaLocations().flatMap((location) => ['-schema-location', location])
+  const { status, stdout } = spawnSync(kubeconform()!, ['-strict', '-summary', ...args, ...schemas], {
+    input: yaml,
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
+  return [status, stdout]
+}
+const isValid = [0, expect.stringMatching(/Valid: [1-9]\d*, Invalid: 0, Errors: 0/)]
+
+/** A component that no overlay has. */
+const INGRESS = `
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../../base]
+components: [../../components/ingress]
+`
+
 if (!skipped) {
   const rendered: Record<string, Rendered> = {}
   const objectsOf = (overlay: string): readonly KubeObject[] => rendered[overlay]?.objects ?? []
   beforeAll(() => {
     failWithout(missing)
     for (const overlay of ['local', 'production', 'logs']) rendered[overlay] = render(overlay)
+    rendered['ingress'] = render('ingress', INGRESS)
   }, 120_000)
 
   describe.each(['local', 'production'] as const)('k8s/overlays/%s', (overlay) => {
     it("is valid by the API's own schemas, unknown fields included", () => {
-      const args = ['-strict', '-summary', '-skip', UNCHECKED, ...schemaLocations().flatMap((location) => ['-schema-location', location])]
-      const { status, stdout } = spawnSync(kubeconform()!, args, { input: rendered[overlay]!.yaml, encoding: 'utf8', timeout: 120_000 })
-      expect([status, stdout]).toEqual([0, expect.stringMatching(/Valid: [1-9]\d+, Invalid: 0, Errors: 0/)])
+      expect(judged(rendered[overlay]!.yaml, '-skip', UNCHECKED)).toEqual(isValid)
     }, 130_000)
 
     it.each(Object.entries(CHECKS))('%s', (_, check) => {
@@ -55,9 +76,7 @@ if (!skipped) {
 
   describe('the log pipeline', () => {
     it('is valid, reads what the apps write and no more of the node, and is restricted but for the user that may read it and for its files', () => {
-      const args = ['-strict', '-summary', ...schemaLocations().flatMap((location) => ['-schema-location', location])]
-      const { status, stdout } = spawnSync(kubeconform()!, args, { input: rendered['logs']!.yaml, encoding: 'utf8', timeout: 120_000 })
-      expect([status, stdout]).toEqual([0, expect.stringMatching(/Valid: [1-9]\d*, Invalid: 0, Errors: 0/)])
+      expect(judged(rendered['logs']!.yaml)).toEqual(isValid)
       const logs = objectsOf('logs')
       const apps = objectsOf('production').find(({ kind }) => kind === 'Namespace')?.metadata.name ?? ''
       expect(collectorReadsTheApps(logs, apps)).toEqual([])
@@ -102,6 +121,31 @@ if (!skipped) {
     })
   })
 
+  describe('the Ingress, where a cluster has no Gateway API', () => {
+    // What stands beside it is judged in the overlays.
+    const own = () => objectsOf('ingress').filter(({ kind }) => kind === 'Ingress')
+
+    it('is valid, opens what the route of the Gateway API opens, and leads to a port that a Service has', () => {
+      expect(judged(stringify(own()[0]))).toEqual(isValid)
+      const paths = (objects: readonly KubeObject[]) => waysIn(objects).map(({ path }) => path)
+      expect(paths(own())).toEqual(['Prefix /v1', 'Prefix /docs', 'Exact /openapi.json'])
+      expect(paths(objectsOf('production'))).toEqual(paths(own()))
+      expect(routesLeadToServices(objectsOf('ingress'))).toEqual([])
+    }, 130_000)
+
+    it.each<[string, { name: string; port: object }]>([
+      ['gatway:http', { name: 'gatway', port: { name: 'http' } }],
+      ['gateway:https', { name: 'gateway', port: { name: 'https' } }],
+      ['gateway:80', { name: 'gateway', port: { number: 80 } }],
+    ])('would not pass with %s', (to, service) => {
+      type Ingress = { spec: { rules: [{ http: { paths: { backend: object }[] } }] } }
+      const astray = planted(objectsOf('ingress'), 'Ingress', 'bahi', ({ spec }: Ingress) => {
+        spec.rules[0].http.paths[1]!.backend = { service }
+      })
+      expect(routesLeadToServices(astray)).toEqual([`Ingress bahi sends Prefix /docs to ${to}, which is no Service's`])
+    })
+  })
+
   it('production has no development issuer, no sandbox and no secret', () => {
     expect(productionIsProduction(objectsOf('production'))).toEqual([])
     expect(productionIsProduction(objectsOf('local'))).toEqual(expect.arrayContaining([expect.stringContaining('development issuer')]))
@@ -114,8 +158,7 @@ if (!skipped) {
 
     it('a field that no schema has', () => {
       const yaml = rendered['local']!.yaml.replace('minReadySeconds:', 'minReadySecond:')
-      const args = ['-strict', ...schemaLocations().flatMap((location) => ['-schema-location', location])]
-      expect(spawnSync(kubeconform()!, args, { input: yaml, encoding: 'utf8', timeout: 120_000 }).status).toBe(1)
+      expect(judged(yaml)[0]).toBe(1)
     }, 130_000)
 
     it('a selector of nobody, a budget of nobody, a deployment that is not its own', () => {
@@ -141,6 +184,16 @@ if (!skipped) {
       finds('portsMatchListeners', ports, /^Service wallet sends to http/)
       finds('portsMatchListeners', ports, /^wallet listens on 3000, not on 3003/)
       finds('portsMatchListeners', ports, /^wallet is probed at http/)
+    })
+
+    it('a route to a port that its service has not', () => {
+      const astray = planted(
+        objectsOf('production'),
+        'HTTPRoute',
+        'bahi',
+        ({ spec }: { spec: { rules: [{ backendRefs: [{ port: number }] }] } }) => (spec.rules[0].backendRefs[0].port = 80),
+      )
+      finds('routesLeadToServices', astray, /^HTTPRoute bahi sends Prefix \/v1 to gateway:80/)
     })
 
     it('a setting that the app does not know, one that it lacks, one that it refuses, a secret that nobody makes', () => {

@@ -93,6 +93,19 @@ export interface KubeObject {
     readonly data?: readonly { readonly secretKey: string }[]
     readonly target?: { readonly template?: { readonly data: Labels } }
     readonly groups?: unknown
+    readonly rules?: readonly {
+      readonly http?: {
+        readonly paths: readonly {
+          readonly path: string
+          readonly pathType: string
+          readonly backend: {
+            readonly service: { readonly name: string; readonly port: { readonly name?: string; readonly number?: number } }
+          }
+        }[]
+      }
+      readonly matches?: readonly { readonly path: { readonly type: string; readonly value: string } }[]
+      readonly backendRefs?: readonly { readonly name: string; readonly port: number }[]
+    }[]
     readonly backup?: { readonly barmanObjectStore?: { readonly endpointURL?: string } }
   }
 }
