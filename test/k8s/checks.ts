@@ -12,6 +12,7 @@ import { providerSandboxConfig } from '../../apps/provider-sandbox/sandbox.confi
 import { walletConfig } from '../../apps/wallet/wallet.config.js'
 import { named, selects, workloadsOf, type Container, type KubeObject, type Workload } from './objects.js'
 import { routesLeadToServices } from './routes.js'
+import { backupsAreInTheRegion } from './stores.js'
 
 type Check = (objects: readonly KubeObject[]) => readonly string[]
 
@@ -264,19 +265,6 @@ export const productionIsProduction: Check = (objects) => [
   ...workloadsOf(objects).flatMap(({ name }) => (name.includes('sandbox') ? [`${name} moves no money`] : [])),
   ...named(objects, 'Secret').map(({ metadata }) => `${metadata.name} is a secret in a manifest`),
 ]
-
-/** Backups are stores too: of payment data, and so in the region that the apps say (RBI, 2018). */
-export const backupsAreInTheRegion: Check = (objects) => {
-  const regions = named(objects, 'ConfigMap').flatMap(({ data }) => data?.['REGION'] ?? [])
-  return objects
-    .filter(({ kind, apiVersion }) => kind === 'Cluster' && apiVersion.startsWith('postgresql.cnpg.io'))
-    .flatMap(({ metadata, spec }) => {
-      const endpoint = spec?.backup?.barmanObjectStore?.endpointURL
-      return endpoint && regions.some((region) => new URL(endpoint).hostname.split('.').includes(region))
-        ? []
-        : [`${metadata.name} is backed up to ${endpoint ?? 'a region that is not said'}, and the apps are in ${regions.join()}`]
-    })
-}
 
 /** What no schema says and the API server does: keys of a pod's own labels only narrow a selector, which has to be there, and to be of that pod. */
 export const podsAreSpread: Check = (objects) =>

@@ -8,6 +8,8 @@ import { CHECKS, collectorReadsTheApps, productionIsProduction } from './checks.
 import { EDGES } from './dependencies.js'
 import { openEdges } from './network.js'
 import { workloadsOf, type KubeObject } from './objects.js'
+import { planted } from './planted.js'
+import { describeProduction } from './production.js'
 import { render, type Rendered } from './render.js'
 import { routesLeadToServices, waysIn } from './routes.js'
 import { collectorVersion, kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
@@ -18,15 +20,6 @@ const UNCHECKED = 'Kafka,KafkaNodePool,ExternalSecret'
 
 const missing = kustomize() && kubeconform() && promtool() ? undefined : MISSING
 const skipped = skippedWithout({ describe, it }, 'the manifests', missing)
-
-/** A copy of the objects with one of them changed: `plant('Service', 'wallet', (service) => …)`. */
-const planted = (objects: readonly KubeObject[], kind: string, name: string, change: (object: never) => void): readonly KubeObject[] => {
-  const copy = structuredClone(objects)
-  const found = copy.find((each) => each.kind === kind && each.metadata.name.startsWith(name))
-  if (!found) throw new Error(`no ${kind} ${name} to plant in`)
-  change(found as never)
-  return copy
-}
 
 type Pod = { spec: { template: { metadata: { labels: Record<string, string> }; spec: { containers: [{ [name: string]: unknown }] } } } }
 const container = (workload: Pod) => workload.spec.template.spec.containers[0]
@@ -150,6 +143,8 @@ if (!skipped) {
     expect(productionIsProduction(objectsOf('production'))).toEqual([])
     expect(productionIsProduction(objectsOf('local'))).toEqual(expect.arrayContaining([expect.stringContaining('development issuer')]))
   })
+
+  describeProduction(() => objectsOf('production'))
 
   describe('each check finds what is planted', () => {
     const finds = (check: keyof typeof CHECKS, plant: readonly KubeObject[], what: RegExp) =>

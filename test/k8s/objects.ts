@@ -106,7 +106,21 @@ export interface KubeObject {
       readonly matches?: readonly { readonly path: { readonly type: string; readonly value: string } }[]
       readonly backendRefs?: readonly { readonly name: string; readonly port: number }[]
     }[]
-    readonly backup?: { readonly barmanObjectStore?: { readonly endpointURL?: string } }
+    readonly backup?: {
+      readonly barmanObjectStore?: {
+        readonly endpointURL?: string
+        readonly wal?: { readonly encryption?: string }
+        readonly data?: { readonly encryption?: string }
+      }
+    }
+    readonly storageClassName?: string
+    readonly volumeClaimTemplates?: readonly { readonly spec: { readonly storageClassName?: string } }[]
+    readonly storage?: { readonly class?: string; readonly storageClass?: string }
+    readonly walStorage?: { readonly storageClass?: string }
+    readonly instances?: number
+    readonly postgresql?: { readonly synchronous?: { readonly number: number; readonly dataDurability?: string } }
+    readonly roles?: readonly string[]
+    readonly kafka?: { readonly config: Readonly<Record<string, string | number | boolean>> }
   }
 }
 
