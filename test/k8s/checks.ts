@@ -266,13 +266,25 @@ export const productionIsProduction: Check = (objects) => [
   ...named(objects, 'Secret').map(({ metadata }) => `${metadata.name} is a secret in a manifest`),
 ]
 
-/** What no schema says and the API server does: keys of a pod's own labels only narrow a selector, which has to be there, and to be of that pod. */
+const SPREAD_OVER = ['topology.kubernetes.io/zone', 'kubernetes.io/hostname']
+
+/**
+ * An app's pods, and the gateway's, are not all lost with a zone or a node. And what no schema says and the API server does: keys of a pod's own labels
+ * only narrow a selector, which has to be there, and to be of that pod.
+ */
 export const podsAreSpread: Check = (objects) =>
-  workloadsOf(objects).flatMap(({ name, labels, pod }) =>
-    (pod?.topologySpreadConstraints ?? []).some(({ labelSelector }) => !labelSelector || !selects(labelSelector, labels))
-      ? [`${name} is spread among pods that are not its own`]
-      : [],
-  )
+  workloadsOf(objects).flatMap(({ name, kind, labels, pod }) => {
+    const spreads = pod?.topologySpreadConstraints ?? []
+    const isServed = kind === 'Deployment' && (name === 'gateway' || pod?.containers.some((each) => appOf(each) !== undefined))
+    return [
+      ...(spreads.some(({ labelSelector }) => !labelSelector || !selects(labelSelector, labels))
+        ? [`${name} is spread among pods that are not its own`]
+        : []),
+      ...SPREAD_OVER.filter((key) => isServed && !spreads.some(({ topologyKey }) => topologyKey === key)).map(
+        (key) => `${name} is not spread over ${key}`,
+      ),
+    ]
+  })
 
 /** What was rewritten since the last checkpoint cannot be told: each store is signed and archived once a day, signing first, and what is signed stays. */
 export const storesAreSignedDaily: Check = (objects) =>

@@ -307,6 +307,20 @@ if (!skipped) {
       finds('podsAreSpread', unselected, /^fraud is spread among pods that are not its own/)
     })
 
+    it('pods that are not spread at all, or over zones and not over nodes', () => {
+      type Spread = { spec: { template: { spec: { topologySpreadConstraints?: { topologyKey: string }[] } } } }
+      const together = planted(local(), 'Deployment', 'fraud', ({ spec }: Spread) => delete spec.template.spec.topologySpreadConstraints)
+      expect(CHECKS['podsAreSpread']?.(together)).toEqual([
+        'fraud is not spread over topology.kubernetes.io/zone',
+        'fraud is not spread over kubernetes.io/hostname',
+      ])
+      const onOneNode = planted(local(), 'Deployment', 'gateway', ({ spec }: Spread) => {
+        const { topologySpreadConstraints = [] } = spec.template.spec
+        spec.template.spec.topologySpreadConstraints = topologySpreadConstraints.filter(({ topologyKey }) => topologyKey.endsWith('/zone'))
+      })
+      expect(CHECKS['podsAreSpread']?.(onOneNode)).toEqual(['gateway is not spread over kubernetes.io/hostname'])
+    })
+
     it('a store that nobody signs, one signed too seldom or where it does not last, a checkpoint without its key', () => {
       const gone = local().filter(({ metadata }) => metadata.name !== 'archive-fraud')
       finds('storesAreSignedDaily', gone, /^nothing runs archive of fraud/)

@@ -37,7 +37,11 @@ export interface PodSpec {
   readonly automountServiceAccountToken?: boolean
   readonly serviceAccountName?: string
   readonly terminationGracePeriodSeconds?: number
-  readonly topologySpreadConstraints?: readonly { readonly labelSelector?: Selector; readonly matchLabelKeys?: readonly string[] }[]
+  readonly topologySpreadConstraints?: readonly {
+    readonly topologyKey: string
+    readonly labelSelector?: Selector
+    readonly matchLabelKeys?: readonly string[]
+  }[]
   readonly securityContext?: { readonly runAsNonRoot?: boolean; readonly seccompProfile?: { readonly type: string } }
   readonly containers: readonly Container[]
   readonly volumes?: readonly {
