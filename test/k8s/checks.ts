@@ -192,6 +192,7 @@ export const scalersFitThePartitions: Check = (objects) => {
       ? [
           {
             of: `${kind} ${metadata.name}`,
+            namespace: metadata.namespace,
             target: spec.scaleTargetRef?.name ?? '',
             most: spec.maxReplicas ?? spec.maxReplicaCount ?? 1,
             triggers: spec.triggers ?? [],
@@ -208,12 +209,16 @@ export const scalersFitThePartitions: Check = (objects) => {
     ...named(objects, 'Deployment')
       .filter(({ metadata, spec }) => targets.includes(metadata.name) && spec?.replicas !== undefined)
       .map(({ metadata }) => `${metadata.name} is scaled, and says how many it is: each apply would undo the scaler's work`),
-    ...scalers.flatMap(({ of, target, triggers }) =>
+    ...scalers.flatMap(({ of, namespace, target, triggers }) =>
       triggers
         .filter(({ type }) => type === 'kafka')
         .flatMap(({ metadata }) => [
           ...(TOPICS.some((topic) => topic === metadata['topic']) ? [] : [`${of} looks at ${metadata['topic']}, which is no topic`]),
           ...(metadata['consumerGroup'] === target ? [] : [`${of} looks at the group ${metadata['consumerGroup']}`]),
+          // The operator asks from a namespace of its own.
+          ...(metadata['bootstrapServers']?.includes(`.${namespace}.svc:`)
+            ? []
+            : [`${of} looks for ${metadata['bootstrapServers']} in KEDA's namespace`]),
         ]),
     ),
   ]

@@ -281,6 +281,14 @@ if (!skipped) {
         ({ spec }: { spec: { triggers: [{ metadata: { topic: string } }] } }) => (spec.triggers[0].metadata.topic = 'wallets'),
       )
       finds('scalersFitThePartitions', topic, /wallets, which is no topic/)
+      const nearby = planted(
+        production,
+        'ScaledObject',
+        'wallet',
+        ({ spec }: { spec: { triggers: [{ metadata: { bootstrapServers: string } }] } }) =>
+          (spec.triggers[0].metadata.bootstrapServers = 'kafka-kafka-bootstrap:9092'),
+      )
+      finds('scalersFitThePartitions', nearby, /wallet looks for kafka-kafka-bootstrap:9092 in KEDA's namespace/)
     })
 
     it('a pod that may do too much, and one that leaves too early', () => {

@@ -67,7 +67,7 @@ export interface PolicyRule {
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly labels?: Labels }
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Labels }
   readonly data?: Labels
   readonly stringData?: Labels
   // Each kind has its own; a check reads what its kind has.
