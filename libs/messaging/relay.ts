@@ -108,7 +108,8 @@ export class Relay {
         attempt++
         this.#healthy = false
         this.options.listener?.onError?.({ error, position: this.#position, attempt, age_ms: this.#age_ms })
-        await this.#wait(backoff_ms(attempt, this.#random))
+        // Commits ring meanwhile, and are no reason to knock sooner.
+        await this.#clock.sleep(backoff_ms(attempt, this.#random), this.#stopping.signal).catch(() => undefined)
       }
     }
   }
