@@ -1,7 +1,8 @@
-import { describe, expect, it } from '@jest/globals'
-import type { Outbox, OutboxEntry, OutgoingMessage } from '#kernel'
-import { eventually, seededRandom } from '#kernel/testing'
-import { Relay, type LogRecord, type RelayListener } from '#messaging'
+import { describe, expect, it, jest } from '@jest/globals'
+import { setImmediate } from 'node:timers/promises'
+import { systemClock, type Clock, type Outbox, type OutboxEntry, type OutgoingMessage } from '#kernel'
+import { eventually, FakeClock, seededRandom } from '#kernel/testing'
+import { Relay, type LogRecord, type RelayListener, type RelayOptions } from '#messaging'
 import { MemoryBroker, memoryLog, type MemoryLogHooks } from '#messaging/testing'
 
 const message = (key: string, text: string): OutgoingMessage => ({
@@ -22,8 +23,10 @@ class MemoryOutbox implements Outbox {
   owner: string | undefined
   failing = false
 
+  constructor(private readonly clock: Clock) {}
+
   commit(...messages: readonly OutgoingMessage[]): void {
-    this.entries.push({ position: BigInt(this.entries.length + 1), time: Date.now(), messages })
+    this.entries.push({ position: BigInt(this.entries.length + 1), time: this.clock.now(), messages })
     for (const ring of this.#rings) ring()
   }
   after(position: bigint, limit: number): Promise<readonly OutboxEntry[]> {
@@ -51,8 +54,8 @@ class MemoryOutbox implements Outbox {
   }
 }
 
-const setUp = async (hooks: MemoryLogHooks = {}, listener: RelayListener = {}) => {
-  const outbox = new MemoryOutbox()
+const setUp = async (hooks: MemoryLogHooks = {}, listener: RelayListener = {}, options: Partial<RelayOptions> = {}) => {
+  const outbox = new MemoryOutbox(options.clock ?? systemClock)
   const broker = new MemoryBroker()
   const driver = memoryLog(broker, { hooks })
   await driver.ensureTopics([{ name: 't', partitions: 1, retention_ms: 60_000 }])
@@ -66,6 +69,7 @@ const setUp = async (hooks: MemoryLogHooks = {}, listener: RelayListener = {}) =
       poll_ms: 20,
       leaseTtl_ms: 60,
       listener: { ...listener, ...more },
+      ...options,
     })
   const ids = () => (broker.records('t')[0] ?? []).map(({ headers }) => headers['ce_id'])
   return { outbox, broker, relay, ids }
@@ -87,6 +91,95 @@ describe('relay', () => {
     expect(broker.records('t')[0]?.[0]?.headers).toMatchObject({ ce_source: 'app', ce_specversion: '1.0', originposition: '1' })
     await running.stop()
     expect(outbox.owner).toBeUndefined()
+  })
+
+  it('sends what is committed while it waits when the doorbell rings, not at the next poll', async () => {
+    const { outbox, relay, ids } = await setUp({}, {}, { poll_ms: 600_000, leaseTtl_ms: 1_800_000 })
+    outbox.commit(message('k', 'found when it starts'))
+    const running = relay()
+    await running.start()
+    await eventually('it has read all there is', () => ids().length === 1)
+    outbox.commit(message('k', 'a'))
+    await eventually('woken', () => ids().length === 2, 5_000)
+    await running.stop()
+  })
+
+  it('moves its position only once the log has acknowledged', async () => {
+    const gate = Promise.withResolvers<void>()
+    let sends = 0
+    const { outbox, relay } = await setUp({
+      async send(_, store) {
+        sends++
+        await gate.promise
+        store()
+      },
+    })
+    const advance = jest.spyOn(outbox, 'advance')
+    outbox.commit(message('k', 'a'))
+    const running = relay()
+    await running.start()
+    await eventually('it sends', () => sends === 1)
+    await setImmediate()
+    expect(advance).not.toHaveBeenCalled()
+    expect([outbox.position, running.state().position]).toEqual([0n, 0n])
+    gate.resolve()
+    await eventually('it moved', () => outbox.position === 1n)
+    expect(advance).toHaveBeenCalledTimes(1)
+    await running.stop()
+  })
+
+  it('outlasts hours without the log: it knocks no oftener than its backoff, however much is committed, and sends all of it once', async () => {
+    const clock = new FakeClock()
+    const outage_ms = 3 * 3_600_000
+    const longestPause_ms = 10_000
+    let [sends, away] = [0, true]
+    const { outbox, relay, ids } = await setUp(
+      {
+        send(_, store) {
+          sends++
+          if (away) return Promise.reject(new Error('no broker'))
+          store()
+          return Promise.resolve()
+        },
+      },
+      {},
+      { clock, page: 25, leaseTtl_ms: 10_000, poll_ms: 1_000 },
+    )
+    /** Everything is in memory: what can be done without time passing is done in a turn. */
+    const pass = async (by_ms: number) => {
+      for (const until = clock.now() + by_ms; clock.now() < until; await setImmediate()) {
+        await eventually('it waits', () => clock.nextWake() !== undefined)
+        clock.advance(Math.min(until, clock.nextWake() ?? until) - clock.now())
+        expect(sends).toBeLessThan((2 * outage_ms) / longestPause_ms + 10)
+      }
+    }
+    const lease = jest.spyOn(outbox, 'lease')
+    outbox.commit(message('k', 'the first'))
+    const running = relay()
+    await running.start()
+    await eventually('it was refused', () => !running.healthy())
+    await pass(outage_ms / 2)
+    const before = sends
+    for (let n = 1; n < 500; n++) {
+      outbox.commit(message('k', String(n)))
+      await setImmediate()
+    }
+    expect(sends).toBe(before)
+    await pass(outage_ms / 2 + longestPause_ms)
+    expect(sends).toBeGreaterThan(outage_ms / longestPause_ms)
+    expect(lease.mock.calls.length).toBeGreaterThanOrEqual(sends)
+    expect(running.healthy()).toBe(false)
+    expect(running.state().position).toBe(0n)
+    expect(running.state().age_ms).toBeGreaterThanOrEqual(outage_ms)
+    // It gave its lease to nobody.
+    expect({ epoch: outbox.epoch, held: outbox.owner !== undefined }).toEqual({ epoch: 1n, held: true })
+
+    away = false
+    await pass(longestPause_ms)
+    await eventually('well, and nothing waits', () => running.healthy() && running.state().age_ms === 0)
+    expect(ids()).toEqual(Array.from({ length: 500 }, (_, n) => `inc/${n + 1}/0`))
+    expect(outbox.epoch).toBe(1n)
+    await running.stop()
   })
 
   it('sends again what was not acknowledged, in order, one batch at a time, and skips nothing', async () => {
