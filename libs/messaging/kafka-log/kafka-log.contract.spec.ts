@@ -21,12 +21,12 @@ const removeTopic = async (brokers: readonly string[], topic: string): Promise<v
 const CLIENTS: readonly KafkaClientName[] = ['kafkajs', 'platformatic']
 
 withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
-  const by = (client: KafkaClientName) =>
+  const by = (client: KafkaClientName, sessionTimeout_ms = 3_000) =>
     kafkaLog({
       brokers: kafka().brokers,
       clientId: 'contract',
       client,
-      sessionTimeout_ms: 3_000,
+      sessionTimeout_ms,
       heartbeatInterval_ms: 500,
       rebalanceTimeout_ms: 5_000,
     })
@@ -36,7 +36,7 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     'lets members by %s and by %s share a group, so that one replaces the other process by process',
     async (...clients) => {
       const topic = `shared-by-${clients.join('-and-')}`
-      const drivers = await Promise.all(clients.map(by))
+      const drivers = await Promise.all(clients.map((client) => by(client)))
       try {
         await drivers[0]?.ensureTopics([{ name: topic, partitions: 4, retention_ms: 86_400_000 }])
         const places = new Map<string, bigint>()
@@ -76,7 +76,9 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
   for (const client of CLIENTS) {
     const driver = () => by(client)
 
-    logConformance(`Kafka by ${client}`, () => Promise.resolve({ driver, stop: () => Promise.resolve() }), 180_000)
+    const withSession = (session_ms: number) => by(client, session_ms)
+
+    logConformance(`Kafka by ${client}`, () => Promise.resolve({ driver, withSession, stop: () => Promise.resolve() }), 180_000)
 
     runtimeConformance(
       `Kafka by ${client}`,

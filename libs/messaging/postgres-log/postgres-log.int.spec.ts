@@ -15,8 +15,10 @@ const kill = async (consumer: unknown) => {
 for (const shared of [true, false]) {
   logConformance(`PostgreSQL, ${shared ? 'one process' : 'several processes'}`, async () => {
     const database = await createTestDatabase(logMigrations, 'log')
+    const withSession = (leaseTtl_ms: number) => postgresLog({ url: database.url, shared, leaseTtl_ms, maxConnections: 3 })
     return {
-      driver: () => postgresLog({ url: database.url, shared, leaseTtl_ms: 1_500, maxConnections: 3 }),
+      driver: () => withSession(1_500),
+      withSession,
       kill,
       stop: () => database.drop(),
     }

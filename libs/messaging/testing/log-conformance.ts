@@ -1,11 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { ConsumeOptions, LogConsumer, LogDriver, LogRecord, StoredRecord, TopicPartition } from '../log.js'
 import { partitionName } from '../log.js'
+import { systemClock } from '#kernel'
 import { eventually } from '#kernel/testing'
 
 export interface LogUnderTest {
   /** Another process's view of the same log. */
   driver(): LogDriver | Promise<LogDriver>
+  /** One whose members lose their partitions when they are not heard of for `session_ms`. Left out where members need not be heard of. */
+  withSession?(session_ms: number): LogDriver | Promise<LogDriver>
   /** Ends a consumer as SIGKILL would: no goodbye. Left out where a driver cannot be killed in process. */
   kill?(consumer: LogConsumer): Promise<void>
   stop(): Promise<void>
@@ -49,8 +52,8 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
     let drivers: LogDriver[] = []
     let topics = 0
 
-    const driver = async (): Promise<LogDriver> => {
-      const next = await log.driver()
+    const driver = async (session_ms?: number): Promise<LogDriver> => {
+      const next = await (session_ms !== undefined && log.withSession ? log.withSession(session_ms) : log.driver())
       drivers.push(next)
       return next
     }
@@ -233,6 +236,59 @@ export const logConformance = (name: string, start: () => Promise<LogUnderTest>,
         await closing
         expect({ began, ended }).toEqual({ began: 1, ended: 1 })
         expect(places.get(`${t}/0`)).toBe(1n)
+      },
+      timeout_ms,
+    )
+
+    it(
+      'takes no batch away that takes longer than a session: its member is heard of meanwhile',
+      async () => {
+        const session_ms = 6_000
+        const t = await topic(2)
+        const places = new Map<string, bigint>()
+        const seen: string[] = []
+        const aborted: boolean[] = []
+        const join = async () =>
+          follow(await driver(session_ms), 'g', [t], places, async (_, records, signal) => {
+            seen.push(...records.map(textOf))
+            if (records.some((each) => textOf(each) === 'long')) await systemClock.sleep(log.withSession ? 1.75 * session_ms : 0)
+            aborted.push(signal.aborted)
+          })
+        const members = [await join(), await join()]
+        await eventually('shared fairly', () => members.every((each) => each.assignment().length === 1))
+        await send(record(t, 'k', 'long'))
+        await eventually('its end', () => aborted.length > 0, 40_000)
+        await send(record(t, 'k', 'next'))
+        await eventually('the next', () => seen.includes('next') && aborted.length === 2)
+        expect({ seen, aborted }).toEqual({ seen: ['long', 'next'], aborted: [false, false] })
+      },
+      timeout_ms * 2,
+    )
+
+    it(
+      'goes on with a topic whose consumer has another one that stands',
+      async () => {
+        const [slow, other] = [await topic(2), await topic(2)]
+        const gate = Promise.withResolvers<void>()
+        const seen: StoredRecord[] = []
+        let waiting = 0
+        await follow(await driver(), 'g', [slow, other], new Map(), async ({ topic: of }, records) => {
+          if (of === slow) {
+            waiting++
+            await gate.promise
+          }
+          seen.push(...records)
+        })
+        const of = (t: string) => seen.filter((each) => each.topic === t)
+        const all = (t: string) => Array.from({ length: 300 }, (_, n) => record(t, `k${n % 7}`, String(n)))
+        await send(...all(slow))
+        await eventually('both its partitions stand', () => waiting === 2)
+        await send(...all(other))
+        await eventually('all of the other', () => of(other).length === 300)
+        expect(of(slow)).toEqual([])
+        gate.resolve()
+        await eventually('all of the slow one', () => of(slow).length === 300)
+        for (const t of [slow, other]) expect(new Set(of(t).map(textOf)).size).toBe(300)
       },
       timeout_ms,
     )
