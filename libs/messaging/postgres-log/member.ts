@@ -146,10 +146,12 @@ export class GroupMember implements LogConsumer, Subscriber {
   }
 
   async #keepBeating(): Promise<void> {
+    let since = this.#wakeup.since()
     while (!this.#closing.signal.aborted) {
-      const since = this.#wakeup.since()
       await this.#wakeup.wait(this.hub.clock, (this.ttl_ms / 3) * (0.8 + this.hub.random.next() * 0.2), this.#closing.signal, since)
       if (this.#closing.signal.aborted) return
+      // Taken before it asks: what rings meanwhile, and what rings because it failed, makes it ask again.
+      since = this.#wakeup.since()
       try {
         await this.#beat()
       } catch {
