@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { asMemory, eventually, memoryTransactions } from '#kernel/testing'
-import { createPool } from '#postgres'
-import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import { asMemory, eventually, FakeClock, memoryTransactions } from '#kernel/testing'
+import { createPool, listen } from '#postgres'
+import { createTestDatabase, cuttable, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { acceptLog, Consumer, encodeMessage, logMigrations, noEffect, postgresLog, type BatchHandler } from '#messaging'
 import { logConformance, MemoryConsumerStore } from '#messaging/testing'
+import { Hub } from './hub.js'
 import { GroupMember } from './member.js'
 
 const kill = async (consumer: unknown) => {
@@ -202,6 +203,99 @@ describe('the log in PostgreSQL', () => {
     )
     expect(rows).toEqual([])
     await Promise.all(drivers.map((driver) => driver.close()))
+  })
+
+  it('rings once for a batch, and whoever reads in another process is woken by that', async () => {
+    // Neither a poll nor a heartbeat finds anything in time.
+    const patient = { url: database.url, shared: false, poll_ms: 600_000, leaseTtl_ms: 1_800_000 }
+    const [one, other] = [postgresLog(patient), postgresLog(patient)]
+    await one.ensureTopics([{ name: 'rung', partitions: 1, retention_ms: 60_000 }])
+    const polls = jest.spyOn(Hub.prototype, 'poll')
+    const rings: string[] = []
+    const bell = await listen(database, 'bahi_log', (payload) => void rings.push(payload ?? ''))
+    let handled = 0
+    await other.consume({
+      group: 'g',
+      topics: ['rung'],
+      maxBatch: 500,
+      startOffset: () => Promise.resolve(0n),
+      onBatch: (_, records) => Promise.resolve(void (handled += records.length)),
+    })
+    // When it listens, and once more when all know that it does.
+    await eventually('it has looked twice', () => polls.mock.calls.length >= 2)
+    await Promise.all(polls.mock.results.map(({ value }) => value))
+    polls.mockRestore()
+    await (await one.producer()).send(Array.from({ length: 500 }, (_, n) => ({ ...record(`k${n}`), topic: 'rung' })))
+    await eventually('all of it', () => handled === 500)
+    await pool.query(`SELECT pg_notify('bahi_log', 'the last')`)
+    await eventually('every ring is heard', () => rings.includes('the last'))
+    expect(rings.filter((payload) => /^\d+:500$/.test(payload))).toHaveLength(1)
+    expect(rings.filter((payload) => /\d+:/.test(payload)).length).toBeLessThanOrEqual(2)
+    await bell.close()
+    await Promise.all([one.close(), other.close()])
+  })
+
+  describe('a reader’s health', () => {
+    const leaseTtl_ms = 6_000
+    const setUp = async () => {
+      const line = await cuttable(database.url)
+      const clock = new FakeClock()
+      // It always waits as long as it may.
+      const random = { next: () => 0.999 }
+      const driver = postgresLog({ url: line.url, shared: false, leaseTtl_ms, poll_ms: 600_000, clock, random })
+      await driver.ensureTopics([{ name: 'idle', partitions: 1, retention_ms: 60_000 }])
+      const revoked: unknown[] = []
+      const reader = await driver.consume({
+        group: 'idle',
+        topics: ['idle'],
+        maxBatch: 1,
+        startOffset: () => Promise.resolve(0n),
+        onBatch: () => Promise.resolve(),
+        onRevoked: (place) => void revoked.push(place),
+      })
+      await eventually('assigned', () => reader.assignment().length === 1)
+      /** Time passes only while nobody asks the database: the test is the same on a slow machine. */
+      const pass = async (by_ms: number, look: () => void = () => undefined) => {
+        for (const until = clock.now() + by_ms; clock.now() < until; look()) {
+          await eventually('it waits', () => clock.nextWake() !== undefined)
+          clock.advance(Math.min(until, clock.nextWake() ?? until) - clock.now())
+        }
+      }
+      const end = async () => {
+        await driver.close()
+        await line.close()
+      }
+      return { line, reader, revoked, pass, end }
+    }
+
+    it('is good while it is idle, for as long as it is heard of', async () => {
+      const { reader, revoked, pass, end } = await setUp()
+      await pass(3 * leaseTtl_ms, () => expect(reader.healthy()).toBe(true))
+      expect(revoked).toEqual([])
+      await end()
+    })
+
+    it('is bad once it is cut off for longer than its lease, and good again, with its partitions, when it is not', async () => {
+      const { line, reader, revoked, pass, end } = await setUp()
+      line.cut()
+      await pass(2 * leaseTtl_ms)
+      expect(reader.healthy()).toBe(false)
+      await eventually('it gave up its partition', () => reader.assignment().length === 0 && revoked.length === 1)
+      line.mend()
+      await pass(leaseTtl_ms)
+      await eventually('well, and at work', () => reader.healthy() && reader.assignment().length === 1)
+      await end()
+    })
+
+    it('stays good, and keeps its partitions, when it is cut off for less than its lease', async () => {
+      const { line, reader, revoked, pass, end } = await setUp()
+      line.cut()
+      await pass(0.75 * leaseTtl_ms, () => expect(reader.healthy()).toBe(true))
+      line.mend()
+      await pass(leaseTtl_ms, () => expect(reader.healthy()).toBe(true))
+      expect({ revoked, has: reader.assignment().length }).toEqual({ revoked: [], has: 1 })
+      await end()
+    })
   })
 
   it('refuses a topic that nobody ensured', async () => {
