@@ -19,6 +19,7 @@ export const answerHttpErrors = (error: Error & { readonly code?: string }, sock
     `content-type: ${PROBLEM_JSON}`,
     `content-length: ${body.length}`,
     'connection: close',
+    ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   socket.end(body)

@@ -30,6 +30,14 @@ describe('over a socket', () => {
     const answer = await raw(bytes)
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(answer).toContain('content-type: application/problem+json\r\n')
+    for (const header of [
+      'x-content-type-options: nosniff',
+      'x-frame-options: DENY',
+      "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+      'referrer-policy: no-referrer',
+      'strict-transport-security: max-age=31536000; includeSubDomains',
+    ])
+      expect(answer).toContain(`${header}\r\n`)
     expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))).toMatchObject({ status })
   })
 
