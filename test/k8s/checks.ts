@@ -34,8 +34,8 @@ const BESIDE = new Set(['START_TIMEOUT_SECONDS', 'HEALTH_PATH', 'PORT'])
 /** The apps' own limit of a drain, in seconds. */
 const DRAIN_S = 25
 
-const appOf = ({ image }: Container): string | undefined => /(?:^|\/)bahi\/([\w-]+)(?::|$)/.exec(image)?.[1]
-const containersOf = (objects: readonly KubeObject[]): readonly { workload: Workload; container: Container }[] =>
+export const appOf = ({ image }: Container): string | undefined => /(?:^|\/)bahi\/([\w-]+)(?::|$)/.exec(image)?.[1]
+export const containersOf = (objects: readonly KubeObject[]): readonly { workload: Workload; container: Container }[] =>
   workloadsOf(objects).flatMap((workload) => (workload.pod?.containers ?? []).map((container) => ({ workload, container })))
 
 export const selectorsMatchPods: Check = (objects) => {
@@ -97,7 +97,7 @@ export const portsMatchListeners: Check = (objects) => {
 const SECRET = Buffer.alloc(32, 7).toString('base64url')
 
 /** A container's environment as it will be; `undefined` where a reference leads nowhere. */
-const environmentOf = (objects: readonly KubeObject[], container: Container): ReadonlyMap<string, string | undefined> => {
+export const environmentOf = (objects: readonly KubeObject[], container: Container): ReadonlyMap<string, string | undefined> => {
   const maps = new Map(named(objects, 'ConfigMap').map(({ metadata, data = {} }) => [metadata.name, data]))
   const secrets = secretsOf(objects)
   const env = new Map<string, string | undefined>()

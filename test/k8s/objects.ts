@@ -48,6 +48,11 @@ export interface PodSpec {
     readonly name: string
     readonly persistentVolumeClaim?: { readonly claimName: string }
     readonly hostPath?: { readonly path: string }
+    readonly projected?: {
+      readonly sources: readonly {
+        readonly secret?: { readonly name: string; readonly items?: readonly { readonly key: string; readonly path: string }[] }
+      }[]
+    }
   }[]
 }
 export interface Selector {
@@ -92,7 +97,11 @@ export interface KubeObject {
     readonly maxReplicas?: number
     readonly minReplicaCount?: number
     readonly maxReplicaCount?: number
-    readonly triggers?: readonly { readonly type: string; readonly metadata: Labels }[]
+    readonly triggers?: readonly {
+      readonly type: string
+      readonly metadata: Labels
+      readonly authenticationRef?: { readonly name: string }
+    }[]
     readonly inheritedMetadata?: { readonly labels: Labels }
     readonly data?: readonly { readonly secretKey: string }[]
     readonly target?: { readonly template?: { readonly data: Labels } }
@@ -124,7 +133,11 @@ export interface KubeObject {
     readonly instances?: number
     readonly postgresql?: { readonly synchronous?: { readonly number: number; readonly dataDurability?: string } }
     readonly roles?: readonly string[]
-    readonly kafka?: { readonly config: Readonly<Record<string, string | number | boolean>> }
+    readonly kafka?: {
+      readonly config: Readonly<Record<string, string | number | boolean>>
+      readonly listeners: readonly { readonly port: number; readonly tls: boolean }[]
+    }
+    readonly secretTargetRef?: readonly { readonly parameter: string; readonly name: string; readonly key: string }[]
   }
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { KubeObject } from './objects.js'
 import { planted } from './planted.js'
 import { acknowledgedIsOnTwo, encryptedAtRest } from './stores.js'
+import { storesAreReachedByTls } from './tls.js'
 
 /** What is asked of production alone, of what its overlay renders to when tests run. */
 export const describeProduction = (production: () => readonly KubeObject[]): void => {
@@ -60,6 +61,52 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
       ['Cluster', 'postgres', ['postgresql', 'synchronous'], 'postgres acknowledges what is on one instance'],
     ])('would not survive the loss of one where %s %s says no %j', (kind, name, path, what) => {
       expect(acknowledgedIsOnTwo(without(kind, name, path))).toEqual([what])
+    })
+  })
+
+  describe('what production speaks with', () => {
+    type Env = { spec: { template: { spec: { containers: [{ env: { value?: string }[] }] } } } }
+    type Authorities = { spec: { template: { spec: { volumes: [{ projected: { sources: { secret: { name: string } }[] } }] } } } }
+    type Listeners = { spec: { kafka: { listeners: { tls: boolean }[] } } }
+    type Triggers = { spec: { triggers: { metadata: Record<string, string>; authenticationRef?: object }[] } }
+
+    it('is reached by TLS, checked against the authority of its own cluster', () => {
+      expect(storesAreReachedByTls(production())).toEqual([])
+    })
+
+    it('would not pass in the open, or trusting anybody else', () => {
+      const open = planted(production(), 'Kafka', 'kafka', ({ spec }: Listeners) => (spec.kafka.listeners[0]!.tls = false))
+      expect(storesAreReachedByTls(open)).toEqual(['kafka listens in the open at 9092'])
+
+      const unset = planted(production(), 'ConfigMap', 'settings', ({ data }: { data: Record<string, string> }) => delete data['KAFKA_TLS'])
+      expect(storesAreReachedByTls(unset)).toEqual(
+        ['fraud', 'order-command', 'order-query', 'payment-saga', 'wallet'].map((app) => `Deployment ${app}: KAFKA_TLS is not set`),
+      )
+
+      const unasked = planted(production(), 'Job', 'migrate-wallet', ({ spec }: Env) => {
+        for (const each of spec.template.spec.containers[0].env) if (each.value) each.value = each.value.replace(/\?.*/, '')
+      })
+      expect(storesAreReachedByTls(unasked)).toEqual([
+        'Job migrate-wallet: DATABASE_URL asks for no TLS',
+        'Job migrate-wallet: KEYS_DATABASE_URL asks for no TLS',
+      ])
+
+      const others = planted(production(), 'Deployment', 'fraud', ({ spec }: Authorities) => {
+        for (const { secret } of spec.template.spec.volumes[0].projected.sources) secret.name = 'elsewhere'
+      })
+      expect(storesAreReachedByTls(others)).toEqual([
+        "Deployment fraud: DATABASE_URL trusts who is not its cluster's",
+        "Deployment fraud: KAFKA_CA_FILE is not of the brokers' authority",
+      ])
+
+      const scaled = planted(production(), 'ScaledObject', 'payment-saga', ({ spec }: Triggers) => {
+        delete spec.triggers[0]!.metadata['tls']
+        delete spec.triggers[1]!.authenticationRef
+      })
+      expect(storesAreReachedByTls(scaled)).toEqual([
+        'the scaler of payment-saga asks for replies without TLS',
+        'the scaler of payment-saga asks for orders.events without TLS',
+      ])
     })
   })
 }
