@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
+import { eventually } from '#kernel/testing'
 import { freePort } from '../support/kafka.mjs'
 import { ContainerLog } from './node-logs.js'
 import { named, workloadsOf, type Container } from './objects.js'
@@ -15,12 +15,6 @@ import { collector } from './tools.mjs'
 const CONFIG = '/etc/otelcol/config.yaml'
 /** What the collector gives itself to come up and to go, with room for a busy machine. */
 const UP_OR_DOWN_MS = 60_000
-
-/** Asks a few times a second; rejects with `what` after `within_ms`. */
-export const until = async (what: string, condition: () => boolean | Promise<boolean>, within_ms: number): Promise<void> => {
-  for (const deadline = Date.now() + within_ms; !(await condition()); await wait(200))
-    if (Date.now() > deadline) throw new Error(`not within ${within_ms} ms: ${what}`)
-}
 
 interface Config {
   readonly receivers: { readonly file_log: { readonly include: readonly string[]; readonly exclude: readonly string[] } }
@@ -74,7 +68,7 @@ export class CollectorNode {
         () => false,
       )
     }
-    await until('the collector is ready', ready, UP_OR_DOWN_MS)
+    await eventually('the collector is ready', ready, UP_OR_DOWN_MS)
   }
 
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {

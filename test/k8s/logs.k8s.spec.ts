@@ -1,9 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventually } from '#kernel/testing'
 import { continueTrace, withTrace } from '#tracing'
 import type { PlatformConfig } from '#platform'
 import { createLog } from '../../libs/platform/observability/log.js'
-import { CollectorNode, until } from './collector-node.js'
+import { CollectorNode } from './collector-node.js'
 import type { ContainerLog } from './node-logs.js'
 import type { LogRecord } from './otlp.js'
 import { Sink } from './sink.js'
@@ -27,7 +28,7 @@ const distinct = (log: ContainerLog): ReadonlySet<string> => new Set(bodiesOf(lo
 
 const arrive = async (log: ContainerLog, count: number): Promise<void> => {
   try {
-    await until(`${count} lines of ${log.name.pod}`, () => recordsOf(log).length >= count && distinct(log).size >= count, ARRIVE_MS)
+    await eventually(`${count} lines of ${log.name.pod}`, () => recordsOf(log).length >= count && distinct(log).size >= count, ARRIVE_MS)
   } catch (error) {
     throw new Error(`${distinct(log).size} of ${count} lines came; the collector said:\n${node.said.slice(-4_000)}`, { cause: error })
   }
@@ -214,7 +215,7 @@ describe('a sink', () => {
       sink.mood = mood
       const before = sink.refused
       const said = [...say(log, 0, 500)]
-      await until('it was asked again', () => sink.refused >= before + 3, ARRIVE_MS)
+      await eventually('it was asked again', () => sink.refused >= before + 3, ARRIVE_MS)
       sink.mood = 'well'
       said.push(...say(log, 500, 510))
       await arrive(log, 510)
@@ -230,7 +231,7 @@ describe('a sink', () => {
       await sink.close()
       await node.start()
       const said = [...say(log, 0, 500)]
-      await until('the collector has tried', () => /connection refused/.test(node.said), ARRIVE_MS)
+      await eventually('the collector has tried', () => /connection refused/.test(node.said), ARRIVE_MS)
       await node.stop()
       await node.start()
       said.push(...say(log, 500, 510))
@@ -248,7 +249,7 @@ describe('a sink', () => {
       const log = node.container('wallet')
       sink.mood = 'starting'
       for (let n = 0; n < MANY; n += 10_000) say(log, n, n + 10_000, FILLER)
-      await until('the queue is full', () => /sending queue is full/.test(node.said), ARRIVE_MS)
+      await eventually('the queue is full', () => /sending queue is full/.test(node.said), ARRIVE_MS)
       sink.mood = 'well'
       await arrive(log, MANY)
       expect(recordsOf(log)).toHaveLength(MANY)
