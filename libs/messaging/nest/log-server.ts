@@ -114,8 +114,8 @@ export class LogServer extends Server implements CustomTransportStrategy {
   #perMessage(handler: MessageHandler): BatchHandler {
     const { concurrency = 64, isTransient: isPassing = isTransient } = this.options
     const handle = handler.isEventHandler
-      ? async (message: IncomingMessage): Promise<void> => void (await settled(handler(message.data, new LogContext(message))))
-      : (message: IncomingMessage): Promise<void> => this.#answer(handler, message)
+      ? (message: IncomingMessage) => settled(handler(message.data, new LogContext(message)))
+      : (message: IncomingMessage) => this.#answer(handler, message)
     return perMessage(handle, { concurrency, isTransient: isPassing })
   }
 
