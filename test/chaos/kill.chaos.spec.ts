@@ -11,7 +11,7 @@ const KILLS = Number(process.env['KILLS'] ?? 10)
 const POSTGRES_KILLS = Math.ceil(KILLS * 0.4)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const LANES = 6
-/** Traffic between two kills, and after the last. */
+/** Traffic between two kills, and after the last, from when as many calls as there are lanes have been answered. */
 const LIVES_MS = { least: 500, most: 3_500 }
 
 /** A test may take so long for each kill, besides the start and the end. */
@@ -43,7 +43,10 @@ describe(`killed while traffic runs (CHAOS_SEED=${SEED}, KILLS=${KILLS})`, () =>
     const traffic = new Traffic(shop, random(seed + 1), `${name}-${seed}`)
     await traffic.open(4, 3)
     traffic.start(LANES)
-    const life = () => wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
+    const life = async () => {
+      await shop.answers(LANES)
+      await wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
+    }
     return { baseUrl, shop, traffic, dice, life, running }
   }
 

@@ -33,7 +33,7 @@ const SOON_MS = 60_000
 const CONSUMERS = 3
 const BETWEEN_MS = { least: 100, most: 700 }
 const PROGRESS_EVERY = 10
-const PER_KILL_MS = 60_000
+const PER_KILL_MS = 120_000
 const BESIDES_MS = 240_000
 
 const missing = kafkaMissing()
@@ -181,6 +181,7 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
         const aside = await pool.query('SELECT key FROM deferred UNION ALL SELECT key FROM dead_letter')
         const report = {
           seed: SEED,
+          client: CLIENT ?? 'default',
           kills: KILLS,
           ...counts,
           acknowledged: acknowledged.length,

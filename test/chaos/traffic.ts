@@ -40,6 +40,17 @@ export class Shop {
 
   constructor(readonly baseUrl: string) {}
 
+  /** Resolves when `count` more calls were acknowledged: what was killed works again, however slow the machine. Throws after `GIVE_UP_MS`. */
+  async answers(count: number): Promise<void> {
+    const enough = this.acknowledged.length + count
+    const deadline = Date.now() + GIVE_UP_MS
+    while (this.acknowledged.length < enough) {
+      if (Date.now() > deadline)
+        throw new Error(`of ${count} calls, ${enough - this.acknowledged.length} not acknowledged in ${GIVE_UP_MS} ms`)
+      await wait(20)
+    }
+  }
+
   /** Repeats until there is an answer other than "try again later". */
   async call(method: string, path: string, token?: string, body?: unknown, key?: string): Promise<Reply> {
     const deadline = Date.now() + GIVE_UP_MS

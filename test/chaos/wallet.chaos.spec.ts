@@ -15,10 +15,10 @@ const KILLS = Number(process.env['KILLS'] ?? 20)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const LANES = 16
 const WALLETS = 6
-/** Load between two kills, and after the last. */
+/** Load between two kills, and after the last, from when as many calls as there are lanes have been answered: else a slow start leaves some unanswered for ever. */
 const LIVES_MS = { least: 200, most: 1_000 }
 
-const PER_KILL_MS = 20_000
+const PER_KILL_MS = 40_000
 const BESIDES_MS = 180_000
 
 /** The wallet's app as it is deployed, a process of its own, on a PostgreSQL of its own with fsync on. */
@@ -66,7 +66,10 @@ describe(`the wallet's app killed under load (CHAOS_SEED=${SEED}, KILLS=${KILLS}
     await traffic.open(WALLETS)
     traffic.start(LANES)
     const dice = random(seed + 1)
-    const life = () => wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
+    const life = async () => {
+      await shop.answers(LANES)
+      await wait(LIVES_MS.least + dice() * (LIVES_MS.most - LIVES_MS.least))
+    }
     return { shop, traffic, life }
   }
 
