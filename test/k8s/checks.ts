@@ -27,6 +27,8 @@ export const CONFIGS: Readonly<Record<string, TObject>> = {
 }
 /** The apps with an event store. */
 const STORES = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+/** `job_name` of deploy/prometheus/prometheus.yml. */
+const JOB = 'apps'
 /** `ENV PORT` of the Dockerfile. */
 const APP_PORT = 3_000
 /** What the image's health check and the apps' command line read beside the configuration. */
@@ -374,6 +376,33 @@ export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string
   ]
 }
 
+/** `__meta_kubernetes_pod_label_app_kubernetes_io_name`, as Prometheus finds a pod's label under. */
+const metaLabel = (label: string): string => `__meta_kubernetes_pod_label_${label.replace(/\W/g, '_')}`
+
+/** By the operator's own relabelling alone, `job` were `namespace/name`, and `up` had no app: rules and dashboards ask for both. */
+export const scrapesAreNamedAsRulesRead: Check = (objects) =>
+  named(objects, 'PodMonitor').flatMap(({ metadata, spec }) => {
+    const pods = workloadsOf(objects).filter(({ kind, labels }) => kind === 'Deployment' && selects(spec?.selector, labels))
+    const [scraped, apps] = [pods.map(({ name }) => name).sort(), [...STORES].sort()]
+    return [
+      // Series of another that repeats theirs, as front does, would count twice.
+      ...(scraped.join() === apps.join() ? [] : [`${metadata.name} scrapes ${scraped.join(', ') || 'nobody'}, and not ${apps.join(', ')}`]),
+      ...(spec?.podMetricsEndpoints ?? []).flatMap(({ port, relabelings = [] }) => {
+        const job = relabelings.find(({ targetLabel }) => targetLabel === 'job')?.replacement
+        const from = relabelings.find(({ targetLabel }) => targetLabel === 'app')?.sourceLabels
+        return [
+          ...(job === JOB ? [] : [`${metadata.name} scrapes as the job ${job}, and rules read ${JOB}`]),
+          ...pods.flatMap(({ name, labels, pod }) => [
+            ...(pod?.containers.some(({ ports = [] }) => ports.some((each) => each.name === port)) ? [] : [`${name} has no port ${port}`]),
+            ...(Object.entries(labels).some(([label, value]) => from?.join() === metaLabel(label) && value === name)
+              ? []
+              : [`${metadata.name} does not say that ${name} is up`]),
+          ]),
+        ]
+      }),
+    ]
+  })
+
 export const CHECKS: Readonly<Record<string, Check>> = {
   selectorsMatchPods,
   portsMatchListeners,
@@ -386,4 +415,5 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   podsAreSpread,
   backupsAreInTheRegion,
   storesAreSignedDaily,
+  scrapesAreNamedAsRulesRead,
 }

@@ -347,6 +347,21 @@ if (!skipped) {
       finds('environmentIsTheAppsOwn', lost, /checkpoint-wallet: CHECKPOINT_KEY: must be set/)
     })
 
+    it('apps that are scraped under a name that no rule reads, from no port, not at all, or twice', () => {
+      type Monitor = { spec: { selector: object; podMetricsEndpoints: [{ port: string; relabelings?: object[] }] } }
+      const scraped = (change: (spec: Monitor['spec']) => unknown) =>
+        planted(objectsOf('production'), 'PodMonitor', 'apps', ({ spec }: Monitor) => void change(spec))
+      const unnamed = scraped(({ podMetricsEndpoints: [endpoint] }) => delete endpoint.relabelings)
+      finds('scrapesAreNamedAsRulesRead', unnamed, /^apps scrapes as the job undefined, and rules read apps/)
+      finds('scrapesAreNamedAsRulesRead', unnamed, /^apps does not say that wallet is up/)
+      const elsewhere = scraped(({ podMetricsEndpoints: [endpoint] }) => (endpoint.port = 'metrics'))
+      finds('scrapesAreNamedAsRulesRead', elsewhere, /^wallet has no port metrics/)
+      const nobody = scraped((spec) => (spec.selector = { matchLabels: { app: 'bahi' } }))
+      finds('scrapesAreNamedAsRulesRead', nobody, /^apps scrapes nobody, and not/)
+      const twice = scraped((spec) => (spec.selector = { matchLabels: { 'app.kubernetes.io/component': 'app' } }))
+      finds('scrapesAreNamedAsRulesRead', twice, /^apps scrapes fraud, front, /)
+    })
+
     it('a way that is open and not in the table, and one that is in the table and closed', () => {
       const edges = (plant: readonly KubeObject[]) => openEdges(plant)
       const open = planted(local(), 'NetworkPolicy', 'redis', ({ spec }: { spec: object }) => Object.assign(spec, { ingress: [{}] }))

@@ -106,6 +106,14 @@ export interface KubeObject {
     readonly data?: readonly { readonly secretKey: string }[]
     readonly target?: { readonly template?: { readonly data: Labels } }
     readonly groups?: unknown
+    readonly podMetricsEndpoints?: readonly {
+      readonly port: string
+      readonly relabelings?: readonly {
+        readonly sourceLabels?: readonly string[]
+        readonly targetLabel: string
+        readonly replacement?: string
+      }[]
+    }[]
     readonly rules?: readonly {
       readonly http?: {
         readonly paths: readonly {
