@@ -41,6 +41,7 @@ const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
 
 interface Panel {
   readonly title: string
+  readonly datasource: { readonly uid: string }
   readonly targets?: readonly { readonly expr: string }[]
 }
 const dashboards = readdirSync(join(root, 'deploy/grafana/dashboards')).map((file) => ({
@@ -84,6 +85,13 @@ describe('what is looked at is there', () => {
   )('the panel %s reads metrics of the code', (_, expr) => {
     expect(namesIn(expr).length).toBeGreaterThan(0)
     expect(unknown(expr)).toEqual([])
+  })
+
+  it('every panel asks the Prometheus that Grafana is given', () => {
+    const file = 'deploy/grafana/provisioning/datasources/prometheus.yml'
+    const { datasources } = parse(read(file)) as { readonly datasources: readonly { readonly uid: string }[] }
+    const asked = new Set(dashboards.flatMap(({ panels }) => panels.map(({ datasource }) => datasource.uid)))
+    expect([...asked]).toEqual(datasources.map(({ uid }) => uid))
   })
 
   it('every alert has a runbook and a test', () => {
