@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { clientConfig, createPool, listen, migrate, UncheckedTls } from './index.js'
 import { createTestDatabase, type TestDatabase } from './testing/index.js'
 
@@ -13,56 +13,38 @@ const folder = mkdtempSync(join(tmpdir(), 'bahi-tls-'))
 const file = (name: string) => join(folder, name)
 const openssl = (...words: string[]) => execFileSync('openssl', words, { cwd: folder, stdio: 'pipe', timeout: 20_000 })
 
-/** A certificate of 127.0.0.1 by an authority of its own. */
-const certify = (name: string) => {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
-  openssl('req', '-x509', ...key, '-keyout', `${name}-ca.key`, '-out', `${name}-ca.pem`, '-subj', `/CN=${name}`)
-  openssl(
-    'req',
-    ...key.slice(0, 5),
-    '-keyout',
-    `${name}.key`,
-    '-out',
-    `${name}.csr`,
-    '-subj',
-    '/CN=127.0.0.1',
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-  )
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    `${name}.csr`,
-    '-CA',
-    `${name}-ca.pem`,
-    '-CAkey',
-    `${name}-ca.key`,
-    '-days',
-    '1',
-    '-copy_extensions',
-    'copy',
-    '-out',
-    `${name}.pem`,
-  )
+const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+
+const authority = (name: string) => {
+  openssl('req', '-x509', ...KEY, '-days', '1', '-keyout', `${name}-ca.key`, '-out', `${name}-ca.pem`, '-subj', `/CN=${name}`)
 }
 
-/** The test run's PostgreSQL behind TLS, as its own protocol begins it: eight bytes ask for it, `S` grants it. */
-const secured = async (databaseUrl: string, name: string): Promise<Server> => {
+/** A certificate of 127.0.0.1 by that authority. */
+const certify = (name: string, by: string) => {
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+  openssl('req', ...KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, ...subject)
+  const signed = ['-CA', `${by}-ca.pem`, '-CAkey', `${by}-ca.key`, '-days', '1', '-copy_extensions', 'copy']
+  openssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-out', `${name}.pem`)
+}
+
+/**
+ * The test run's PostgreSQL behind TLS, as its own protocol begins it: eight bytes ask for it, `S` grants it. `clients` says what a client's
+ * certificate is to be, if it must have one.
+ */
+const secured = async (databaseUrl: string, clients: TlsOptions = {}): Promise<Server> => {
   const { hostname, port } = new URL(databaseUrl)
+  const [key, cert] = [readFileSync(file('server.key')), readFileSync(file('server.pem'))]
+  const gate = createTlsServer({ key, cert, ...clients }, (secure) => {
+    const far = connect(Number(port), hostname)
+    for (const socket of [secure, far]) socket.on('error', () => (secure.destroy(), far.destroy()))
+    secure.on('close', () => far.destroy())
+    secure.pipe(far).pipe(secure)
+  })
   const server = createServer((near: Socket) => {
     near.on('error', () => undefined)
     near.once('data', () => {
       near.write('S')
-      const secure = new TLSSocket(near, {
-        isServer: true,
-        key: readFileSync(file(`${name}.key`)),
-        cert: readFileSync(file(`${name}.pem`)),
-      })
-      const far = connect(Number(port), hostname)
-      for (const socket of [secure, far]) socket.on('error', () => (near.destroy(), far.destroy()))
-      secure.on('close', () => far.destroy())
-      secure.pipe(far).pipe(secure)
+      gate.emit('connection', near)
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -72,23 +54,28 @@ const secured = async (databaseUrl: string, name: string): Promise<Server> => {
 describe('PostgreSQL by TLS', () => {
   let database: TestDatabase
   let server: Server
+  /** Lets nobody in without a certificate by `ours`. */
+  let strict: Server
   beforeAll(async () => {
-    certify('ours')
-    certify('theirs')
+    for (const name of ['ours', 'theirs']) authority(name)
+    certify('server', 'ours')
+    certify('app', 'ours')
+    certify('stranger', 'theirs')
     database = await createTestDatabase([])
-    server = await secured(database.url, 'ours')
+    server = await secured(database.url)
+    strict = await secured(database.url, { requestCert: true, rejectUnauthorized: true, ca: readFileSync(file('ours-ca.pem')) })
   })
   afterAll(async () => {
-    server.close()
+    for (const each of [server, strict]) each.close()
     await database.drop()
     rmSync(folder, { recursive: true })
   })
 
-  const url = (host: string, authority: string) => {
+  const url = (host: string, trusted: string, words: Readonly<Record<string, string>> = {}, at = server) => {
     const secure = new URL(database.url)
     secure.hostname = host
-    secure.port = String((server.address() as AddressInfo).port)
-    secure.search = new URLSearchParams({ sslmode: 'verify-full', sslrootcert: file(`${authority}-ca.pem`) }).toString()
+    secure.port = String((at.address() as AddressInfo).port)
+    secure.search = new URLSearchParams({ sslmode: 'verify-full', sslrootcert: file(`${trusted}-ca.pem`), ...words }).toString()
     return secure.href
   }
   const ask = async (of: string) => {
@@ -155,6 +142,16 @@ describe('PostgreSQL by TLS', () => {
     const checked = connecting.filter((name) => /checkedConnection|clientConfig\(/.test(readFileSync(name, 'utf8')))
     expect(checked).toEqual(connecting)
     expect(sources.filter((name) => /connectionString: /.test(readFileSync(name, 'utf8')))).toEqual([join('libs', 'postgres', 'tls.ts')])
+  })
+
+  it('that asks who an app is lets pools and migrations in by their certificate, and nobody without one or with a stranger’s', async () => {
+    const as = (client: string) => url('127.0.0.1', 'ours', { sslcert: file(`${client}.pem`), sslkey: file(`${client}.key`) }, strict)
+    expect(await ask(as('app'))).toBe(1)
+    expect(await migrate({ url: as('app'), schema: 'known', migrations: [] })).toEqual([])
+    for (const unknown of [url('127.0.0.1', 'ours', {}, strict), as('stranger')]) {
+      await expect(ask(unknown)).rejects.toThrow(/certificate required|ECONNRESET|terminated/)
+      await expect(migrate({ url: unknown, schema: 'known', migrations: [] })).rejects.toThrow(/certificate required|ECONNRESET|terminated/)
+    }
   })
 
   it('is refused by pools and migrations where the certificate is of another authority, or of another host', async () => {
