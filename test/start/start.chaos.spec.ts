@@ -230,13 +230,21 @@ describe('npm start', () => {
   )
 
   it(
-    'runs as an ordinary user',
+    'runs as an ordinary user, and no command line that it makes tells a secret',
     async () => {
       const folder = home()
       if (isRoot) chownSync(folder, NOBODY, NOBODY)
+      const lines = commandLines()
       const platform = start({ home: folder, as: ordinary })
       const baseUrl = await platform.ready
       expect((await fetch(`${baseUrl}/health/ready`)).status).toBe(200)
+      const seen = await lines.end()
+      const ours = seen.filter((line) => line.includes(folder))
+      for (const program of [/main\.js /, /initdb /, /postgres -D /]) expect(ours).toContainEqual(expect.stringMatching(program))
+      expect(tellsOne(seen, secretsIn(folder))).toEqual([])
+      // One that a command line does tell is found.
+      expect(tellsOne(seen, [folder])).toEqual(ours)
+
       expect(statSync(join(folder, 'secrets.json')).mode & 0o777).toBe(0o600)
       await end(platform, 'SIGINT')
       expect(postmasterPid(dataFolder(folder))).toBeUndefined()
@@ -268,6 +276,32 @@ describe('npm start', () => {
 })
 
 const curls = ({ stdout }: Spawned): readonly string[] => stdout.filter((line) => line.startsWith('curl '))
+
+/** What is made once and kept: of the apps, and the password of PostgreSQL's superuser. */
+const secretsIn = (home: string): readonly string[] => {
+  const read = (path: string) => readFileSync(join(home, path), 'utf8')
+  const secrets = [...Object.values(JSON.parse(read('secrets.json')) as Record<string, string>), read('postgres/password').trim()]
+  expect(secrets.filter((secret) => secret.length >= 32)).toHaveLength(6)
+  return secrets
+}
+
+const tellsOne = (lines: readonly string[], secrets: readonly string[]): readonly string[] =>
+  lines.filter((line) => secrets.some((secret) => line.includes(secret)))
+
+/** As anybody on the machine sees them in `ps`, from now until `end`: looked at again and again, since some are there only for a moment. */
+const commandLines = (): { end(): Promise<readonly string[]> } => {
+  const seen = new Set<string>()
+  let watching = true
+  const look = async () => {
+    const { stdout } = await run('ps', ['-A', '-ww', '-o', 'command='], { timeout: 10_000, maxBuffer: 2 ** 24 })
+    for (const line of stdout.split('\n')) seen.add(line)
+  }
+  const watch = (async () => {
+    while (watching) await look().then(() => wait(100))
+    await look()
+  })()
+  return { end: () => ((watching = false), watch.then(() => [...seen])) }
+}
 
 const expectRefusalOnly = async (platform: Spawned, why: RegExp): Promise<void> => {
   expect(await platform.exited).toEqual({ code: 1, signal: null })
