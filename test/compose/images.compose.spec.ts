@@ -4,8 +4,22 @@ import { join } from 'node:path'
 import { containersOf, docker, exec } from './containers.js'
 
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud', 'front', 'provider-sandbox']
-const BASE = /^ARG NODE_IMAGE=(\S+)$/m.exec(readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8'))?.[1] ?? ''
+const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+const BASE = /^ARG NODE_IMAGE=(\S+)$/m.exec(read('Dockerfile'))?.[1] ?? ''
 const MOST_BYTES = 120_000_000
+
+interface Locked {
+  readonly name?: string
+  readonly version?: string
+  readonly dev?: boolean
+  readonly devOptional?: boolean
+}
+/** `name@version` of what the lock file has for running, and not for development alone. */
+const PRODUCTION = new Set(
+  Object.entries((JSON.parse(read('package-lock.json')) as { readonly packages: Readonly<Record<string, Locked>> }).packages)
+    .filter(([, { dev, devOptional }]) => !dev && !devOptional)
+    .map(([path, { name = path.replace(/^.*node_modules\//, ''), version }]) => `${name}@${version}`),
+)
 
 interface Image {
   readonly Size: number
@@ -47,7 +61,7 @@ describe.each(APPS)('the image of %s', (app) => {
     expect(tried).toBe('1000 EROFS EROFS EROFS')
   })
 
-  it('has a bill of materials of exactly the packages that are in it', async () => {
+  it('has a bill of materials of exactly the packages that are in it, none of them for development alone', async () => {
     const { listed, there } = JSON.parse(
       await inside(
         app,
@@ -62,5 +76,6 @@ describe.each(APPS)('the image of %s', (app) => {
     ) as { listed: readonly string[]; there: readonly string[] }
     expect(there.length).toBeGreaterThan(50)
     expect(listed).toEqual(there)
+    expect(there.filter((each) => !PRODUCTION.has(each))).toEqual([])
   })
 })
