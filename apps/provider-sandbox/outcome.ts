@@ -11,7 +11,8 @@ export type Method = 'upi' | 'card' | 'netbanking'
  */
 export type Outcome = 'paid' | 'asked' | 'slow' | 'late' | 'lost' | 'declined' | 'timeout'
 
-const OUTCOMES: Readonly<Record<Method, Readonly<Record<string, Outcome>>>> = {
+/** Every instrument that it knows. */
+export const OUTCOMES: Readonly<Record<Method, Readonly<Record<string, Outcome>>>> = {
   upi: {
     'success@upi': 'paid',
     'slow@upi': 'slow',

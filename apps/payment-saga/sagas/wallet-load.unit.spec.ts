@@ -16,6 +16,12 @@ const CASES: readonly (readonly [LoadWorld, object])[] = [
   [{ method: 'upi', luck: 'decline' }, failed('payment-declined')],
   [{ method: 'card', luck: 'timeout' }, failed('payment-expired')],
   [{ method: 'upi', luck: 'late' }, failed('payment-expired')],
+  ...([{ method: 'netbanking' }, { method: 'upi', flow: 'intent' }] as const).flatMap((way): readonly (readonly [LoadWorld, object])[] => [
+    [{ ...way, luck: 'asked-pays' }, credited],
+    [{ ...way, luck: 'asked-pays', webhooks: true }, credited],
+    [{ ...way, luck: 'asked-declines' }, failed('payment-declined')],
+    [{ ...way, luck: 'asked-silent' }, failed('payment-expired')],
+  ]),
   [{ method: 'card', unheard: 'capture' }, failed('authorisation-lapsed')],
   [{ method: 'card', unheard: 'all' }, failed('payment-expired')],
   [{ method: 'upi', meanwhile: 'closed' }, failed('wallet-closed')],
@@ -51,6 +57,21 @@ describe('a wallet load', () => {
       expect(told.at(-1)).toMatchObject({ captured: LOADED, refunded, purpose: 'load', method: world.method, paidAt: expect.any(String) })
     },
   )
+
+  it.each([
+    [{ method: 'netbanking', luck: 'asked-pays' }, 'redirect'],
+    [{ method: 'upi', flow: 'intent', luck: 'asked-declines' }, 'intent'],
+  ] as const satisfies readonly (readonly [LoadWorld, string])[])('%j tells its payer once where to go on: %s', async (world, kind) => {
+    const play = await new LoadPlay(world).play()
+    expect(play.nexts).toEqual([{ kind, url: expect.stringMatching(`^${kind}:`) }])
+  })
+
+  it('asks at once when its payer comes back from the bank', async () => {
+    const play = new LoadPlay({ method: 'netbanking', luck: 'asked-pays' })
+    const began = play.clock.now()
+    await play.play()
+    expect(play.clock.now() - began).toBe(3_000)
+  })
 
   it('gives back what was paid too late', async () => {
     const play = await new LoadPlay({ method: 'upi', luck: 'late' }).play()

@@ -70,7 +70,29 @@ export class Books {
   }
 }
 
-export type Luck = 'success' | 'slow' | 'lost' | 'decline' | 'timeout' | 'late'
+/** What becomes of a payment of which its payer is not asked, and of one of which they are: they pay, decline, or say nothing until the window ends. */
+export const NOT_ASKED = ['success', 'slow', 'lost', 'decline', 'timeout', 'late'] as const
+export const ASKED = ['asked-pays', 'asked-declines', 'asked-silent'] as const
+export type Luck = (typeof NOT_ASKED)[number] | (typeof ASKED)[number]
+
+export const isAsked = (luck: Luck | undefined): boolean => ASKED.some((asked) => asked === luck)
+
+/** When a pending payment is settled, of those that are pending at first. */
+const settlesAfter_ms = (luck: Luck, window_ms: number): number | undefined => {
+  switch (luck) {
+    case 'slow':
+    case 'asked-pays':
+    case 'asked-declines':
+      return 3_000
+    case 'late':
+      return window_ms + 3_000
+    case 'asked-silent':
+      // Its window is as long as the saga's and begins a little later: when it heard of the payment.
+      return window_ms + 500
+    default:
+      return undefined
+  }
+}
 
 /**
  * What goes wrong with each call of a kind until the provider is back: `unknown`, it does not happen and nobody says so; `lost`, it happens and
@@ -85,7 +107,9 @@ export interface ProviderFault {
 export class BooksOfProvider implements PaymentProvider {
   payment: ProviderPayment | undefined
   key = ''
-  #paidAt: number | undefined
+  /** Told when the payer is asked, and how long they take to answer, milliseconds. */
+  onAsked: ((answersAfter_ms: number) => void) | undefined
+  #settledAt: number | undefined
   /** The fault is over. */
   back = false
   /** What nobody captured goes back by itself then, where it is not heard of captures. */
@@ -111,8 +135,13 @@ export class BooksOfProvider implements PaymentProvider {
 
   /** What the payment is by now: time passes for a customer too. */
   look(): ProviderPayment | undefined {
-    if (this.payment?.status === 'pending' && this.#paidAt !== undefined && this.#paidAt <= this.clock().now())
-      this.payment = { ...this.payment, status: 'captured', captured: this.payment.amount, paidAt: this.#says(this.#paidAt) }
+    if (this.payment?.status === 'pending' && this.#settledAt !== undefined && this.#settledAt <= this.clock().now()) {
+      const { next: _, ...payment } = this.payment
+      const declined = this.luck === 'asked-declines' || this.luck === 'asked-silent'
+      this.payment = declined
+        ? { ...payment, status: 'declined' }
+        : { ...payment, status: 'captured', captured: payment.amount, paidAt: this.#says(this.#settledAt) }
+    }
     if (this.payment?.status === 'authorised' && this.#heldUntil <= this.clock().now()) this.payment = { ...this.payment, status: 'voided' }
     return this.payment
   }
@@ -124,14 +153,18 @@ export class BooksOfProvider implements PaymentProvider {
       this.plan = plan?.plan
       const amount = paise(this.other.takes ?? asked)
       const now = this.clock().now()
-      const after_ms = this.luck === 'slow' ? 3_000 : this.luck === 'late' ? this.window_ms + 3_000 : undefined
-      const delay_ms = this.other.paysAfter_ms ?? after_ms
+      const delay_ms = this.other.paysAfter_ms ?? settlesAfter_ms(this.luck, this.window_ms)
       if (this.other.unheard !== undefined) this.#heldUntil = now + AUTHORISATION_LIFE_MS
-      if (delay_ms !== undefined) this.#paidAt = now + delay_ms
+      if (delay_ms !== undefined) this.#settledAt = now + delay_ms
       const paid = method === 'card' ? 'authorised' : 'captured'
       const status = this.luck === 'decline' ? 'declined' : delay_ms === undefined ? paid : 'pending'
       this.payment = { paymentId: `pp-${key}`, status, amount, captured: status === 'captured' ? amount : ZERO, refunded: ZERO }
       if (status === paid) this.payment = { ...this.payment, paidAt: this.#says(now) }
+      if (isAsked(this.luck)) {
+        const kind = method === 'netbanking' ? 'redirect' : 'intent'
+        this.payment = { ...this.payment, next: { kind, url: `${kind}:${key}` } }
+        this.onAsked?.(delay_ms ?? 0)
+      }
     }
     return this.luck === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer()
   }

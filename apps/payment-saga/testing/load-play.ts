@@ -9,7 +9,7 @@ import { booksOf, paymentActivities } from '../provider/activities.js'
 import { sagaDefinitions } from '../sagas/definitions.js'
 import { WALLET_LOAD } from '../sagas/saga-types.js'
 import { BooksOfProvider, type Luck, type ProviderFault } from './books.js'
-import { WINDOW_MS } from './play.js'
+import { payerReturns, WINDOW_MS } from './play.js'
 import { askingLess, mend } from './provider-faults.js'
 
 export const LOADED = '50000'
@@ -63,6 +63,8 @@ export class LoadPlay extends SagaBench {
     this.provider = provider
     late.clock = this.clock
     late.answer = (message) => this.answer(message)
+    if (world.method === 'netbanking' && !world.webhooks)
+      provider.onAsked = (after_ms) => this.later(after_ms, () => payerReturns(this, loadSagaId, context))
   }
 
   get wallet() {

@@ -1,4 +1,4 @@
-import type { Luck } from './books.js'
+import { ASKED, isAsked, NOT_ASKED, type Luck } from './books.js'
 import { AMOUNT, type World } from './play.js'
 import { FAULTS } from './provider-faults.js'
 
@@ -44,6 +44,21 @@ const planned = (
   [{ ...way, returned: true }, confirmed(AMOUNT, '149900')],
 ])
 
+/** A payer who is asked pays or declines, at their bank's page or in their UPI app, or does not answer. */
+const asked = (
+  [
+    { method: 'netbanking' },
+    { method: 'upi', flow: 'intent' },
+    { method: 'split', other: 'netbanking' },
+  ] as const satisfies readonly World[]
+).flatMap((way) =>
+  ([{}, { webhooks: true }] as const).flatMap((told): readonly (readonly [World, object])[] => [
+    [{ ...way, ...told, luck: 'asked-pays' }, confirmed()],
+    [{ ...way, ...told, luck: 'asked-declines' }, cancelled('payment-declined')],
+    [{ ...way, ...told, luck: 'asked-silent' }, cancelled('payment-expired')],
+  ]),
+)
+
 /** A payer has five minutes: paid just inside them it is the order's, just outside it goes back. */
 const atTheEnd = ([undefined, true] as const).flatMap((webhooks) =>
   (['collect', 'intent'] as const).flatMap((flow): readonly (readonly [World, object])[] => {
@@ -82,6 +97,7 @@ export const CASES: readonly (readonly [World, object])[] = [
   [{ method: 'split', other: 'card', returned: true, refunds: 'racing-a-return' }, confirmed(AMOUNT, AMOUNT)],
   [{ method: 'split', other: 'upi', refunds: 'racing-a-cancellation' }, refunded()],
   ...planned,
+  ...asked,
   ...atTheEnd,
   [{ method: 'cod', returned: true }, confirmed(AMOUNT, '149900')],
   [{ method: 'card', returned: true }, confirmed(AMOUNT, '149900')],
@@ -93,7 +109,6 @@ export const CASES: readonly (readonly [World, object])[] = [
   [{ method: 'upi', luck: 'slow', cancel: 1_000 }, cancelled('customer', AMOUNT)],
 ]
 
-const LUCKS: readonly Luck[] = ['success', 'slow', 'lost', 'decline', 'timeout', 'late']
 const WAYS: readonly World[] = [
   { method: 'wallet' },
   { method: 'cod' },
@@ -112,6 +127,13 @@ const AROUND: readonly Partial<World>[] = [
   { returned: true },
 ]
 
+/** A card's payer is not asked. */
+const lucksOf = ({ method, other }: World): readonly Luck[] => ((other ?? method) === 'card' ? NOT_ASKED : [...NOT_ASKED, ...ASKED])
+/** An order that nobody paid is not confirmed, and nothing comes after that. */
+const NEVER_PAID = new Set<Luck>(['decline', 'timeout', 'asked-declines', 'asked-silent'])
+/** A UPI payer is asked by their app. */
+const askedIn = ({ method }: World, luck: Luck): Partial<World> => (method === 'upi' && isAsked(luck) ? { flow: 'intent' } : {})
+
 /** Every way to pay x every outcome at the provider x what happens around it. What each must come to is the books' own to say. */
 export const matrix = (): readonly World[] =>
   WAYS.flatMap((way) => {
@@ -122,10 +144,12 @@ export const matrix = (): readonly World[] =>
       if (around.funds && method !== 'wallet' && method !== 'split') return []
       if (around.refunds && method === 'cod') return []
       if (!provided) return [{ ...way, ...around }]
-      const lucks = around.stock || around.fraud === 'decline' ? LUCKS.slice(0, 1) : LUCKS
+      const unasked = around.stock !== undefined || around.fraud === 'decline'
+      const after = around.cancel === 'CONFIRMED' || around.refunds !== undefined || around.returned !== undefined
+      const lucks = unasked ? NOT_ASKED.slice(0, 1) : lucksOf(way).filter((luck) => !after || !NEVER_PAID.has(luck))
       return lucks.flatMap((luck): World[] => [
-        { ...way, ...around, luck },
-        { ...way, ...around, luck, webhooks: true },
+        { ...way, ...around, luck, ...askedIn(way, luck) },
+        { ...way, ...around, luck, ...askedIn(way, luck), webhooks: true },
       ])
     })
   })

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { AlertDecided, OrderCancelled, OrderDelivered, OrderPlaced, OrderReturned } from '#contracts'
-import { isRefusal, paise, type Paise } from '#kernel'
+import { isRefusal, paise, type MessageContext, type Paise } from '#kernel'
 import { NEW_SAGA, sagaIdFor, statusOf, type SagaInput, type SagaState } from '#saga'
 import { killedEverywhere, SagaBench, type BenchOptions, type Playable } from '#saga/testing'
 import { routes } from '../messages/routes.js'
@@ -8,6 +8,7 @@ import { booksOf, paymentActivities } from '../provider/activities.js'
 import { sagaDefinitions } from '../sagas/definitions.js'
 import { REFUND_REQUESTED } from '../sagas/order-payment.js'
 import { amountsOf, requestRefund, type OrderPayment } from '../sagas/payment-data.js'
+import { AUTHORISE, PAYER_RETURNED } from '../sagas/provider-part.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from '../sagas/saga-types.js'
 import { Books, BooksOfProvider, type Luck, type ProviderFault } from './books.js'
 import { askingLess, mend } from './provider-faults.js'
@@ -94,6 +95,10 @@ export class Play extends SagaBench {
     this.books = books
     this.provider = provider
     late.clock = this.clock
+    // Where nobody tells of it, the bank's page sends its payer back; a UPI app sends nobody.
+    const { method, other, webhooks } = world
+    if ((other ?? method) === 'netbanking' && !webhooks)
+      provider.onAsked = (after_ms) => this.later(after_ms, () => payerReturns(this, paymentId, context))
   }
 
   async play(): Promise<this> {
@@ -238,10 +243,19 @@ export class Play extends SagaBench {
   }
 }
 
+/** As the callback takes it: while the provider is asked, and at most once for each asking. */
+export const payerReturns = async (bench: SagaBench, sagaId: string, context: MessageContext): Promise<void> => {
+  const asked = (await bench.state(sagaId)).steps[AUTHORISE]
+  if (asked?.status !== 'running') return
+  const id = `returned ${sagaId} ${asked.attempts}`
+  await bench.apply({ kind: 'message', id, sagaId, context, name: PAYER_RETURNED, body: {} })
+}
+
 /** Plays it once per transaction and side of it, killing the process there. Wherever it dies, the books agree in the end. */
 export const killedAtEveryStep = async (world: World): Promise<void> => {
-  // A timer that died with its process fires late: who pays, or cancels, in the meantime was in time.
-  const endsTheSame = world.luck !== 'late' && world.paysAfter_ms === undefined && typeof world.cancel !== 'number'
+  // A timer that died with its process fires late: who pays, or cancels, in the meantime was in time, and who was silent has declined.
+  const endsTheSame =
+    world.luck !== 'late' && world.luck !== 'asked-silent' && world.paysAfter_ms === undefined && typeof world.cancel !== 'number'
   await killedEverywhere((crash) => (endsTheSame ? new Play(world, crash) : anyEnd(new Play(world, crash))))
 }
 

@@ -2,7 +2,7 @@ import { systemClock, paise, type Clock } from '#kernel'
 import { isProviderMethod, type PaymentMethod, type ProviderAnswer } from '#payment'
 import { createServer, type IncomingMessage as Request } from 'node:http'
 import { once } from 'node:events'
-import { BooksOfProvider, type Luck } from './books.js'
+import { BooksOfProvider, NOT_ASKED, type Luck } from './books.js'
 
 export interface StubProvider {
   readonly url: string
@@ -13,8 +13,6 @@ export interface StubProvider {
   payment(key: string): BooksOfProvider | undefined
   close(): Promise<void>
 }
-
-const LUCKS: readonly Luck[] = ['success', 'slow', 'lost', 'decline', 'timeout', 'late']
 
 /** The sandbox's HTTP contract over books in memory: `decline@upi` and `tok_decline` are declined, and so on. */
 export const startStubProvider = async (window_ms: number, clock: Clock = systemClock): Promise<StubProvider> => {
@@ -71,7 +69,7 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
 
 const absent: ProviderAnswer = { known: 'absent' }
 
-const luckOf = (instrument: string): Luck => LUCKS.find((luck) => instrument.toLowerCase().includes(luck)) ?? 'decline'
+const luckOf = (instrument: string): Luck => NOT_ASKED.find((luck) => instrument.toLowerCase().includes(luck)) ?? 'decline'
 
 const methodOf = (method: string) => {
   const known = (['upi', 'card', 'netbanking'] as const satisfies readonly PaymentMethod[]).find((each) => each === method)
