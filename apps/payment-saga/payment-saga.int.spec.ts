@@ -424,6 +424,13 @@ describe('reads', () => {
 describe("an operator's hand", () => {
   const operate = (sagaId: string, action: string, body: object = {}, headers: Record<string, string> = {}) =>
     payments.call('POST', `/v1/sagas/${sagaId}/${action}`, { as: ['s-1', 'support'], body, headers })
+  const handsOn = async (sagaId: string) => {
+    const { body } = await payments.call('GET', `/v1/sagas/${sagaId}`)
+    const { timeline } = body as { timeline: { type: string; by: string; action: string; detail: string; evidence?: string }[] }
+    return timeline
+      .filter(({ type }) => type === 'OperatorActed')
+      .map(({ by, action, detail, evidence }) => ({ by, action, detail, evidence }))
+  }
 
   it('turns a saga back, once, and gives the same answer to the same key', async () => {
     const order = await payments.place({ method: 'wallet' }, { fraud: 'review' })
@@ -474,7 +481,10 @@ describe("an operator's hand", () => {
     expect(done).toMatchObject({ matched: 3, applied: 3 })
     expect(done.nextCursor).not.toBeNull()
     expect((await all({ filter })).status).toBe(200)
-    for (const order of orders) await until(order, { status: 'COMPENSATED' })
+    for (const order of orders) {
+      await until(order, { status: 'COMPENSATED' })
+      expect(await handsOn(sagaIdFor('order-payment', order.orderId))).toEqual([{ by: 's-1', action: 'compensate', detail: 'an outage' }])
+    }
     const refused = await payments.call('POST', '/v1/sagas/retry', {
       as: ['s-1', 'support'],
       body: { reason: 'again', filter: { type: 'order-payment', status: 'COMPENSATED' }, limit: 1 },
@@ -491,6 +501,43 @@ describe("an operator's hand", () => {
     expect(new Set(turned.map(({ path }) => path)).size).toBe(turned.length)
     expect(new Set(turned.map(({ reason }) => reason))).toEqual(new Set(['an outage']))
     expect(acts.at(-1)).toMatchObject({ action: 'POST /v1/sagas/retry', status: 409, refused: 'invalid-transition', roles: ['support'] })
+  })
+
+  it('tries many again by a filter, page by page: who and why are kept with each, and what does not match is left alone', async () => {
+    const stuck = await Promise.all([1, 2, 3].map(() => payments.place({ method: 'wallet' }, { refuses: ['CaptureHold'] })))
+    const reviewed = await payments.place({ method: 'wallet' }, { fraud: 'review' })
+    for (const order of stuck) await until(order, { status: 'NEEDS_ATTENTION' })
+    await until(reviewed, { status: 'WAITING' })
+    const filter = { type: 'order-payment', status: 'NEEDS_ATTENTION' }
+    const retry = (body: object = {}) =>
+      payments.call('POST', '/v1/sagas/retry', { as: ['s-1', 'support'], body: { reason: 'the wallet is back', filter, ...body } })
+    const ids = stuck.map(({ orderId }) => sagaIdFor('order-payment', orderId))
+    type Done = { applied: number; items: { sagaId: string; result: string }[]; nextCursor: string }
+    const dry = (await retry({ dryRun: true })).body as Done
+    expect(dry.items.map(({ sagaId, result }) => [sagaId, result]).toSorted()).toEqual(ids.map((id) => [id, 'matched']).toSorted())
+    for (const id of ids) expect(await handsOn(id)).toEqual([])
+
+    for (const { books } of stuck) books.refuses.clear()
+    const first = (await retry({ limit: 2 })).body as Done
+    expect(first).toMatchObject({ applied: 2, nextCursor: expect.any(String) })
+    const second = (await retry({ limit: 2, cursor: first.nextCursor })).body as Done
+    expect(second).toMatchObject({ applied: 1, nextCursor: null })
+    expect([...first.items, ...second.items].map(({ sagaId }) => sagaId).toSorted()).toEqual(ids.toSorted())
+    for (const order of stuck) {
+      await until(order, paid)
+      expect(order.books).toMatchObject({ order: 'CONFIRMED', hold: 'captured' })
+    }
+    for (const id of ids) expect(await handsOn(id)).toEqual([{ by: 's-1', action: 'retry', detail: 'the wallet is back' }])
+    const acts: unknown[] = []
+    for await (const { data, metadata } of payments.app.get<Events>(STORE).readStream('audit-s-1'))
+      if (metadata.reason === 'the wallet is back') acts.push([data['path'], data['status']])
+    expect(acts.toSorted()).toEqual(ids.map((id) => [`/v1/sagas/${id}/retry`, 200]).toSorted())
+
+    expect(await read(reviewed)).toMatchObject({ status: 'WAITING' })
+    const left = sagaIdFor('order-payment', reviewed.orderId)
+    expect(await handsOn(left)).toEqual([])
+    expect(await operate(left, 'compensate', { reason: 'a test' })).toMatchObject({ status: 200 })
+    await until(reviewed, { status: 'COMPENSATED' })
   })
 
   it('settles the same step of many by a word, and says of each that it does not fit why not', async () => {
@@ -512,6 +559,7 @@ describe("an operator's hand", () => {
       expect(resultOf(order)).toMatchObject({ result: 'applied' })
       await until(order, { status: 'COMPENSATED', captured: money('0') })
       expect(order.books).toMatchObject({ order: 'CANCELLED', reason: 'payment-declined', reserved: 0 })
+      expect(await handsOn(idOf(order))).toEqual([{ by: 's-1', action: 'resume', detail: 'an outage', evidence: body.evidence }])
     }
     expect(resultOf(reviewed)).toMatchObject({ result: 'refused', detail: 'authorise-payment has not begun' })
     expect(await operate(idOf(reviewed), 'compensate', { reason: 'a test' })).toMatchObject({ status: 200 })

@@ -34,15 +34,7 @@ beforeAll(async () => {
   store = await openEventStore({ pool, postgres: database, types: [sagaStream], publish: () => [], clock: systemClock, app: 'test' })
   await apply(
     one,
-    ...['A', 'B', 'C'].map((flat): SagaInput => ({
-      kind: 'start',
-      id: `start ${flat}`,
-      sagaId: idOf(flat),
-      context,
-      type: 'rent',
-      correlationKey: flat,
-      data: { flat },
-    })),
+    ...['A', 'B', 'C'].map(startOf),
     // C haggles, which v2 does not know.
     { kind: 'message', id: 'C viewed', sagaId: C, context, name: 'viewed', body: {} },
   )
@@ -54,6 +46,20 @@ afterAll(async () => {
 })
 
 const context = { correlationId: 'c', causationId: 'test' }
+const startOf = (flat: string): SagaInput => ({
+  kind: 'start',
+  id: `start ${flat}`,
+  sagaId: idOf(flat),
+  context,
+  type: 'rent',
+  correlationKey: flat,
+  data: { flat },
+})
+const actsOn = async (sagaId: string) => {
+  const acts = []
+  for await (const event of store.readStream(`saga-${sagaId}`)) if (event.type === 'OperatorActed') acts.push(event.data)
+  return acts
+}
 const apply = (definition: typeof one, ...inputs: readonly SagaInput[]) => {
   const definitions = new SagaDefinitions([definition])
   const engine = new SagaEngine({ commands: store, store: pgSagaStore(pool, database), definitions, clock: systemClock, app: 'test' })
@@ -111,9 +117,7 @@ describe('bahi saga', () => {
     expect(await versions()).toEqual({ [A]: 2, [B]: 2, [C]: 1 })
     const { state } = await store.load(sagaRef(A))
     expect(state).toMatchObject({ definition: 2, data: { flat: 'A', deposit: 'asked for' } })
-    const acted = []
-    for await (const event of store.readStream(`saga-${A}`)) if (event.type === 'OperatorActed') acted.push(event.data)
-    expect(acted).toMatchObject([{ action: 'migrate', by: userInfo().username, reason: 'no more haggling' }])
+    expect(await actsOn(A)).toMatchObject([{ action: 'migrate', by: userInfo().username, reason: 'no more haggling' }])
   })
 
   it('lists what still holds a version, and what was moved ends under the new one', async () => {
@@ -190,6 +194,19 @@ describe('bahi saga', () => {
       code: 1,
       out: [`${B}  COMPENSATED  stays: it does not wait for an operator`],
     })
+  })
+
+  it('lays a hand on all of a filter, with who and why on each: one that cannot be helped keeps no other from it', async () => {
+    const [D, E] = ['D', 'E'].map(idOf) as [string, string]
+    await apply(two, ...['D', 'E'].map(startOf))
+    const { code, out, said } = await bahi('compensate', '--type', 'rent', '--status', 'WAITING', '--reason', 'the house is sold')
+    // C is on a version that this release lacks.
+    const lines = [D, E].map((id) => `${id}  WAITING  turned back`)
+    expect(out.toSorted()).toEqual([...lines, `${C}  WAITING  failed: it is as it was`].toSorted())
+    expect([code, said]).toEqual([1, ['2 of 3 turned back']])
+    const act = { action: 'compensate', by: userInfo().username, reason: 'the house is sold' }
+    expect([await actsOn(C), await actsOn(D), await actsOn(E)]).toMatchObject([[], [act], [act]])
+    expect((await store.load(sagaRef(D))).state.phase).not.toBe('forward')
   })
 
   it.each([

@@ -20,10 +20,16 @@ export class Books {
   walletRefunds = 0n
   holdAmount = 0n
 
-  constructor(private readonly world: { stock?: 'none'; fraud?: string; funds?: 'none' } = {}) {}
+  /** Commands that are refused, whatever they ask for, until it is empty. */
+  readonly refuses: Set<string>
+
+  constructor(private readonly world: { stock?: 'none'; fraud?: string; funds?: 'none'; refuses?: readonly string[] } = {}) {
+    this.refuses = new Set(world.refuses)
+  }
 
   readonly answer = (message: OutgoingMessage): BenchAnswer => {
     const done = { accepted: {} }
+    if (this.refuses.has(message.type)) return { refused: 'not-now' }
     switch (message.type) {
       case 'ReserveStock':
         if (this.world.stock === 'none' || this.stockGone) return { refused: 'out-of-stock' }
