@@ -1,6 +1,6 @@
 // `npm run test:e2e:compose`: the platform as docker-compose.yml describes it, in a project of its own with passwords of its own, and against it
-// the whole end-to-end suite; then the same with two replicas of each app; then every app restarted, and every container killed, in turn while
-// orders run. Removes all it started, also when it is interrupted.
+// the whole end-to-end suite, and the dashboards' queries against its Prometheus; then the suite with two replicas of each app; then every app
+// restarted, and every container killed, in turn while orders run. Removes all it started, also when it is interrupted.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { QUICK } from '../support/quick.mjs'
 import { Runner } from '../support/runner.mjs'
 
 const APPS = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
-const PHASES = ['layers', 'one', 'two', 'restart', 'kill']
+const PHASES = ['layers', 'observability', 'one', 'two', 'restart', 'kill']
 const BUILD_MS = 10 * 60_000
 const UP_MS = 5 * 60_000
 const SUITE_MS = 22 * 60_000
@@ -31,7 +31,8 @@ const { values: options } = parseArgs({
 if (options.help) {
   console.log(`npm run test:e2e:compose [-- --only ${PHASES.join()}] [--bounded] [--keep] [--results <folder>]
 
-  --only     one image built twice, layer by layer the same; the suite against one replica of each app, and against two; every app restarted, every container killed in turn
+  --only     one image built twice, layer by layer the same; each panel of the dashboards asked of the Prometheus of the profile \`observability\`; the suite
+             against one replica of each app, and against two; every app restarted, every container killed in turn
   --bounded  what CI has time for: with two replicas the paths of orders and money only, no restarts in turn, no second build of an image
   --keep     leave the containers running afterwards
   --results  where Jest's results go as JSON`)
@@ -77,6 +78,9 @@ const runAll = async (phases) => {
   const passed = []
   env.GATEWAY_PORT = String(await freePort())
   env.SANDBOX_PORT = String(await freePort())
+  env.PROMETHEUS_PORT = String(await freePort())
+  // A panel of what fraud lets through needs it.
+  if (phases.includes('observability')) env.FRAUD_SAMPLE_SHARE = '1'
   env.BAHI_E2E_SANDBOX_URL = `http://127.0.0.1:${env.SANDBOX_PORT}`
   env.BAHI_E2E_URL = `http://127.0.0.1:${env.GATEWAY_PORT}`
   await run('sh', ['deploy/make-env.sh', join(folder, 'env')], 10_000, 'ignore')
@@ -87,8 +91,12 @@ const runAll = async (phases) => {
   await compose('start everything until it is ready', UP_MS, 'up', '--wait')
   passed.push(await spec('first-order'))
   console.log(`compose: from no container to the first order confirmed: ${Math.round((performance.now() - began) / 1_000)} s`)
+  if (phases.includes('observability')) {
+    await compose('start Prometheus', UP_MS, '--profile', 'observability', 'up', '--wait', '--no-recreate', '--no-deps', 'prometheus')
+    passed.push(await spec('observability'))
+  }
   if (phases.includes('one')) passed.push(await spec('images'), await spec('databases'), await suite('one'))
-  if (phases.some((phase) => phase !== 'one' && phase !== 'layers'))
+  if (['two', 'restart', 'kill'].some((phase) => phases.includes(phase)))
     await compose(
       'add a second replica of each app',
       UP_MS,
@@ -108,7 +116,7 @@ const tellLogs = () => run('docker', ['compose', ...files, 'logs', '--no-color',
 const stop = async () => {
   runner.stopping()
   if (!options.keep) {
-    const down = ['compose', ...files, '--progress', 'quiet', 'down', '--volumes', '--timeout', '10']
+    const down = ['compose', ...files, '--profile', '*', '--progress', 'quiet', 'down', '--volumes', '--timeout', '10']
     if (!(await run('docker', down, DOWN_MS))) console.error(`docker compose could not remove the project ${env.COMPOSE_PROJECT_NAME}`)
     rmSync(folder, { recursive: true, force: true })
   } else console.log(`left running: ${env.BAHI_E2E_URL}, project ${env.COMPOSE_PROJECT_NAME}, its passwords in ${folder}/env`)

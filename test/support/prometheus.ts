@@ -77,7 +77,7 @@ export const startPrometheus = async (address: string, app: string): Promise<Tes
     }
     await wait(50)
   }
-  return { ask: (expr) => ask(here, expr, began_ms), stop }
+  return { ask: (expr) => askPrometheus(here, expr, began_ms), stop }
 }
 
 const isReady = (address: string): Promise<boolean> =>
@@ -94,7 +94,7 @@ interface Answer {
   }
 }
 
-const ask = async (address: string, expr: string, since_ms: number): Promise<readonly Series[]> => {
+export const askPrometheus = async (address: string, expr: string, since_ms: number): Promise<readonly Series[]> => {
   const range = { query: expr, start: String(since_ms / 1_000), end: String(Date.now() / 1_000), step: String(EVERY_S) }
   const asked = { method: 'POST', body: new URLSearchParams(range), signal: AbortSignal.timeout(ASK_MS) }
   const response = await fetch(`http://${address}/api/v1/query_range`, asked)
