@@ -4,6 +4,7 @@ import { kafkaLog, partitionName, type KafkaClientName, type LogConsumer, type L
 import { logConformance, MemoryConsumerStore, runtimeConformance } from '#messaging/testing'
 import { systemClock, type Transaction } from '#kernel'
 import { Kafka, logLevel } from 'kafkajs'
+import { requestConformance } from '../testing/request-conformance.js'
 import { withKafka } from '../../../test/support/kafka.mjs'
 
 /** Kafka's own tool might do it too, and takes seconds to start. */
@@ -79,6 +80,8 @@ withKafka({ describe, it, beforeAll, afterAll }, (kafka) => {
     const withSession = (session_ms: number) => by(client, session_ms)
 
     logConformance(`Kafka by ${client}`, () => Promise.resolve({ driver, withSession, stop: () => Promise.resolve() }), 180_000)
+
+    requestConformance(`Kafka by ${client}`, () => Promise.resolve({ driver, stop: () => Promise.resolve() }), 180_000)
 
     runtimeConformance(
       `Kafka by ${client}`,

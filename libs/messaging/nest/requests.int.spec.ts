@@ -20,10 +20,12 @@ import { Test } from '@nestjs/testing'
 import { firstValueFrom, from, lastValueFrom, map, of, toArray, type Observable } from 'rxjs'
 import type { IncomingMessage, JsonObject } from '#kernel'
 import { eventually, memoryTransactions } from '#kernel/testing'
-import { DependencyUnavailable } from '#messaging'
+import { DependencyUnavailable, logMigrations, postgresLog } from '#messaging'
 import { BatchPattern, KeepError, LogClient, LogContext, LogServer } from '#messaging/nest'
 import { MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
+import { createTestDatabase } from '#postgres/testing'
 import { noEffect, type Effect } from '../log.js'
+import { requestConformance } from '../testing/request-conformance.js'
 
 const handled: string[] = []
 let underWay = 0
@@ -215,4 +217,9 @@ describe('LogServer and LogClient', () => {
     expect(consumerStore.parked()).toEqual([])
     expect(consumerStore.waiting).toBe(0)
   })
+})
+
+requestConformance('PostgreSQL', async () => {
+  const database = await createTestDatabase(logMigrations, 'log')
+  return { driver: () => postgresLog({ url: database.url, shared: false, maxConnections: 3 }), stop: () => database.drop() }
 })
