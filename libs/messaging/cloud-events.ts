@@ -14,6 +14,8 @@ export interface Origin {
 }
 
 const MOST_HEADER = 1_024
+/** Of a key, which PostgreSQL keeps in an index while the message waits. */
+const MOST_KEY = 1_024
 export const JSON_TYPE = 'application/json'
 /** With the id of its schema before it, see `avro/values.ts`. */
 export const AVRO = 'application/avro'
@@ -59,7 +61,7 @@ export const decodeMessage = (record: StoredRecord): IncomingMessage => {
     topic: record.topic,
     partition: record.partition,
     offset: record.offset,
-    key: record.key,
+    key: key(record.key),
     id: required(headers, 'ce_id'),
     type: required(headers, 'ce_type'),
     schemaVersion: digits(headers['schemaversion'] ?? '1', 'schemaversion'),
@@ -101,6 +103,18 @@ const required = (headers: LogRecord['headers'], name: string): string => {
   const value = headers[name]
   if (value === undefined || value === '' || value.length > MOST_HEADER) throw new Undecodable(`header ${name} is missing or too long`)
   return value
+}
+
+/** Why it can be no message's key, where others' producers write bytes that come as anything. */
+export const keyFault = (text: string): string | undefined => {
+  if (text.length > MOST_KEY) return 'the key is too long'
+  return text.includes('\0') ? 'the key is not text' : undefined
+}
+
+const key = (text: string): string => {
+  const fault = keyFault(text)
+  if (fault) throw new Undecodable(fault)
+  return text
 }
 
 const digits = (text: string, name: string): number => {

@@ -219,6 +219,16 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
             PER_KILL_MS,
           )
         await Promise.all(consumers.map(handles))
+        /** Else one that still stands would be in no gap. */
+        const allGoOn = async () => {
+          const since = await now()
+          const handled = 'SELECT count(DISTINCT partition)::int AS partitions FROM effect WHERE at > $1'
+          await eventually(
+            'every partition goes on',
+            async () => (await pool.query<{ partitions: number }>(handled, [since])).rows[0]?.partitions === PARTITIONS,
+            PER_KILL_MS,
+          )
+        }
         const roll = async () => {
           const [calm, lateness] = [await now(), monitorEventLoopDelay()]
           const before = await count()
@@ -228,13 +238,15 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
           // The first of the new ones is the one that is killed.
           for (let which = 0; which < CONSUMERS; which++)
             await handles(replace(which, 'SIGTERM', ROLLED, which === 0 ? SESSION_MS : LONG_SESSION_MS))
+          await allGoOn()
           const [rolled, late_ms] = [await now(), lateness.max / 1e6]
           lateness.reset()
           await handles(replace(0, 'SIGKILL', ROLLED, LONG_SESSION_MS))
+          await allGoOn()
           const [killed, lateAfter_ms] = [await now(), lateness.max / 1e6]
           lateness.disable()
           const gaps = {
-            calm: await longestGap_ms(calm, began),
+            calm: await longestGap_ms(calm, began, true),
             restarted: await longestGap_ms(began, rolled),
             killed: await longestGap_ms(rolled, killed),
           }
@@ -253,6 +265,8 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
         console.log(`longest time without an effect in a partition: ${JSON.stringify(rounds)} ms; ${rows.length} effects`)
         expect(auditEffects(load.acknowledged, rows)).toEqual({ lost: 0, doubled: 0, outOfOrder: 0, invented: 0 })
         expect(rounds.at(-1)).toMatchObject({ holds: true })
+        expect(Math.max(...rounds.map(({ gaps }) => gaps.calm))).toBeLessThan(MOST_GAP_MS)
+        expect(said).toEqual([])
       },
       ROUNDS * BESIDES_MS,
     )
@@ -261,13 +275,13 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
       const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')
       return rows[0]?.now ?? new Date(0)
     }
-    /** In any partition, between two of its effects of which the later is within these. */
-    const longestGap_ms = async (from: Date, to: Date): Promise<number> => {
+    /** In any partition, between two of its effects of which the later is within these; with `whole`, both. */
+    const longestGap_ms = async (from: Date, to: Date, whole = false): Promise<number> => {
       const { rows } = await pool.query<{ gap: number }>(
         `SELECT max(gap)::float8 AS gap FROM (
-           SELECT at, extract(epoch FROM at - lag(at) OVER (PARTITION BY partition ORDER BY id)) * 1000 AS gap FROM effect
-         ) gaps WHERE at BETWEEN $1 AND $2`,
-        [from, to],
+           SELECT at, lag(at) OVER (PARTITION BY partition ORDER BY id) AS since FROM effect
+         ) effects, extract(epoch FROM at - since) * 1000 AS gap WHERE at BETWEEN $1 AND $2 AND (since >= $1 OR NOT $3)`,
+        [from, to, whole],
       )
       return Math.round(rows[0]?.gap ?? Infinity)
     }

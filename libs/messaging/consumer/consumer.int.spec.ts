@@ -1,8 +1,9 @@
-import { afterAll, beforeAll } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { eventually } from '#kernel/testing'
 import { asPg, createPool, pgTransactions } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
-import { logMigrations, messagingMigrations, pgConsumerStore, postgresLog } from '#messaging'
-import { runtimeConformance } from '#messaging/testing'
+import { Consumer, encodeMessage, logMigrations, messagingMigrations, noEffect, pgConsumerStore, postgresLog } from '#messaging'
+import { MemoryBroker, memoryLog, runtimeConformance } from '#messaging/testing'
 
 // One log for all of it, as topics have names of their own; a consumer's database for each.
 let log: TestDatabase
@@ -33,4 +34,39 @@ runtimeConformance('PostgreSQL', async () => {
       await database.drop()
     },
   }
+})
+
+describe("keys that others' producers write", () => {
+  it('are parked where PostgreSQL can hold them in no text, or in no index; what comes after goes on', async () => {
+    const database = await createTestDatabase(messagingMigrations)
+    const pool = createPool(database)
+    const driver = memoryLog(new MemoryBroker())
+    const seen: string[] = []
+    const consumer = new Consumer(
+      { driver, group: 'readers', transactions: pgTransactions(pool), consumerStore: pgConsumerStore(pool) },
+      new Map([['said', (messages) => (seen.push(...messages.map(({ key }) => key)), Promise.resolve(noEffect))]]),
+    )
+    try {
+      await driver.ensureTopics([{ name: 'said', partitions: 1, retention_ms: 60_000 }])
+      await consumer.start()
+      const context = { correlationId: 'c', causationId: 'c' }
+      const said = { topic: 'said', key: 'good', type: 'Said', schemaVersion: 1, data: {}, context }
+      const good = encodeMessage(said, 'speaker', 0, { incarnation: '', position: 0n, ordinal: 0 })
+      // As Confluent's wire format begins, and longer than an index's row may be.
+      const keys = ['\0\0\0\u0007k', String.fromCodePoint(...Array.from({ length: 3_000 }, (_, n) => 0x4e00 + ((n * 7_919) % 20_000)))]
+      await (await driver.producer()).send([...keys.map((key) => ({ ...good, key })), good])
+      const parked = async () =>
+        (await pool.query<{ failure: string }>('SELECT failure FROM dead_letter ORDER BY "offset"')).rows.map(
+          ({ failure }) => (JSON.parse(failure) as { errorClass: string }).errorClass,
+        )
+      await eventually('they are parked', async () => (await parked()).length === keys.length)
+      expect(await parked()).toEqual(['Undecodable', 'Undecodable'])
+      expect(seen).toEqual(['good'])
+    } finally {
+      await consumer.close()
+      await driver.close()
+      await pool.end()
+      await database.drop()
+    }
+  })
 })

@@ -60,6 +60,8 @@ export interface ConsumerOptions {
   readonly tracing?: Tracing | undefined
 }
 
+const CLOSE_MS = 10_000
+
 /**
  * A consumer group's member: at-least-once delivery, exactly-once effect. Runs without Nest; `LogServer` is this behind Nest's decorators.
  */
@@ -151,10 +153,13 @@ export class Consumer {
     return done
   }
 
-  /** Ends the batches under way, then leaves; past `timeout_ms` it leaves anyway. */
-  async close(timeout_ms?: number): Promise<void> {
+  /** Ends the batches under way, and the message that is tried again, then leaves; past `timeout_ms`, 10 s unless given, it leaves anyway. */
+  async close(timeout_ms = CLOSE_MS): Promise<void> {
     this.#closing.abort(new Error('the consumer closes'))
-    await Promise.all([this.#consumer?.close(timeout_ms), this.#worker.stop()])
+    const stopped = new AbortController()
+    const late = this.#clock.sleep(timeout_ms, stopped.signal).catch(() => undefined)
+    await Promise.all([this.#consumer?.close(timeout_ms), Promise.race([this.#worker.stop(), late])])
+    stopped.abort()
     await (await this.#producer)?.close()
     this.#partitions.clear()
   }
@@ -171,7 +176,7 @@ export class Consumer {
         if (this.#toldGaps.get(name) !== error.message) this.options.listener?.onLogGap?.(error)
         this.#toldGaps.set(name, error.message)
         this.#gaps.set(name, error)
-      }
+      } else this.options.listener?.onError?.(error)
       throw error
     }
   }

@@ -18,7 +18,7 @@ export interface ConsumerListener {
     readonly lag_ms: number
     readonly next: bigint
   }): void
-  /** The batch will be delivered again: a dependency is away, or the fence was lost. */
+  /** The batch will be delivered again: a dependency is away, the fence was lost, or what failed could not be put aside. */
   onRetry?(failure: { readonly partition: TopicPartition; readonly error: unknown }): void
   /**
    * `open`: no batch of the topic begins in this process, because what its handler needs is away; `half-open`: one probes; `closed`: all go

@@ -46,6 +46,12 @@ interface Sorted {
   readonly marks: Marks
 }
 
+/** Some of a batch's messages failed, and the others are handled. As it was sorted before: who was put behind its key then was not handled. */
+interface Partly {
+  readonly sorted: Sorted
+  readonly failures: PartlyFailed['failures']
+}
+
 /** One assigned partition of a group: every batch is handled with one effect, or put aside, in one commit with its offset. */
 export class PartitionConsumer {
   #next = 0n
@@ -107,7 +113,10 @@ export class PartitionConsumer {
       const todo = records.filter(({ offset }) => offset >= this.#next)
       if (todo.length === 0) return false
       this.#underWaySince_ms = todo[0]?.timestamp_ms
-      await this.#handle(todo, signal)
+      await this.#handle(todo, signal).catch((error: unknown) => {
+        this.options.listener?.onRetry?.({ partition: this.place, error })
+        throw error
+      })
       this.#handledUpTo_ms = todo.at(-1)?.timestamp_ms
       return true
     } finally {
@@ -165,19 +174,17 @@ export class PartitionConsumer {
 
   async #handle(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
+    let partly: Partly | undefined
     try {
-      await this.#commit(records, signal)
+      partly = await this.#commit(records, signal)
     } catch (error) {
-      if (error instanceof PartlyFailed) return await this.#deferFailed(records, error, signal)
-      if (signal.aborted || this.options.isTransient(error)) {
-        this.options.listener?.onRetry?.({ partition: this.place, error })
-        throw error
-      }
+      if (signal.aborted || this.options.isTransient(error)) throw error
       if (records.length === 1) return await this.#defer(records, error, signal)
       const half = Math.ceil(records.length / 2)
       await this.#handle(records.slice(0, half), signal)
       await this.#handle(records.slice(half), signal)
     }
+    if (partly) await this.#deferFailed(records, partly, signal)
   }
 
   /** Whoever had the partition before may have gone on since the log was asked where it ends: what looks like a gap is one only where it still does. */
@@ -215,12 +222,18 @@ export class PartitionConsumer {
     if (this.#deferredKeys.get(key) === version) this.#deferredKeys.delete(key)
   }
 
-  async #commit(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+  async #commit(records: readonly StoredRecord[], signal: AbortSignal): Promise<Partly | undefined> {
     const { clock, listener } = this.options
     const began = clock.now()
     if (this.options.prepare) await this.options.prepare(records)
     const sorted = this.#sort(records)
-    const commit_ms = await this.#handleAndWrite(records, sorted, signal)
+    let commit_ms: number
+    try {
+      commit_ms = await this.#handleAndWrite(records, sorted, signal)
+    } catch (error) {
+      if (error instanceof PartlyFailed) return { sorted, failures: error.failures }
+      throw error
+    }
     const now = clock.now()
     listener?.onCommitted?.({
       partition: this.place,
@@ -231,6 +244,7 @@ export class PartitionConsumer {
       lag_ms: now - (records.at(-1)?.timestamp_ms ?? now),
       next: this.#next,
     })
+    return undefined
   }
 
   async #handleAndWrite(records: readonly StoredRecord[], sorted: Sorted, signal: AbortSignal): Promise<number> {
@@ -248,9 +262,8 @@ export class PartitionConsumer {
   }
 
   /** Those that failed go aside, each with what comes later of its key; the others are handled. */
-  async #deferFailed(records: readonly StoredRecord[], { failures }: PartlyFailed, signal: AbortSignal): Promise<void> {
+  async #deferFailed(records: readonly StoredRecord[], { sorted, failures }: Partly, signal: AbortSignal): Promise<void> {
     const { clock, random, firstRetry_ms, mostRetry_ms } = this.options
-    const sorted = this.#sort(records)
     const failed = new Map(failures.map(({ message, error }) => [message.offset, error]))
     const firstOf = new Map(failures.map(({ message }) => [message.key, message.offset]))
     const now = clock.now()

@@ -3,7 +3,7 @@ import type { Transactions } from '#kernel'
 import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
 import { MemoryConsumerStore } from '#messaging/testing'
 import { decodeMessage, encodeMessage } from '../cloud-events.js'
-import { noEffect, type StoredRecord } from '../log.js'
+import { noEffect, PartlyFailed, type StoredRecord } from '../log.js'
 import { PartitionConsumer, type PartitionOptions } from './partition.js'
 
 const place = { topic: 'said', partition: 0 }
@@ -127,5 +127,44 @@ describe('a poison message', () => {
     expect(handled).toEqual(records.filter((_, offset) => !waits(offset)).map(({ offset }) => offset))
     const counted = records.filter((_, offset) => waits(offset)).length
     expect(await consumerStore.aside('readers')).toEqual([{ ...place, deferred: counted, parked: 0 }])
+  })
+})
+
+describe('a batch of which some fail', () => {
+  it('keeps what waits behind its key, also when that key is free again meanwhile', async () => {
+    const consumerStore = new MemoryConsumerStore()
+    const seen: string[] = []
+    const partition: PartitionConsumer = partitionOf(memoryTransactions(), consumerStore, {
+      handler: (messages) => {
+        seen.push(...messages.map(({ key, offset }) => `${key}${offset}`))
+        // What waited of k was handled at this very moment, and nothing more of it was there.
+        partition.release('k', partition.version('k'))
+        return Promise.reject(new PartlyFailed(messages.slice(0, 1).map((message) => ({ message, error: new TypeError('ill') }))))
+      },
+      isTransient: () => false,
+    })
+    const { signal } = new AbortController()
+    await partition.seek({ first: 0n, next: 3n })
+    await partition.handle([record(0, 'k')], signal)
+    await partition.handle([record(1, 'k'), record(2, 'x')], signal)
+    expect(seen).toEqual(['k0', 'x2'])
+    expect(partition.next).toBe(3n)
+    // k1 was not handled: it waits as k0 and x2 do.
+    expect(await consumerStore.aside('readers')).toEqual([{ ...place, deferred: 3, parked: 0 }])
+  })
+})
+
+describe('a batch that cannot be put aside', () => {
+  it('comes again, and says so', async () => {
+    const told: unknown[] = []
+    const full = new Error('disk full')
+    const partition = partitionOf({ run: () => Promise.reject(full) }, new MemoryConsumerStore(), {
+      handler: () => Promise.reject(new TypeError('ill')),
+      isTransient: () => false,
+      listener: { onRetry: ({ error }) => void told.push(error) },
+    })
+    await partition.seek({ first: 0n, next: 1n })
+    await expect(partition.handle([record(0)], new AbortController().signal)).rejects.toBe(full)
+    expect(told).toEqual([full])
   })
 })

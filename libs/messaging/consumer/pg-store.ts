@@ -292,7 +292,8 @@ const columns = (entries: readonly { readonly record: StoredRecord }[]): readonl
   entries.map(({ record }) => record.topic),
   entries.map(({ record }) => record.partition),
   entries.map(({ record }) => record.offset),
-  entries.map(({ record }) => record.key),
+  // Of what is no message of ours: PostgreSQL has no NUL in a text.
+  entries.map(({ record }) => record.key.replaceAll('\0', '\uFFFD')),
   entries.map(({ record }) => JSON.stringify(record.headers)),
   entries.map(({ record }) => Buffer.from(record.value)),
   entries.map(({ record }) => record.timestamp_ms),

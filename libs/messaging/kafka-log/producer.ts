@@ -1,8 +1,10 @@
+import { DependencyUnavailable } from '../failure.js'
 import type { LogProducer, LogRecord, ValueCodec } from '../log.js'
 import { partitionOf } from '../partitioner.js'
 import type { KafkaClientProducer, PlacedRecord } from './client.js'
 
 const MOST_RECORDS = 1_000
+const MOST_WAITING = 10_000
 /** Under the broker's default `message.max.bytes` of 1 MiB, headers and keys included. */
 const MOST_BYTES = 700_000
 
@@ -13,6 +15,7 @@ const MOST_BYTES = 700_000
 export class KafkaProducer implements LogProducer {
   #producer: KafkaClientProducer | undefined
   #last: Promise<void> = Promise.resolve()
+  #waiting = 0
 
   constructor(
     private readonly open: () => KafkaClientProducer,
@@ -21,8 +24,10 @@ export class KafkaProducer implements LogProducer {
   ) {}
 
   send(records: readonly LogRecord[]): Promise<void> {
+    if (this.#waiting >= MOST_WAITING) return Promise.reject(new DependencyUnavailable('too many sends wait for the log'))
+    this.#waiting++
     const mine = this.#last.then(() => this.#sendAll(records))
-    this.#last = mine.catch(() => undefined)
+    this.#last = mine.catch(() => undefined).then(() => void this.#waiting--)
     return mine
   }
 

@@ -85,22 +85,31 @@ export class LogClient extends ClientProxy {
 
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const id = this.#ids.next()
-    const timer = new AbortController()
+    const { timeout_ms = 30_000 } = this.options
+    let timer = new AbortController()
     const end = () => {
       timer.abort()
       this.#waiting.delete(id)
     }
-    const { timeout_ms = 30_000 } = this.options
-    this.#ask(packet, id, callback).catch((err: unknown) => {
+    const awaitNext = () => {
+      timer.abort()
+      timer = new AbortController()
+      this.#clock.sleep(timeout_ms, timer.signal).then(
+        () => {
+          if (this.#waiting.delete(id)) callback({ err: new RequestTimeout(`no answer within ${timeout_ms} ms`) })
+        },
+        () => undefined,
+      )
+    }
+    const answered = (answer: WritePacket) => {
+      awaitNext()
+      callback(answer)
+    }
+    awaitNext()
+    this.#ask(packet, id, answered).catch((err: unknown) => {
       end()
       callback({ err })
     })
-    this.#clock.sleep(timeout_ms, timer.signal).then(
-      () => {
-        if (this.#waiting.delete(id)) callback({ err: new RequestTimeout(`no answer within ${timeout_ms} ms`) })
-      },
-      () => undefined,
-    )
     return end
   }
 

@@ -17,7 +17,7 @@ import {
 } from '@nestjs/common'
 import { ClientProxy, Ctx, EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices'
 import { Test } from '@nestjs/testing'
-import { firstValueFrom, from, lastValueFrom, map, of, toArray, type Observable } from 'rxjs'
+import { firstValueFrom, from, interval, lastValueFrom, map, of, take, toArray, type Observable } from 'rxjs'
 import type { IncomingMessage, JsonObject } from '#kernel'
 import { eventually, memoryTransactions } from '#kernel/testing'
 import { DependencyUnavailable, logMigrations, postgresLog } from '#messaging'
@@ -80,6 +80,11 @@ class Greeter {
     return from(Array.from({ length: to }, (_, index) => index + 1))
   }
 
+  @MessagePattern('slowly')
+  slowly({ every_ms, to }: { readonly every_ms: number; readonly to: number }): Observable<number> {
+    return interval(every_ms).pipe(take(to))
+  }
+
   @MessagePattern('fail')
   fail(): never {
     throw new RpcException({ code: 'out-of-stock' })
@@ -115,7 +120,7 @@ describe('LogServer and LogClient', () => {
   let client: ClientProxy
   let broker: MemoryBroker
   let consumerStore: MemoryConsumerStore
-  const topics = ['greet', 'count', 'fail', 'flaky', 'work', 'refused']
+  const topics = ['greet', 'count', 'slowly', 'fail', 'flaky', 'work', 'refused']
 
   beforeEach(async () => {
     handled.length = mostUnderWay = underWay = away = 0
@@ -176,6 +181,12 @@ describe('LogServer and LogClient', () => {
     const mute = new LogClient({ driver: memoryLog(broker), source: 'guests' })
     await expect(firstValueFrom(mute.send('greet', { name: 'x' }))).rejects.toThrow(/replyTopic/)
     await mute.close()
+  })
+
+  it('waits so long for each answer, and not for all of them', async () => {
+    const impatient = new LogClient({ driver: memoryLog(broker), source: 'guests', replyTopic: 'guests.replies', timeout_ms: 2_000 })
+    const answers = lastValueFrom(impatient.send<number>('slowly', { every_ms: 250, to: 10 }).pipe(toArray()))
+    await expect(answers.finally(() => impatient.close())).resolves.toHaveLength(10)
   })
 
   it('hands events to @EventPattern: in order within a key, several keys at once, and no more than asked for', async () => {

@@ -1,3 +1,4 @@
+import { keyFault } from '../cloud-events.js'
 import { DependencyUnavailable } from '../failure.js'
 import { partitionOf } from '../partitioner.js'
 import type { LogProducer, LogRecord, StoredRecord } from '../log.js'
@@ -83,6 +84,8 @@ export class PostgresProducer implements LogProducer {
     for (const record of records) {
       const topic = this.hub.knownTopic(record.topic) ?? (await this.hub.topic(record.topic))
       if (!topic) throw new UnknownTopic(record.topic)
+      const fault = keyFault(record.key)
+      if (fault) throw new TypeError(`${record.topic}: ${fault}`)
       const partition = partitionOf(record.key, topic.partitions.length)
       placed.push({ record, headers: Buffer.from(JSON.stringify(record.headers)), id: topic.partitions[partition] ?? 0, partition })
     }

@@ -1,0 +1,113 @@
+import { describe, expect, it } from '@jest/globals'
+import type { IncomingMessage } from '#kernel'
+import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
+import { DependencyUnavailable, isTransient } from '#messaging'
+import { MemoryConsumerStore } from '#messaging/testing'
+import { decodeMessage, encodeMessage } from '../cloud-events.js'
+import { PartitionConsumer } from '../consumer/partition.js'
+import { PartlyFailed, type StoredRecord } from '../log.js'
+import { perMessage } from './per-message.js'
+
+const place = { topic: 'said', partition: 0 }
+
+const record = (offset: number, key: string, name = `${key}${offset}`): StoredRecord => ({
+  ...encodeMessage(
+    { topic: 'said', key, id: name, type: 'Said', schemaVersion: 1, data: { name }, context: { correlationId: 'c', causationId: 'c' } },
+    'speaker',
+    0,
+    { incarnation: 'one', position: BigInt(offset + 1), ordinal: 0 },
+  ),
+  partition: 0,
+  offset: BigInt(offset),
+  timestamp_ms: 0,
+})
+const messages = (...records: readonly StoredRecord[]): readonly IncomingMessage[] => records.map(decodeMessage)
+
+/** What it handled; a name in `fails` fails by that error until it is taken out. */
+const handling = () => {
+  const handled: string[] = []
+  const fails = new Map<string, Error>()
+  const batch = perMessage(
+    ({ data }) => {
+      const name = String(data['name'])
+      const error = fails.get(name)
+      if (error) return Promise.reject(error)
+      handled.push(name)
+      return Promise.resolve()
+    },
+    { concurrency: 4, isTransient },
+  )
+  return { handled, fails, batch }
+}
+const away = new DependencyUnavailable('away')
+
+describe('a handler of single messages', () => {
+  it('is not asked again for what it handled of a batch that comes again, whole or in part', async () => {
+    const { handled, fails, batch } = handling()
+    fails.set('b2', away)
+    const first = messages(record(0, 'a'), record(1, 'c'), record(2, 'b'), record(3, 'b'))
+    await expect(batch(first)).rejects.toBe(away)
+    await expect(batch(first)).rejects.toBe(away)
+    fails.clear()
+    await batch(first.slice(1))
+    // The offset after it was not stored either.
+    await batch([...first, ...messages(record(4, 'a'))])
+    expect(handled).toEqual(['a0', 'c1', 'b2', 'b3', 'a4'])
+  })
+
+  it('keeps in mind what it handled beside what failed for good: that may not have been put aside', async () => {
+    const { handled, fails, batch } = handling()
+    fails.set('b1', new TypeError('ill'))
+    const first = messages(record(0, 'a'), record(1, 'b'))
+    await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
+    await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
+    expect(handled).toEqual(['a0'])
+  })
+
+  it('handles another message at the same offset of a topic that was made anew, and what was put aside before', async () => {
+    const { handled, batch } = handling()
+    await batch(messages(record(5, 'a'), record(6, 'a')))
+    await batch(messages(record(5, 'a', 'anew'), record(6, 'a', 'anew too')))
+    await batch(messages(record(3, 'b')))
+    await batch(messages(record(3, 'b')))
+    expect(handled).toEqual(['a5', 'a6', 'anew', 'anew too', 'b3', 'b3'])
+  })
+
+  it('has its offset stored with each batch, so that a failure brings back no batch before it', async () => {
+    const { handled, fails, batch } = handling()
+    const consumerStore = new MemoryConsumerStore()
+    const open = () =>
+      new PartitionConsumer(place, {
+        group: 'readers',
+        log: 'memory',
+        handler: batch,
+        transactions: memoryTransactions(),
+        consumerStore,
+        clock: new FakeClock(),
+        random: seededRandom(1),
+        isTransient,
+        decode: decodeMessage,
+        firstRetry_ms: 1,
+        mostRetry_ms: 1,
+        listener: undefined,
+        logOf: () => Promise.resolve({ first: 0n, next: 5n }),
+        onAside: () => undefined,
+      })
+    const partition = open()
+    const { signal } = new AbortController()
+    const log = { first: 0n, next: 5n }
+    await partition.seek(log)
+    await partition.handle([record(0, 'k'), record(1, 'k')], signal)
+    fails.set('x3', away)
+    const second = [record(2, 'k'), record(3, 'x'), record(4, 'k')]
+    await expect(partition.handle(second, signal)).rejects.toBe(away)
+    // From the last record of the batch that is done: to see that it is the same log.
+    expect(await partition.seek(log)).toBe(1n)
+    fails.clear()
+    await partition.handle([record(1, 'k'), ...second], signal)
+    expect(handled.filter((name) => name.startsWith('k'))).toEqual(['k0', 'k1', 'k2', 'k4'])
+    expect((await consumerStore.progress('readers', place, 0n)).next).toBe(5n)
+    // Another process goes on behind it.
+    expect(await open().seek(log)).toBe(4n)
+  })
+})
