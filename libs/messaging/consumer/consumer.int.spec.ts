@@ -70,3 +70,34 @@ describe("keys that others' producers write", () => {
     }
   })
 })
+
+describe('very much that waits behind few keys', () => {
+  it('is not read to find what is due', async () => {
+    const database = await createTestDatabase(messagingMigrations)
+    const pool = createPool({ ...database, maxConnections: 1 })
+    try {
+      await pool.query(`INSERT INTO deferred ("group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, due_ms)
+        SELECT 'readers', 'said', n % 2, n, 'k' || n % 6, '{}', repeat('x', 100)::bytea, 0, 0, n FROM generate_series(1, 30000) n`)
+      await pool.query('VACUUM ANALYZE deferred')
+      const store = pgConsumerStore(pool)
+      const partitions = [0, 1].map((partition) => ({ topic: 'said', partition }))
+      const read = async () => {
+        await pool.query('SELECT pg_stat_force_next_flush()')
+        const { rows } = await pool.query<{ read: string }>(
+          `SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'deferred') +
+            (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'deferred') AS read`,
+        )
+        return Number(rows[0]?.read)
+      }
+      const before = await read()
+      // Two partitions of three keys each.
+      expect((await store.due('readers', partitions, 4, 64)).map(({ record }) => record.offset)).toEqual([1n, 2n, 3n, 4n])
+      expect(await store.nextDue('readers', partitions)).toBe(1)
+      expect((await store.due('readers', partitions, 30_000, 64)).map(({ record }) => record.offset)).toEqual([1n, 2n, 3n, 4n, 5n, 6n])
+      expect((await read()) - before).toBeLessThan(1_000)
+    } finally {
+      await pool.end()
+      await database.drop()
+    }
+  })
+})

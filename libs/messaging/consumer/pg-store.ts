@@ -245,15 +245,25 @@ const LEFT = (log: string) => `EXISTS (SELECT FROM consumer_offset WHERE "group"
 
 /**
  * The first message of each waiting key, and every redriven one, of partitions given as two arrays. Redriven ones of a partition that the group
- * does not read, because the log before had more of them, go with the first.
+ * does not read, because the log before had more of them, go with the first. From key to key by the index: what waits behind a key is not read.
  */
 const HEADS = `
-  SELECT DISTINCT ON (d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END) d.*
-  FROM deferred d JOIN unnest($2::text[], $3::int[]) AS place (topic, partition) ON place.topic = d.topic AND (place.partition = d.partition
-    OR place.partition = 0 AND d.redriven AND NOT EXISTS (
-      SELECT FROM consumer_offset o WHERE o."group" = $1 AND o.topic = d.topic AND o.partition = d.partition AND o.next >= 0))
-  WHERE d."group" = $1
-  ORDER BY d.topic, d.partition, d.redriven, d.key, CASE WHEN d.redriven THEN d.id END, d.id`
+  WITH RECURSIVE place AS (SELECT * FROM unnest($2::text[], $3::int[]) AS place (topic, partition)),
+  head AS (
+    SELECT place.topic, place.partition, first.key, first.id FROM place CROSS JOIN LATERAL (
+      SELECT key, id FROM deferred WHERE "group" = $1 AND topic = place.topic AND partition = place.partition AND NOT redriven
+      ORDER BY key, id LIMIT 1) first
+    UNION ALL
+    SELECT head.topic, head.partition, next.key, next.id FROM head CROSS JOIN LATERAL (
+      SELECT key, id FROM deferred WHERE "group" = $1 AND topic = head.topic AND partition = head.partition AND NOT redriven AND key > head.key
+      ORDER BY key, id LIMIT 1) next
+  ), redriven AS (
+    SELECT d.id FROM deferred d JOIN place ON place.topic = d.topic AND (place.partition = d.partition
+      OR place.partition = 0 AND NOT EXISTS (
+        SELECT FROM consumer_offset o WHERE o."group" = $1 AND o.topic = d.topic AND o.partition = d.partition AND o.next >= 0))
+    WHERE d."group" = $1 AND d.redriven
+  )
+  SELECT d.* FROM deferred d JOIN (SELECT id FROM head UNION SELECT id FROM redriven) heads USING (id)`
 
 interface StoredRow {
   readonly topic: string
