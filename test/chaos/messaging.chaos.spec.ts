@@ -278,9 +278,9 @@ if (!skippedWithout({ describe, it }, 'consumers, a broker and PostgreSQL killed
     /** In any partition, between two of its effects of which the later is within these; with `whole`, both. */
     const longestGap_ms = async (from: Date, to: Date, whole = false): Promise<number> => {
       const { rows } = await pool.query<{ gap: number }>(
-        `SELECT max(gap)::float8 AS gap FROM (
+        `SELECT max(extract(epoch FROM at - since) * 1000)::float8 AS gap FROM (
            SELECT at, lag(at) OVER (PARTITION BY partition ORDER BY id) AS since FROM effect
-         ) effects, extract(epoch FROM at - since) * 1000 AS gap WHERE at BETWEEN $1 AND $2 AND (since >= $1 OR NOT $3)`,
+         ) effects WHERE at BETWEEN $1 AND $2 AND (since >= $1 OR NOT $3)`,
         [from, to, whole],
       )
       return Math.round(rows[0]?.gap ?? Infinity)
