@@ -140,9 +140,10 @@ export type Effect = (tx: Transaction) => Promise<void>
 
 /**
  * A handler in two phases. The call itself prepares: it may read and do I/O, concurrently for different keys, and writes nothing. What it
- * returns is applied in one transaction with the offset. Both may run again for the same messages.
+ * returns is applied in one transaction with the offset. Both may run again for the same messages. `signal`: the partition is another's, or the
+ * consumer's time to close is over; what is not begun is not to be begun.
  */
-export type BatchHandler = (messages: readonly IncomingMessage[]) => Promise<Effect>
+export type BatchHandler = (messages: readonly IncomingMessage[], signal?: AbortSignal) => Promise<Effect>
 
 /**
  * A handler of single messages throws it for a batch of which some failed: the rest of the batch is handled, and is not handled again. What

@@ -256,7 +256,7 @@ export class Consumer {
   #handlerOf(topic: string): BatchHandler | undefined {
     if (topic === REDRIVES) return this.#redrives
     const handler = this.handlers.get(topic)
-    return handler && ((messages) => (this.#expectKnownVersions(messages), inTraceOf(messages, () => handler(messages))))
+    return handler && ((messages, signal) => (this.#expectKnownVersions(messages), inTraceOf(messages, () => handler(messages, signal))))
   }
 
   /** A newer minor version only has fields that are passed over, and the same number; another number is another shape. */

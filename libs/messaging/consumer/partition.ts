@@ -251,7 +251,7 @@ export class PartitionConsumer {
     const { handler, tracing, group } = this.options
     const batch = traceBatch(tracing, group, sorted.fresh)
     try {
-      const effect = sorted.fresh.length > 0 ? await handler(batch.messages) : noEffect
+      const effect = sorted.fresh.length > 0 ? await handler(batch.messages, signal) : noEffect
       const commit_ms = await this.#write(records, sorted, signal, effect)
       batch.end()
       return commit_ms

@@ -24,7 +24,7 @@ const offsetAlone: Effect = () => Promise.resolve()
  */
 export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown>, options: PerMessageOptions): BatchHandler => {
   const last = new Map<number, LastBatch>()
-  return async (messages) => {
+  return async (messages, signal) => {
     const handled = handledOf(last, messages)
     const lanes = [...Map.groupBy(messages, ({ key }) => key).values()]
     const failures: { readonly message: IncomingMessage; readonly error: unknown }[] = []
@@ -33,7 +33,7 @@ export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown
     const runLanes = async (): Promise<void> => {
       for (let lane = lanes[next++]; lane; lane = lanes[next++]) {
         for (const message of lane) {
-          if (passing) return
+          if (passing || signal?.aborted) return
           if (isSame(handled.get(message.offset), message)) continue
           try {
             await handle(message)
@@ -48,6 +48,7 @@ export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown
     }
     await Promise.all(Array.from({ length: Math.min(options.concurrency, lanes.length) }, runLanes))
     if (passing) throw passing.error
+    signal?.throwIfAborted()
     if (failures.length > 0) throw new PartlyFailed(failures)
     return offsetAlone
   }

@@ -27,16 +27,19 @@ const messages = (...records: readonly StoredRecord[]): readonly IncomingMessage
 const handling = () => {
   const handled: string[] = []
   const fails = new Map<string, Error>()
-  const batch = perMessage(
+  const owner = new AbortController()
+  const perEach = perMessage(
     ({ data }) => {
       const name = String(data['name'])
       const error = fails.get(name)
       if (error) return Promise.reject(error)
       handled.push(name)
+      if (name === 'last') owner.abort(new Error('the partition is another’s'))
       return Promise.resolve()
     },
     { concurrency: 4, isTransient },
   )
+  const batch = (of: readonly IncomingMessage[]) => perEach(of, owner.signal)
   return { handled, fails, batch }
 }
 const away = new DependencyUnavailable('away')
@@ -62,6 +65,12 @@ describe('a handler of single messages', () => {
     await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
     await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
     expect(handled).toEqual(['a0'])
+  })
+
+  it('begins none any more once the partition is another’s, and stores nothing', async () => {
+    const { handled, batch } = handling()
+    await expect(batch(messages(record(0, 'k'), record(1, 'k', 'last'), record(2, 'k')))).rejects.toThrow('another’s')
+    expect(handled).toEqual(['k0', 'last'])
   })
 
   it('handles another message at the same offset of a topic that was made anew, and what was put aside before', async () => {
