@@ -20,7 +20,8 @@ import { Test } from '@nestjs/testing'
 import { firstValueFrom, from, interval, lastValueFrom, map, of, take, toArray, type Observable } from 'rxjs'
 import type { IncomingMessage, JsonObject } from '#kernel'
 import { eventually, memoryTransactions } from '#kernel/testing'
-import { DependencyUnavailable, logMigrations, postgresLog } from '#messaging'
+import { DependencyUnavailable, logMigrations, messagingMigrations, pgConsumerStore, postgresLog } from '#messaging'
+import { createPool, pgTransactions } from '#postgres'
 import { BatchPattern, KeepError, LogClient, LogContext, LogServer } from '#messaging/nest'
 import { MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
 import { createTestDatabase } from '#postgres/testing'
@@ -233,4 +234,47 @@ describe('LogServer and LogClient', () => {
 requestConformance('PostgreSQL', async () => {
   const database = await createTestDatabase(logMigrations, 'log')
   return { driver: () => postgresLog({ url: database.url, shared: false, maxConnections: 3 }), stop: () => database.drop() }
+})
+
+it('handles each event once on PostgreSQL, over failures that pass, and stores its place with each batch', async () => {
+  handled.length = underWay = 0
+  away = 2
+  gate = Promise.resolve()
+  const [log, database] = await Promise.all([createTestDatabase(logMigrations, 'log'), createTestDatabase(messagingMigrations)])
+  const pool = createPool(database)
+  const driver = postgresLog({ url: log.url, shared: false, maxConnections: 3 })
+  await driver.ensureTopics([{ name: 'work', partitions: 1, retention_ms: 60_000 }])
+  const strategy = new LogServer({
+    driver,
+    group: 'workers',
+    transactions: pgTransactions(pool),
+    consumerStore: pgConsumerStore(pool),
+    maxBatch: 2,
+    // Nobody else stores it.
+    deferredPoll_ms: 3_600_000,
+  })
+  const module = await Test.createTestingModule({ controllers: [Greeter], providers: [OnlyNamed, Trimmed, Politely] }).compile()
+  const app = module.createNestMicroservice({ strategy, logger: false })
+  const client = new LogClient({ driver, source: 'guests' })
+  try {
+    for (const topic of ['greet', 'count', 'slowly', 'fail', 'flaky', 'refused'])
+      await driver.ensureTopics([{ name: topic, partitions: 1, retention_ms: 60_000 }])
+    const names = ['a1', 'a2', 'a3', 'b1', 'a4', 'a5']
+    for (const name of names) {
+      const value = { name, ...(name === 'b1' && { fails: 'passing' }) }
+      await lastValueFrom(client.emit('work', { key: name[0] ?? '', value }), { defaultValue: undefined })
+    }
+    await app.listen()
+    const stored = async () =>
+      (await pool.query<{ next: string }>(`SELECT next FROM consumer_offset WHERE "group" = 'workers' AND topic = 'work'`)).rows[0]?.next
+    await eventually('all is stored', async () => Number(await stored()) === names.length)
+    expect([...handled].sort()).toEqual([...names].sort())
+    expect(handled.filter((name) => name.startsWith('a'))).toEqual(['a1', 'a2', 'a3', 'a4', 'a5'])
+  } finally {
+    await client.close()
+    await app.close()
+    await driver.close()
+    await pool.end()
+    await Promise.all([log.drop(), database.drop()])
+  }
 })
