@@ -158,6 +158,13 @@ describe('failures', () => {
     expect(report.stackHash).toMatch(/^[0-9a-f]{16}$/)
   })
 
+  it('have the same stack hash where the fault is the same, whatever its message says, and another where it is another', () => {
+    const fault = (message: string) => new TypeError(message)
+    const [one, two] = ['a', 'b'].map((message) => reportOf(fault(message)).stackHash)
+    expect(two).toBe(one)
+    expect(reportOf(new TypeError('a')).stackHash).not.toBe(one)
+  })
+
   it('are transient when what caused them is', () => {
     expect(isTransient(new Error('x', { cause: new DependencyUnavailable('away') }))).toBe(true)
     expect(isTransient({ code: '40P01' })).toBe(true)

@@ -23,7 +23,7 @@ export interface KeyedMessage {
   readonly value: JsonObject
   /** `ce_type`; the topic's name unless given. */
   readonly type?: string
-  /** Where a repeat must be recognised. */
+  /** `ce_id`; one of its own unless given. Handlers may know a repeat by it. */
   readonly id?: string
 }
 

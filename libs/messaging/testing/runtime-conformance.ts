@@ -158,6 +158,7 @@ export const runtimeConformance = (name: string, start: () => Promise<RuntimeUnd
         expect(written.filter((text) => text.startsWith('g'))).toEqual(['g1', 'g2'])
         const [letter] = await letters(1)
         expect(letter?.data).toMatchObject({ group: 'readers', topic, key: 'bad', type: 'Said', errorClass: 'TypeError', attempts: 3 })
+        expect(letter?.data['stackHash']).toMatch(/^[0-9a-f]{16}$/)
         expect(JSON.stringify(letter?.data)).not.toMatch(/9876543210|Asha/)
       },
       timeout_ms,
