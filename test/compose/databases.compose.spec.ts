@@ -1,14 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { ASK_KEY_RIGHTS, KEY_RIGHTS } from '../support/key-rights.js'
 import { containersOf, exec } from './containers.js'
 
 const ROLES = ['order_command', 'order_query', 'wallet', 'payment_saga', 'fraud', 'provider_sandbox']
-/** What each may do to the keys of persons; the others may not even connect. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
-  order_command: ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
-  wallet: ['INSERT', 'SELECT'],
-  order_query: ['SELECT'],
-  payment_saga: ['SELECT'],
-}
 
 /** A statement as an app's own role, by the network and with the password that the app has; what comes back, or the server's refusal. */
 const ask = async (role: string, database: string, statement: string, whose = role.toUpperCase()): Promise<string> => {
@@ -29,14 +23,8 @@ describe.each(ROLES)('the role of %s', (role) => {
   })
 
   it('has of the keys of persons what its app needs', async () => {
-    const allowed = KEYS[role]
-    const answer = await ask(
-      role,
-      'keys',
-      `SELECT string_agg(word, ' ' ORDER BY word) FROM unnest(ARRAY['DELETE', 'INSERT', 'SELECT', 'UPDATE']) word
-        WHERE (SELECT bool_and(has_table_privilege(c.oid, word)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname = 'keys' AND c.relkind = 'r')`,
-    )
+    const allowed = KEY_RIGHTS[role]
+    const answer = await ask(role, 'keys', ASK_KEY_RIGHTS)
     if (allowed) expect(answer).toBe(allowed.join(' '))
     else expect(answer).toMatch(/permission denied for database "keys"/)
   })
