@@ -74,6 +74,10 @@ describe.each(PAGES)('%s', (page) => {
     expect(sources.filter((path) => !exists(path))).toEqual([])
   })
 
+  it('puts no URL of a database, and so no password, into an argument, which `ps` shows', () => {
+    expect(readText(page).match(/--(audit-)?url[ =]("?\$|<|\S*postgres).*/g)).toBeNull()
+  })
+
   it('says nothing that only one machine or one conversation knows', () => {
     expect(readText(page)).not.toMatch(/\/work\/|\/tmp\/|\bissue \d|\bissue #\d|\bbuilder\b/i)
   })
