@@ -25,6 +25,12 @@ export const containersOf = async (service: string): Promise<readonly string[]> 
 /** What a command in the container prints; its output is in the error when it fails. */
 export const exec = (id: string, ...command: readonly string[]): Promise<string> => docker('exec', id, ...command)
 
+/** All that a container has written, on both of its outputs. */
+export const outputOf = async (id: string): Promise<string> => {
+  const { stdout, stderr } = await run('docker', ['logs', id], { timeout: 60_000, maxBuffer: 64 * 1024 * 1024 })
+  return stdout + stderr
+}
+
 const READY_TIMEOUT_MS = 120_000
 
 /** SIGTERM, the service's `stop_grace_period`, a start: a rolling restart of one replica. Answers how long after its start it was ready. */
