@@ -104,6 +104,15 @@ describe('what is looked at is there', () => {
     }
   })
 
+  it('an app without a replica is missed, whichever it is of those that are looked for', () => {
+    const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      readonly scrape_configs: readonly { readonly dns_sd_configs: readonly { readonly names: readonly string[] }[] }[]
+    }
+    const gone = rules.find(({ alert }) => alert === 'AppGone')?.expr ?? ''
+    const missed = [...gone.matchAll(/absent\(up\{job="apps", app="([\w-]+)"\}\)/g)].map(([, app]) => app)
+    expect(missed).toEqual(scrape_configs[0]?.dns_sd_configs[0]?.names)
+  })
+
   it("the Prometheus operator's rules are those of Compose", () => {
     const file = 'k8s/components/monitoring/rules.yaml'
     const made = `# Made from deploy/prometheus/rules.yml by \`npm run docs\`; a test compares.\n${stringify(
