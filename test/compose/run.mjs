@@ -95,7 +95,7 @@ const runAll = async (phases) => {
     await compose('start Prometheus', UP_MS, '--profile', 'observability', 'up', '--wait', '--no-recreate', '--no-deps', 'prometheus')
     passed.push(await spec('observability'))
   }
-  if (phases.includes('one')) passed.push(await spec('images'), await spec('databases'), await suite('one'))
+  if (phases.includes('one')) passed.push(await spec('images'), await spec('gateway'), await spec('databases'), await suite('one'))
   if (['two', 'restart', 'kill'].some((phase) => phases.includes(phase)))
     await compose(
       'add a second replica of each app',

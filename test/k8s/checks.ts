@@ -26,7 +26,7 @@ export const CONFIGS: Readonly<Record<string, TObject>> = {
   'provider-sandbox': providerSandboxConfig,
 }
 /** The apps with an event store. */
-const STORES = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
+export const STORES = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
 /** `job_name` of deploy/prometheus/prometheus.yml. */
 const JOB = 'apps'
 /** `ENV PORT` of the Dockerfile. */
@@ -161,6 +161,16 @@ export const environmentIsTheAppsOwn: Check = (objects) =>
       return [...found, `${workload.name}: ${error instanceof InvalidConfig ? error.message : String(error)}`]
     }
   })
+
+/** To an app that believes no proxy every caller is the gateway: one address, one limit for all. */
+export const appsBelieveTheGateway: Check = (objects) =>
+  containersOf(objects)
+    .filter(
+      ({ workload, container }) => workload.kind === 'Deployment' && 'TRUST_PROXY' in (CONFIGS[appOf(container) ?? '']?.properties ?? {}),
+    )
+    .flatMap(({ workload, container }) =>
+      environmentOf(objects, container).get('TRUST_PROXY') ? [] : [`${workload.name} takes the gateway for whoever calls`],
+    )
 
 /** A drain of a node moves pods one by one: a budget that never allows that would hold it up for ever. */
 export const budgetsLetNodesDrain: Check = (objects) => {
@@ -408,6 +418,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   portsMatchListeners,
   routesLeadToServices,
   environmentIsTheAppsOwn,
+  appsBelieveTheGateway,
   budgetsLetNodesDrain,
   scalersFitThePartitions,
   podsAreRestricted,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { stringify } from 'yaml'
 import { failWithout, skippedWithout } from '../support/kafka.mjs'
-import { CHECKS, collectorReadsTheApps, productionIsProduction } from './checks.js'
+import { CHECKS, collectorReadsTheApps, productionIsProduction, STORES } from './checks.js'
 import { EDGES } from './dependencies.js'
 import { openEdges } from './network.js'
 import { workloadsOf, type KubeObject } from './objects.js'
@@ -223,6 +223,18 @@ if (!skipped) {
         ({ data }: { data: Record<string, string> }) => (data['LOGLEVEL'] = 'info'),
       )
       finds('environmentIsTheAppsOwn', settings, /wallet: LOGLEVEL is no setting/)
+    })
+
+    it('apps to which every caller is the gateway', () => {
+      const blind = planted(
+        objectsOf('production'),
+        'ConfigMap',
+        'settings',
+        ({ data }: { data: Record<string, string> }) => delete data['TRUST_PROXY'],
+      )
+      expect(CHECKS['appsBelieveTheGateway']?.(blind)).toEqual(
+        [...STORES].sort().map((app) => `${app} takes the gateway for whoever calls`),
+      )
     })
 
     it('apps and backups that are not in India, or not in one region', () => {

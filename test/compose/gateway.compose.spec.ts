@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { parse } from 'yaml'
+import { readText, root } from '../docs/embedded.js'
+import { docker, exec, outputOf } from './containers.js'
+
+const { services } = parse(readText('docker-compose.yml'), { merge: true }) as {
+  readonly services: { readonly gateway: { readonly image: string } }
+}
+
+/** nginx of its image with the gateway's configuration, alone, before `upstreams.conf`: asked from within, by its own address in the engine's private network. */
+describe('the gateway', () => {
+  let id = ''
+  let own = ''
+  const curl = (...args: readonly string[]) => exec(id, 'curl', '-sS', '--max-time', '10', ...args)
+
+  beforeAll(async () => {
+    const files = {
+      'deploy/gateway/nginx.conf': 'nginx.conf',
+      'deploy/gateway/routes.conf': 'routes.conf',
+      'test/compose/upstreams.conf': 'conf.d/upstreams.conf',
+    }
+    const mounts = Object.entries(files).flatMap(([from, to]) => ['--volume', `${join(root, from)}:/etc/nginx/${to}:ro`])
+    id = await docker('run', '--detach', '--rm', '--tmpfs', '/etc/nginx/conf.d:uid=101,mode=700', ...mounts, services.gateway.image)
+    own = await docker('inspect', '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', id)
+    await curl('--retry', '30', '--retry-connrefused', '--retry-delay', '1', `http://${own}:8080/`)
+  }, 60_000)
+  afterAll(async () => {
+    if (id) await docker('kill', id)
+  }, 30_000)
+
+  it('tells apps the address that a load balancer in a private network says, not what the caller wrote before it, nor what anybody else says', async () => {
+    const seen = (by: string, ...says: readonly string[]) =>
+      curl(`http://${by}:8080/`, ...says.flatMap((each) => ['-H', `X-Forwarded-For: ${each}`]))
+    expect(await seen(own)).toBe(own)
+    expect(await seen(own, '203.0.113.7')).toBe('203.0.113.7')
+    expect(await seen(own, '198.51.100.9, 203.0.113.7, 10.1.2.3')).toBe('203.0.113.7')
+    expect(await seen(own, '198.51.100.9', '203.0.113.7')).toBe('203.0.113.7')
+    expect(await seen('127.0.0.1', '203.0.113.7')).toBe('127.0.0.1')
+  })
+
+  it('says in its log what failed, and nothing of whose it was', async () => {
+    const answered = (...how: readonly string[]) =>
+      curl('-o', '/dev/null', '-w', '%{http_code}', ...how, `http://${own}:8080/v1/wallets/w-1?phone=9876543210`)
+    expect(await answered()).toBe('503')
+    expect(await answered('-H', 'Content-Length: 2000000', '-d', 'x')).toBe('413')
+    const output = await outputOf(id)
+    expect(output).toMatch(/"path":"\/v1\/wallets\/w-1","status":503/)
+    expect(output.match(/.*(client: |request: "|9876543210).*/g)).toBeNull()
+  })
+})
