@@ -6,6 +6,7 @@ set -eu
 file=${1:-$(dirname "$0")/../.env}
 umask 077
 touch "$file"
+chmod 600 "$file"
 
 hex() { od -An -v -tx1 -N24 /dev/urandom | tr -d ' \n'; }
 # No word of it goes to the terminal or into a process's arguments.
