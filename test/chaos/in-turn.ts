@@ -57,12 +57,13 @@ export const restartInTurn = async ({
   const began = performance.now()
   traffic.pace(perSecond)
   for (const name of names) await turn(name)
-  await traffic.stop()
   const seconds = (performance.now() - began) / 1_000
+  await traffic.stop()
   console.log(
     `${names.length} apps restarted in ${seconds.toFixed(0)} s: ${traffic.placed.length} orders, ${shop.unavailable} answers of 503 sent again`,
   )
   expect(shop.disconnected).toBe(0)
-  expect(traffic.placed.length).toBeGreaterThan(perSecond)
+  // Fewer were another, lighter test.
+  expect(traffic.placed.length / seconds).toBeGreaterThanOrEqual(0.9 * perSecond)
   expect(await audit(traffic)).toEqual([])
 }
