@@ -237,7 +237,7 @@ if (!skipped) {
       )
     })
 
-    it('apps and backups that are not in India, or not in one region', () => {
+    it('apps and backups that are not in India, or not in one region, and a cluster that nobody backs up', () => {
       const abroad = planted(
         objectsOf('production'),
         'ConfigMap',
@@ -254,6 +254,8 @@ if (!skipped) {
           delete spec.backup.barmanObjectStore.endpointURL,
       )
       finds('backupsAreInTheRegion', unsaid, /a region that is not said/)
+      const never = objectsOf('production').filter(({ kind }) => kind !== 'ScheduledBackup')
+      expect(CHECKS['backupsAreInTheRegion']?.(never)).toEqual(['postgres is never backed up'])
     })
 
     it('a budget that never lets a pod go, pods without a budget', () => {

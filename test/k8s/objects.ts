@@ -127,6 +127,7 @@ export interface KubeObject {
       readonly matches?: readonly { readonly path: { readonly type: string; readonly value: string } }[]
       readonly backendRefs?: readonly { readonly name: string; readonly port: number }[]
     }[]
+    readonly cluster?: { readonly name: string }
     readonly backup?: {
       readonly barmanObjectStore?: {
         readonly endpointURL?: string

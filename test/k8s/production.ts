@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import type { KubeObject } from './objects.js'
+import { named, type KubeObject } from './objects.js'
 import { planted } from './planted.js'
 import { acknowledgedIsOnTwo, encryptedAtRest } from './stores.js'
 import { storesAreReachedByTls } from './tls.js'
@@ -62,6 +62,14 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
     ])('would not survive the loss of one where %s %s says no %j', (kind, name, path, what) => {
       expect(acknowledgedIsOnTwo(without(kind, name, path))).toEqual([what])
     })
+  })
+
+  it('production is watched: its apps are scraped, and the rules are there', () => {
+    // Of what is not there no check of its parts finds anything wrong.
+    expect(['PodMonitor', 'PrometheusRule'].map((kind) => named(production(), kind).map(({ metadata }) => metadata.name))).toEqual([
+      ['apps'],
+      ['bahi'],
+    ])
   })
 
   describe('what production speaks with', () => {

@@ -8,14 +8,19 @@ const ENCRYPTIONS = new Set(['AES256', 'aws:kms'])
 const clustersOf = (objects: readonly KubeObject[]): readonly KubeObject[] =>
   named(objects, 'Cluster').filter(({ apiVersion }) => apiVersion.startsWith('postgresql.cnpg.io'))
 
-/** Backups are stores too: of payment data, and so in the region that the apps say (RBI, 2018). */
+/** Each has a schedule. Backups are stores too: of payment data, and so in the region that the apps say (RBI, 2018). */
 export const backupsAreInTheRegion = (objects: readonly KubeObject[]): readonly string[] => {
   const regions = named(objects, 'ConfigMap').flatMap(({ data }) => data?.['REGION'] ?? [])
   return clustersOf(objects).flatMap(({ metadata, spec }) => {
     const endpoint = spec?.backup?.barmanObjectStore?.endpointURL
-    return endpoint && regions.some((region) => new URL(endpoint).hostname.split('.').includes(region))
-      ? []
-      : [`${metadata.name} is backed up to ${endpoint ?? 'a region that is not said'}, and the apps are in ${regions.join()}`]
+    return [
+      ...(named(objects, 'ScheduledBackup').some((each) => each.spec?.cluster?.name === metadata.name)
+        ? []
+        : [`${metadata.name} is never backed up`]),
+      ...(endpoint && regions.some((region) => new URL(endpoint).hostname.split('.').includes(region))
+        ? []
+        : [`${metadata.name} is backed up to ${endpoint ?? 'a region that is not said'}, and the apps are in ${regions.join()}`]),
+    ]
   })
 }
 
