@@ -79,8 +79,6 @@ const runAll = async (phases) => {
   env.GATEWAY_PORT = String(await freePort())
   env.SANDBOX_PORT = String(await freePort())
   env.PROMETHEUS_PORT = String(await freePort())
-  // A panel of what fraud lets through needs it.
-  if (phases.includes('observability')) env.FRAUD_SAMPLE_SHARE = '1'
   env.BAHI_E2E_SANDBOX_URL = `http://127.0.0.1:${env.SANDBOX_PORT}`
   env.BAHI_E2E_URL = `http://127.0.0.1:${env.GATEWAY_PORT}`
   await run('sh', ['deploy/make-env.sh', join(folder, 'env')], 10_000, 'ignore')

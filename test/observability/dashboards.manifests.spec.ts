@@ -16,7 +16,7 @@ if (!skippedWithout({ describe, it }, 'the dashboards', missing)) {
   beforeAll(async () => {
     failWithout(missing)
     home = await newHome()
-    platform = await startPlatform({ home, env: { FRAUD_SAMPLE_SHARE: '1' } })
+    platform = await startPlatform({ home })
     prometheus = await startPrometheus(new URL(platform.baseUrl).host, 'bahi')
     await load(platform.baseUrl)
   }, START_MS + LOAD_MS)
