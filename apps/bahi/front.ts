@@ -1,7 +1,7 @@
 import fastifyStatic from '@fastify/static'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { absolutePath } from 'swagger-ui-dist'
-import { answerRouterErrors, PROBLEM_JSON, Problem, problemBytes, problemOf, takeAllMethods, traceOf } from '#platform'
+import { answerRouterErrors, PROBLEM_JSON, Problem, problemBytes, problemOf, SECURITY_HEADERS, takeAllMethods, traceOf } from '#platform'
 
 export interface AppStatus {
   readonly status: 'ok' | 'unavailable'
@@ -29,6 +29,17 @@ const INITIALIZER = `window.onload = () => {
 }
 `
 
+/** What Swagger UI needs: its own files, styles and small pictures that it writes into the page, and calls to where it came from. */
+const PAGE_POLICY = [
+  SECURITY_HEADERS['content-security-policy'],
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ')
+
 /** What belongs to no app alone: the merged documents, the page to try them at, health and metrics of the whole, and 404. */
 export const createFront = async (sources: FrontSources): Promise<FastifyInstance> => {
   const front = fastify({ exposeHeadRoutes: true, bodyLimit: 262_144, requestTimeout: 10_000, frameworkErrors: answerRouterErrors })
@@ -42,7 +53,10 @@ export const createFront = async (sources: FrontSources): Promise<FastifyInstanc
     return sendProblem(request, reply, problem)
   }
   takeAllMethods(front)
-  front.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
+  front.addHook('onRequest', async (request, reply) => {
+    void reply.headers(SECURITY_HEADERS)
+    if (request.url.startsWith('/docs/')) void reply.header('content-security-policy', PAGE_POLICY)
+  })
 
   front.get('/', (_request, reply) => reply.redirect('/docs/'))
   front.get('/docs', (_request, reply) => reply.redirect('/docs/'))

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { SECURITY_HEADERS } from '#platform'
 import { parse } from 'yaml'
 import { readText, root } from '../docs/embedded.js'
 import { docker, exec, outputOf } from './containers.js'
@@ -47,5 +48,30 @@ describe('the gateway', () => {
     const output = await outputOf(id)
     expect(output).toMatch(/"path":"\/v1\/wallets\/w-1","status":503/)
     expect(output.match(/.*(client: |request: "|9876543210).*/g)).toBeNull()
+  })
+
+  it('answers what it refuses itself as a problem, with the headers that apps send, each once', async () => {
+    const asked: readonly (readonly [number, ...string[]])[] = [
+      [503, `http://${own}:8080/v1/wallets/w-1`],
+      [503, '-X', 'POST', `http://${own}:8080/v1/orders`],
+      [413, '-H', 'Content-Length: 2000000', '-d', 'x', `http://${own}:8080/v1/orders`],
+      [405, '-X', 'TRACE', `http://${own}:8080/`],
+      [431, '-H', `x-large: ${'y'.repeat(70_000)}`, `http://${own}:8080/`],
+      [400, '-H', 'Host: a/b', `http://${own}:8080/`],
+      [404, `http://${own}:8080/%00`],
+    ]
+    for (const [status, ...how] of asked) {
+      const [head = '', body = ''] = (await curl('-i', ...how)).split('\r\n\r\n')
+      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+      expect(JSON.parse(body)).toMatchObject({ status })
+      const own = head.split('\r\n').map((line) => line.toLowerCase())
+      const headers = Object.entries({ ...SECURITY_HEADERS, 'cache-control': 'no-store', 'content-type': 'application/problem+json' })
+      for (const [name, value] of headers)
+        expect(own.filter((line) => line.startsWith(`${name}:`))).toEqual([`${name}: ${value}`.toLowerCase()])
+      expect(own.filter((line) => line.startsWith('retry-after:'))).toEqual(status === 503 ? ['retry-after: 1'] : [])
+    }
+    // Its own places for that are nobody else's: front, which is asked, says so.
+    expect(await curl(`http://${own}:8080/.problem/method`)).toBe(own)
+    expect(await outputOf(id)).toMatch(/"method":"POST","path":"\/v1\/orders","status":503,"to":"order-command"/)
   })
 })

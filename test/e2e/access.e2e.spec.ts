@@ -287,9 +287,25 @@ describe('beside the operations', () => {
     expect((await fetch(`${baseUrl()}/docs`, { redirect: 'manual' })).status).toBe(302)
   })
 
-  it('every answer tells browsers not to guess, and what is guarded not to keep it', async () => {
+  it('every answer tells browsers not to guess, nor to frame it or run anything of it, and what is guarded not to keep it', async () => {
     const answer = await call('GET', '/v1/orders', { token: things.all })
-    expect([answer.headers.get('x-content-type-options'), answer.headers.get('cache-control')]).toEqual(['nosniff', 'no-store'])
+    expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(answer.headers.get('ratelimit')).toMatch(/^"default";r=\d+;t=\d+$/)
+    const paths = ['/v1/orders', '/v1/nowhere', '/', '/docs', '/openapi.json', '/health/live', '/health/ready', '/metrics']
+    const page = ['/docs/', '/docs/swagger-ui.css', '/docs/swagger-initializer.js']
+    for (const path of [...paths, ...page]) {
+      const { headers } = await fetch(`${baseUrl()}${path}`, { redirect: 'manual', signal: AbortSignal.timeout(30_000) })
+      const policy = headers.get('content-security-policy') ?? ''
+      const said = ['x-content-type-options', 'x-frame-options', 'referrer-policy', 'strict-transport-security'].map((name) =>
+        headers.get(name),
+      )
+      expect([path, ...said]).toEqual([path, 'nosniff', 'DENY', 'no-referrer', 'max-age=31536000; includeSubDomains'])
+      expect([path, policy.startsWith("default-src 'none'; frame-ancestors 'none'")]).toEqual([path, true])
+      expect([path, policy.includes("script-src 'self'; ")]).toEqual([path, page.includes(path)])
+    }
+    // The page to try the API at has no script but of files of its own, which is all that it may run.
+    const { text } = await call('GET', '/docs/')
+    expect([...text.matchAll(/<script([^>]*)>/g)].map(([, has = '']) => / src="\.\/[\w-]+\.js"/.test(has))).toEqual([true, true, true])
+    expect(text).not.toMatch(/ on\w+=|(src|href)="(https?:)?\/\//)
   })
 })
