@@ -136,7 +136,10 @@ export interface SagaDefinition<Data> {
   readonly onlyForward?: true
   readonly on?: Readonly<Record<string, (body: JsonObject, saga: Saga<Data>) => Directive<Data>>>
   readonly tells?: (saga: Saga<Data>) => readonly Tell[]
-  /** The data of an instance that an operator moves here from another version; without it the data stays as it is. */
+  /**
+   * The data of an instance that comes here from another version: an operator moves it, or it had ended, its version is gone, and it is spoken
+   * to. Without it the data stays as it is.
+   */
   readonly migrates?: (data: JsonObject, from: number) => Data
   /** What the saga that started this one as its step learns when it is COMPLETED. */
   readonly results?: (saga: Saga<Data>) => JsonObject

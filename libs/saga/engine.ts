@@ -195,12 +195,15 @@ export class SagaEngine {
   }
 
   #definition(state: SagaState, input: SagaInput): AnySaga {
-    if (state.phase !== 'new') {
-      const { type, definition } = state
-      const to = input.kind === 'operator' && input.operator.action === 'migrate' ? input.operator.to : definition
-      return this.ports.definitions.of(type, this.ports.definitions.has(type, to) ? to : definition)
-    }
-    return input.kind === 'start' ? this.ports.definitions.newest(input.type) : UNSTARTED
+    const { definitions } = this.ports
+    if (state.phase === 'new') return input.kind === 'start' ? definitions.newest(input.type) : UNSTARTED
+    const { type, definition } = state
+    const to = input.kind === 'operator' && input.operator.action === 'migrate' ? input.operator.to : definition
+    if (definitions.has(type, to)) return definitions.of(type, to)
+    if (definitions.has(type, definition) || !hasEnded(state)) return definitions.of(type, definition)
+    // What has ended keeps no version from being taken away, and is still spoken to: `react` moves it to the newest.
+    const newest = definitions.newest(type)
+    return newest.version > definition ? newest : definitions.of(type, definition)
   }
 }
 

@@ -47,11 +47,12 @@ export const react = (
   { at, version }: { at: number; version: number },
 ): Reaction | ReactionRefused => {
   const turn = new Turn(definition, before, input, at)
+  if (hasEnded(before) && before.definition !== definition.version) move(turn)
   const refused = take(turn, input)
   if (refused) return refused
   const tells = tell(turn)
   const messages = [...turn.messages, ...published(turn, before, version + turn.events.length)]
-  const noted = turn.events.every(({ type }) => type === 'InputNoted' || type === 'TimerMoved')
+  const noted = turn.events.every(({ type }) => type === 'InputNoted' || type === 'TimerMoved' || type === 'SagaMigrated')
   const { state, events, children } = turn
   return { state, events, messages, tells, children, reports: reported(turn), disposition: noted ? 'noted' : 'applied' }
 }
@@ -131,13 +132,14 @@ const receive = (turn: Turn, name: string, body: JsonObject): void => {
 
 const timer = (turn: Turn): void => {
   if (turn.state.phase === 'new') return turn.note('a timer before the start')
+  const begun = turn.events.length
   for (const { step, side, action } of actionsOf(turn.state)) {
     const now = actionOf(turn.state, { step, side })
     if (action.status !== 'running' || now?.status !== 'running' || now.dueAt === undefined || now.dueAt > turn.at) continue
     if (now.kind === 'command') turn.repeat(step, side)
     else turn.close(step)
   }
-  if (hasEnded(turn.state)) return turn.events.length === 0 ? turn.note('a timer after the end') : undefined
+  if (hasEnded(turn.state)) return turn.events.length === begun ? turn.note('a timer after the end') : undefined
   const timerAt = earliestDue(turn.state)
   turn.emit({ type: 'TimerMoved', data: { at: turn.at, ...(timerAt === undefined ? {} : { timerAt }) } })
 }
@@ -178,9 +180,7 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
       const misfit = misfitOf(definition, state)
       if (misfit !== undefined) return cannot(`v${to} does not fit: ${misfit}`)
       acted()
-      const data = definition.migrates?.(state.data, state.definition)
-      turn.emit({ type: 'SagaMigrated', data: { from: state.definition, to, at, ...(data ? { data } : {}) } })
-      return
+      return void move(turn)
     }
     case 'resume': {
       const { step, outcome, evidence, told = {} } = operator
@@ -200,6 +200,13 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
       return
     }
   }
+}
+
+/** Goes on under the turn's definition, with the data that it makes of what the version before knew. */
+const move = (turn: Turn): void => {
+  const { definition, state, at } = turn
+  const data = definition.migrates?.(state.data, state.definition)
+  turn.emit({ type: 'SagaMigrated', data: { from: state.definition, to: definition.version, at, ...(data ? { data } : {}) } })
 }
 
 const cannot = (detail: string): ReactionRefused => ({ disposition: 'refused', slug: 'invalid-transition', detail })

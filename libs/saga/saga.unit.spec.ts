@@ -502,6 +502,71 @@ describe('an instance moved to another version', () => {
   })
 })
 
+describe('an instance that has ended, once a deploy took its version away', () => {
+  const second = defineSaga<Trip>({
+    ...trip,
+    version: 2,
+    migrates: (data, from) => ({ ...data, city: `${String(data['city'])} of v${from}` }),
+    on: { ...trip.on, 'guide-thanked': ({ name }, { data }) => ({ learns: { guide: `${String(name)} in ${data.city}` } }) },
+  } as Parameters<typeof defineSaga<Trip>>[0])
+  const without = (name: string) => ({ ...second, steps: second.steps.filter((step) => step.name !== name) })
+  const late = { ...told('paid-elsewhere', { paid: 'late' }) }
+  const ended = async (options: Parameters<typeof bench>[0], definition = second) => {
+    const run = bench(options)
+    await run.apply(start())
+    await run.run()
+    run.deploy([definition])
+    await expect(run.engine.checkDefinitions()).resolves.toBeUndefined()
+    return run
+  }
+
+  it('is spoken to under the newest, once moved there with its data made anew', async () => {
+    const run = await ended({})
+    expect(await run.apply(told('guide-thanked', { name: 'Ravi' }))).toMatchObject([{ disposition: 'applied' }])
+    await run.apply({ ...told('guide-thanked', { name: 'Asha' }), id: 'again' })
+    expect(await run.state(id)).toMatchObject({ phase: 'completed', definition: 2, data: { guide: 'Asha in Pune of v1' } })
+    expect(await run.store.instance(id)).toMatchObject({ definition: 2, status: 'COMPLETED' })
+  })
+
+  it('notes what the newest does not await either', async () => {
+    const run = await ended({})
+    const key = actionKey({ sagaId: id, step: 'book-hotel', side: 'do', round: 1 })
+    const again: SagaInput = { kind: 'outcome', id: 'x', sagaId: id, context, key, outcome: { outcome: 'succeeded', result: {} } }
+    const { version: before = 0 } = (await run.store.instance(id)) ?? {}
+    const answers = await run.apply({ kind: 'timer', id: 'y', sagaId: id, context }, told('nobody-waits'), again, start('Goa', 'start 2'))
+    expect(answers.map(({ disposition }) => disposition)).toEqual(['noted', 'noted', 'noted', 'noted'])
+    // It moves once, and each is written down.
+    expect(answers.map(({ version }) => version - before)).toEqual([2, 3, 4, 5])
+  })
+
+  it('is brought back by a late success, and undoes it under the newest', async () => {
+    const run = await ended({ outcomes: { pay: [unknown] } })
+    await run.apply(late)
+    expect([statusOf(await run.state(id)), (await run.store.instance(id))?.definition]).toEqual(['COMPENSATING', 2])
+    await expect(run.engine.checkDefinitions()).resolves.toBeUndefined()
+    await run.run()
+    expect([statusOf(await run.state(id)), run.runs.filter((name) => name === 'repay').length]).toEqual(['COMPENSATED', 2])
+  })
+
+  it('notes a late success of what the newest has not, and cannot undo', async () => {
+    const run = await ended({ outcomes: { pay: [unknown] } }, without('pay'))
+    const key = actionKey({ sagaId: id, step: 'pay', side: 'do', round: 1 })
+    expect(await run.apply({ kind: 'outcome', id: 'late', sagaId: id, context, key, outcome: ok })).toMatchObject([
+      { disposition: 'noted' },
+    ])
+    expect(await run.apply(late)).toMatchObject([{ disposition: 'applied' }])
+    expect(statusOf(await run.state(id))).toBe('COMPENSATED')
+  })
+
+  it('is no older version’s to take', async () => {
+    const run = bench({ definitions: [second] })
+    await run.apply(start())
+    await run.run()
+    run.deploy([trip])
+    await expect(run.apply(told('look-now'))).rejects.toThrow('no definition of saga trip v2')
+  })
+})
+
 describe('names', () => {
   it('of actions are read back as they were made', () => {
     for (const side of ['do', 'undo'] as const)

@@ -211,7 +211,11 @@ export class Turn {
 
   /** It happened after the saga had turned back: whatever compensated it must look again. */
   #lateSuccess(name: string, result: JsonObject, by?: string): void {
-    if (!this.step(name).undo || this.state.phase === 'completed') return this.note(`late success of ${name}, which leaves nothing to undo`)
+    if (this.state.phase === 'completed') return this.note(`late success of ${name}, which leaves nothing to undo`)
+    const { type, version, steps } = this.definition
+    // A version that an ended saga was moved to need not have the step.
+    if (!steps.some((step) => step.name === name && step.undo))
+      return this.note(`late success of ${name}: ${type} v${version} does not undo it`)
     const learned = this.#learns(name, 'do', { outcome: 'succeeded', result })
     this.emit({ type: 'LateSuccess', data: { step: name, at: this.at, ...learned, ...(by === undefined ? {} : { by }) } })
     const undo = this.state.undos[name]

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
 import { PaymentChanged, ProviderPaymentChanged } from '#contracts'
 import type { StatesOf } from '#event-store'
-import type { JsonObject } from '#kernel'
+import { paise, type JsonObject } from '#kernel'
 import { AUTHORISATION_LIFE_MS } from '#payment'
-import type { SagaState } from '#saga'
+import { sagaIdFor, type SagaState } from '#saga'
+import { sagaDefinitions } from './definitions.js'
 import { orderCancellation } from './order-cancellation.js'
+import { ORDER_CANCELLATION, PAYMENT_REFUND } from './saga-types.js'
 import { CASES } from '../testing/payment-cases.js'
 import { AMOUNT, context, killedAtEveryStep, orderId, paymentId, Play, WINDOW_MS, type World } from '../testing/play.js'
 
@@ -176,6 +178,32 @@ describe('an order payment', () => {
     const made = step?.does?.byHand?.(told, { data: {} } as Parameters<NonNullable<NonNullable<typeof step.does>['byHand']>>[1])
     expect(made).toEqual(Array.isArray(answer) ? { lacks: answer } : { result: answer })
   })
+
+  it.each([
+    [{ method: 'card' }, '0', '50000'],
+    [{ method: 'split', other: 'card' }, '0', '50000'],
+    [{ method: 'cod', returned: true }, '149900', '0'],
+  ] as const satisfies readonly (readonly [World, string, string])[])(
+    '%j that has ended is refunded and cancelled after a deploy without its version, and a refund under way ends',
+    async (world, returned, part) => {
+      const play = await new Play(world).play()
+      expect(await play.outcome()).toMatchObject({ saga: 'COMPLETED', refunded: returned })
+      if (part !== '0') await play.giveBack('under-way', paise(part))
+      const [first, ...others] = sagaDefinitions({ UPI_WINDOW_SECONDS: 300, REVIEW_WAIT_SECONDS: 3_600 })
+      if (first) play.deploy([{ ...first, version: first.version + 1 }, ...others])
+      await play.run()
+      expect((await play.outcome()).refunded).toBe(`${BigInt(returned) + BigInt(part)}`)
+      await play.giveBack('after', paise('30000'))
+      await play.cancel()
+      await play.run()
+      const cash = world.method === 'cod'
+      if (cash) for (const sagaId of [sagaIdFor(PAYMENT_REFUND, 'after'), sagaIdFor(ORDER_CANCELLATION, orderId)]) await play.payOut(sagaId)
+      await play.run()
+      expect(await play.outcome()).toMatchObject({ saga: 'COMPLETED', refunded: AMOUNT, cancellation: 'COMPLETED' })
+      expect((await play.state(paymentId)).definition).toBe(2)
+      await play.check()
+    },
+  )
 
   it('publishes each change of the payment, with its version growing', async () => {
     const play = await new Play({ method: 'card' }).play()

@@ -159,10 +159,9 @@ export class Play extends SagaBench {
   }
 
   /** A person gives the cash back, and says so. */
-  async payOut(): Promise<void> {
-    const sagaId = sagaIdFor(PAYMENT_REFUND, sagaIdFor(`${PAYMENT_REFUND} of a return`, orderId))
+  async payOut(sagaId = sagaIdFor(PAYMENT_REFUND, sagaIdFor(`${PAYMENT_REFUND} of a return`, orderId))): Promise<void> {
     const operator = { action: 'resume', step: 'pay-out-cash', outcome: 'succeeded', evidence: 'UTR 1' } as const
-    await this.apply({ kind: 'operator', id: 'paid out', sagaId, context, by: 'ops', reason: 'returned', operator })
+    await this.apply({ kind: 'operator', id: `paid out ${sagaId}`, sagaId, context, by: 'ops', reason: 'returned', operator })
   }
 
   async cancel(): Promise<void> {
