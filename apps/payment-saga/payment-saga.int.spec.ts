@@ -89,6 +89,24 @@ describe('payments', () => {
     expect(order.books).toMatchObject({ order: 'CONFIRMED', reserved: 1 })
   })
 
+  it('are asked for once, also where somebody calls the payer back while the provider is being asked', async () => {
+    const asked = () => payments.provider.requests.filter((request) => request === 'POST /v1/payments').length
+    for (const each of [...PAID, ...UNDONE]) await until(orderOf(each), { status: expect.stringMatching(/^COMP/) })
+    const before = asked()
+    const letGo = payments.provider.hold()
+    const bank = { method: 'netbanking', instrument: 'SBOX_SUCCESS' }
+    const order = await payments.place(bank)
+    await eventually('it is asked for', async () => asked() > before)
+    expect(await payments.call('GET', `/v1/payments/${sagaIdFor('order-payment', order.orderId)}/callback`)).toMatchObject({ status: 200 })
+    // Whatever is due by then is begun with the next one.
+    const next = await payments.place(bank)
+    const nextKey = paymentKey(sagaIdFor('order-payment', next.orderId))
+    await eventually('the next is asked for', async () => payments.provider.payment(nextKey) !== undefined)
+    letGo()
+    for (const each of [order, next]) await until(each, paid)
+    expect(asked() - before).toBe(2)
+  })
+
   it('are divided into payable, commission and its GST, and shown by day to merchants and auditors alone', async () => {
     for (const each of PAID) await until(orderOf(each), paid)
     const today = new Date(Date.now() + 5.5 * 3_600_000).toISOString().slice(0, 10)

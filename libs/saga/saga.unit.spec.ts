@@ -10,6 +10,7 @@ import {
   defineSaga,
   mermaidOf,
   parseActionKey,
+  react,
   SagaDefinitions,
   SagaEngine,
   sagaIdFor,
@@ -120,6 +121,60 @@ describe('a saga', () => {
     // It is over: there is nothing to hasten.
     await run.apply({ ...told('look-now'), id: 'again' })
     expect((await run.state(id)).steps['pay']?.status).toBe('succeeded')
+  })
+
+  it.each([
+    ['for the first time', 1],
+    ['again', 3],
+  ])('begins no run beside one that asks %s: that somebody knows is written down, and the next run has its time', async (_, nth) => {
+    let runs = 0
+    const due: unknown[] = []
+    const pay = async (): Promise<ActivityOutcome> => {
+      if (++runs !== nth) return unknown
+      run.clock.advance(100)
+      await run.apply(told('look-now'))
+      due.push(await run.store.claim({ limit: 1, lease_ms: 1_000 }))
+      return unknown
+    }
+    const run = bench({ activities: { pay } })
+    await run.apply(start())
+    await run.run(5_000)
+    expect([due, runs > nth]).toEqual([[[]], true])
+    expect((await run.state(id)).messages).toHaveProperty('look-now')
+  })
+
+  it.each([
+    [0, false],
+    [2, true],
+  ])('when its time is over is asked once more after %i runs, and not beside the first', async (runs, again) => {
+    const seen: unknown[] = []
+    const pay = async ({ attempt }: { attempt: number }): Promise<ActivityOutcome> => {
+      const before = await run.state(id)
+      const at = before.startedAt + 60_000
+      const reaction = react(trip, before, { kind: 'timer', id: 't', sagaId: id, context }, { at, version: 9 })
+      if (attempt === runs + 1 && 'state' in reaction) {
+        const { closing, runAt, dueAt } = reaction.state.steps['pay'] ?? {}
+        seen.push([closing, runAt === at, (dueAt ?? 0) > at, runAt !== before.steps['pay']?.runAt])
+      }
+      return unknown
+    }
+    const run = bench({ activities: { pay } })
+    await run.apply(start())
+    await run.run(20_000)
+    expect(seen).toEqual([[true, again, true, again]])
+  })
+
+  it('begins no run beside the first one by a clock that is behind', async () => {
+    let noted: unknown
+    const pay = async (): Promise<ActivityOutcome> => {
+      const reaction = react(trip, await run.state(id), told('look-now'), { at: run.clock.now() - 1_000, version: 9 })
+      noted ??= 'events' in reaction && reaction.events.map(({ type }) => type)
+      return ok
+    }
+    const run = bench({ activities: { pay, send: pay } })
+    await run.apply(start())
+    await run.run()
+    expect(noted).toEqual(['MessageReceived', 'InputNoted'])
   })
 
   it('goes through its steps and ends', async () => {

@@ -139,8 +139,11 @@ export class Turn {
   /** Before an activity is given up it is asked once more: what happened while nobody could ask is not lost. */
   close(name: string): void {
     const { at } = this
-    if (this.state.steps[name]?.closing || this.action(name, 'do')?.kind !== 'activity') return this.expire(name)
-    this.emit({ type: 'WindowClosed', data: { step: name, runAt: at, dueAt: at + CLOSING_MS, at } })
+    const action = this.state.steps[name]
+    if (!action || action.closing || action.kind !== 'activity') return this.expire(name)
+    // Its first run, if that is yet to end, is the last one too: it is not run beside itself.
+    const { runAt = at, attempts } = action
+    this.emit({ type: 'WindowClosed', data: { step: name, runAt: attempts === 0 ? runAt : at, dueAt: at + CLOSING_MS, at } })
   }
 
   expire(name: string): void {
@@ -224,11 +227,16 @@ export class Turn {
     this.hasten(name, 'undo')
   }
 
-  /** An activity that waits for its next run runs now. */
+  /**
+   * An activity that was asked and waits for its next run runs now. One that is due, or under way, is left alone: due again it would be run beside
+   * itself, and two first runs may both do it. What it learns too early the run after it learns.
+   */
   hasten(step: string, side: Side): void {
     const { at } = this
-    if (actionOf(this.state, { step, side })?.runAt !== undefined)
-      this.emit({ type: 'ActivityHastened', data: { step, side, runAt: at, at } })
+    const { runAt, attempts } = actionOf(this.state, { step, side }) ?? { attempts: 0 }
+    if (runAt === undefined) return
+    if (attempts === 0 || runAt <= at) return this.note(`${step} (${side}) is due or under way`)
+    this.emit({ type: 'ActivityHastened', data: { step, side, runAt: at, at } })
   }
 
   #learns(name: string, side: Side, outcome: ActivityOutcome): { learned?: JsonObject } {

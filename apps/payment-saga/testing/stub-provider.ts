@@ -11,6 +11,8 @@ export interface StubProvider {
   /** Its settlement files by day, as CSV. */
   readonly settlements: Map<string, string>
   payment(key: string): BooksOfProvider | undefined
+  /** What is asked for is done and not answered until it is let go; questions are. */
+  hold(): () => void
   close(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
   const books = new Map<string, BooksOfProvider>()
   const requests: string[] = []
   const settlements = new Map<string, string>()
+  let held = Promise.resolve()
   const answer = async (request: Request): Promise<ProviderAnswer> => {
     const url = new URL(request.url ?? '/', 'http://stub')
     requests.push(`${request.method} ${url.pathname}`)
@@ -45,7 +48,8 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
   const server = createServer((request, response) => {
     const file = settlements.get(/^\/v1\/settlements\/(.+)$/.exec(request.url ?? '')?.[1] ?? '')
     if (file !== undefined) return void response.writeHead(200, { 'content-type': 'text/csv' }).end(file)
-    void answer(request).then((told) => {
+    void answer(request).then(async (told) => {
+      if (request.method === 'POST') await held
       if (told.known === 'unknown') return void response.destroy()
       const [status, body] = wire(told)
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -59,6 +63,11 @@ export const startStubProvider = async (window_ms: number, clock: Clock = system
     requests,
     settlements,
     payment: (key) => books.get(key),
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held = promise
+      return resolve
+    },
     close: async () => {
       server.closeAllConnections()
       server.close()
