@@ -43,9 +43,9 @@ const PRODUCTS = [
   { sku: 'LAPTOP', price: '21000000', gstRate: 18 },
 ] as const
 
-const UPI = ['success@upi', 'success@upi', 'slow@upi', 'lost@upi', 'decline@upi', 'timeout@upi', 'late@upi', 'nobody@upi']
+const UPI = ['success@upi', 'success@upi', 'slow@upi', 'lost@upi', 'decline@upi', 'timeout@upi', 'late@upi', 'intent@upi', 'nobody@upi']
 const CARDS = ['tok_success', 'tok_success', 'tok_success', 'tok_lost', 'tok_decline', 'tok_timeout']
-const BANKS = ['SBOX_SUCCESS', 'SBOX_SUCCESS', 'SBOX_DECLINE']
+const BANKS = ['SBOX_SUCCESS', 'SBOX_SUCCESS', 'SBOX_REDIRECT', 'SBOX_DECLINE']
 /** The wallet's part of a split, paise: less than anything costs. */
 const SPLIT_PART = '50000'
 const MOST_TRIES = 400

@@ -1,7 +1,7 @@
 import { isRefusal, type Ids, type Paise } from '#kernel'
 import type { AuthoriseRequest, PaymentProvider, ProviderAnswer } from '#payment'
 import { chance, delayOf_ms, outcomeOf } from '../../apps/provider-sandbox/outcome.js'
-import { opened, operate, paid, type Change, type Operation, type Payment } from '../../apps/provider-sandbox/payment.js'
+import { decided, due, opened, operate, type Change, type Operation, type Payment } from '../../apps/provider-sandbox/payment.js'
 import type { Life } from './process.js'
 import type { Scheduler } from './scheduler.js'
 
@@ -18,6 +18,8 @@ const HANGS_MS = 5_000
 const HELD_BACK_MS = 3_000
 const WEBHOOK_PAUSE_MS = 1_000
 const MOST_ATTEMPTS = 40
+/** Whether a payer who is asked pays; undefined: they do not answer. */
+const ASKED_SAY = [true, false, undefined] as const
 
 /**
  * The payment provider: the sandbox's own rules (`apps/provider-sandbox`), its books in memory, behind a network that loses requests and
@@ -77,7 +79,10 @@ export class SimulatedProvider {
     const known = this.payments.get(key)
     if (known) return this.#answer(known)
     const luck = chance(seed, key, 'delay')
-    const later_ms = outcome === 'slow' || outcome === 'late' ? delayOf_ms(outcome, luck, upiWindow_seconds) : 0
+    const due_ms = delayOf_ms(outcome, luck, upiWindow_seconds)
+    // Who is asked answers as soon as a slow one pays.
+    const says = outcome === 'asked' ? ASKED_SAY[Math.floor(chance(seed, key, 'answer') * ASKED_SAY.length)] : undefined
+    const later_ms = says === undefined ? due_ms : delayOf_ms('slow', luck, upiWindow_seconds)
     const none = 0n as Paise
     const blank: Payment = {
       paymentId: this.ids.next(),
@@ -90,24 +95,28 @@ export class SimulatedProvider {
       captured: none,
       refunded: none,
     }
-    const change = opened(blank, outcome, { now: clock.now(), dueAt: clock.now() + later_ms })
+    const change = opened(blank, outcome, { now: clock.now(), dueAt: clock.now() + due_ms })
     this.#book(change, outcome === 'lost' ? lostWebhookDelay_ms : 0)
-    if (later_ms > 0) this.#payLater(key, later_ms)
+    if (later_ms > 0) this.#settleLater(key, later_ms, says)
     return outcome === 'lost' ? { known: 'unknown', detail: 'no answer' } : this.#answer(change.payment)
   }
 
-  #payLater(key: string, later_ms: number): void {
+  /** `pays`: what a payer who was asked says; without it the payment's time has come. */
+  #settleLater(key: string, later_ms: number, pays: boolean | undefined): void {
     this.outstanding++
     void this.scheduler.clock.sleep(later_ms).then(() =>
       this.scheduler.park({
         process: 'provider',
-        what: 'customer pays',
+        what: 'customer answers',
         faults: [],
         alive: () => true,
         run: () => {
           this.outstanding--
           const payment = this.payments.get(key)
-          if (payment?.status === 'pending') this.#book(paid(payment, this.scheduler.clock.now()), 0)
+          if (payment?.status !== 'pending') return
+          const now = this.scheduler.clock.now()
+          const change = pays === undefined ? due(payment, now) : decided(payment, pays, now)
+          if (change) this.#book(change, 0)
         },
       }),
     )
