@@ -116,6 +116,6 @@ export const homeUrl = async (home: string, schema: string): Promise<string> => 
   const { folder } = await placePostgres(resolve(home))
   const pidFile = join(folder, 'data/postmaster.pid')
   const port = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8').split('\n')[3]) : 0
-  if (!port) throw new Refused(`PostgreSQL of ${resolve(home)} does not run: start it by \`npm start\`, or say --url`)
+  if (!port) throw new Refused(`PostgreSQL of ${resolve(home)} does not run: start it by \`npm start\`, or set DATABASE_URL`)
   return appUrl(`postgres://127.0.0.1:${port}/`, schema, databasePassword)
 }
