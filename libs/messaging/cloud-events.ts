@@ -14,7 +14,7 @@ export interface Origin {
 }
 
 const MOST_HEADER = 1_024
-/** Of a key, which PostgreSQL keeps in an index while the message waits. */
+/** Bytes of a key, which PostgreSQL keeps in an index while the message waits. */
 const MOST_KEY = 1_024
 export const JSON_TYPE = 'application/json'
 /** With the id of its schema before it, see `avro/values.ts`. */
@@ -105,10 +105,10 @@ const required = (headers: LogRecord['headers'], name: string): string => {
   return value
 }
 
-/** Why it can be no message's key, where others' producers write bytes that come as anything. */
+/** Why it can be no message's key, where others' producers write bytes that come as anything; U+FFFD stands for what is no UTF-8. */
 export const keyFault = (text: string): string | undefined => {
-  if (text.length > MOST_KEY) return 'the key is too long'
-  return text.includes('\0') ? 'the key is not text' : undefined
+  if (Buffer.byteLength(text) > MOST_KEY) return 'the key is too long'
+  return /[\0\uFFFD]/.test(text) ? 'the key is not text' : undefined
 }
 
 const key = (text: string): string => {

@@ -140,8 +140,8 @@ export type Effect = (tx: Transaction) => Promise<void>
 
 /**
  * A handler in two phases. The call itself prepares: it may read and do I/O, concurrently for different keys, and writes nothing. What it
- * returns is applied in one transaction with the offset. Both may run again for the same messages. `signal`: the partition is another's, or the
- * consumer's time to close is over; what is not begun is not to be begun.
+ * returns is applied in one transaction with the offset. Both may run again for the same messages. `signal`, of the one who has
+ * the partition, for as long as it has it: once aborted, what is not begun is not to be begun. There is none for a message that was put aside.
  */
 export type BatchHandler = (messages: readonly IncomingMessage[], signal?: AbortSignal) => Promise<Effect>
 

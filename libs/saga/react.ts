@@ -71,8 +71,8 @@ const take = (turn: Turn, input: SagaInput): ReactionRefused | undefined => {
       const key = parseActionKey(input.key)
       const action = key && actionOf(turn.state, key)
       if (!key || !action) return void turn.note(`outcome of an unknown action: ${input.key.slice(0, 200)}`)
-      // What an earlier round did is as true as what this one did; that it did not is known no more.
-      if (action.key !== input.key && input.outcome.outcome !== 'succeeded')
+      // What an earlier round did is as true as what this one did; that it did not, or undid what was there then, is known no more.
+      if (action.key !== input.key && (key.side === 'undo' || input.outcome.outcome !== 'succeeded'))
         return void turn.note(`outcome of an earlier round of ${key.step}`)
       return void turn.settle(key.step, key.side, input.outcome)
     }

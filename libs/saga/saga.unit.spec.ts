@@ -361,6 +361,23 @@ describe('a saga', () => {
     expect(run.runs.filter((name) => name === 'repay').length).toBe(2)
   })
 
+  it('compensates again when what it gave up happens while it is being undone: that run may not have seen it', async () => {
+    let repaid = 0
+    const repay = async (): Promise<ActivityOutcome> => {
+      if (++repaid === 1) {
+        run.clock.advance(100)
+        await run.apply(told('paid-elsewhere', { paid: 'late' }))
+      }
+      return { outcome: 'succeeded', result: {} }
+    }
+    const run = bench({ activities: { pay: () => Promise.resolve(unknown), repay } })
+    await run.apply(start())
+    await run.run()
+    expect([statusOf(await run.state(id)), repaid]).toEqual(['COMPENSATED', 2])
+    expect((await run.state(id)).data).toMatchObject({ paid: 'back' })
+    expect((await run.state(id)).undos['pay']).toMatchObject({ round: 2, status: 'succeeded' })
+  })
+
   it('keeps a message that comes before its wait, or before the saga', async () => {
     const run = bench()
     await run.apply(told('guide-found', { name: 'Ravi' }))

@@ -35,6 +35,8 @@ export interface ActionState {
   readonly unknown?: string
   /** Its window is over, and it is asked for the last time. */
   readonly closing?: true
+  /** Of an undo: what it undoes happened after all while it was under way, so that it may not have seen it. */
+  readonly overtaken?: true
   readonly slug?: string
   readonly detail?: string
   /** It waits for an operator. Several actions of a saga may, each for its own reason. */
@@ -233,7 +235,10 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
         status: 'succeeded',
         endedAt: event.data.at,
       }))
-      return learn({ ...late, phase: 'back' }, event.data.learned)
+      const undo = state.undos[event.data.step]
+      const overtaken = undo?.status === 'running' && isUnderWay(undo, event.data.at)
+      const back = overtaken ? change(late, { step: event.data.step, side: 'undo' }, (action) => ({ ...action, overtaken })) : late
+      return learn({ ...back, phase: 'back' }, event.data.learned)
     }
     case 'ActivityHastened':
       return change(state, event.data, (action) => ({ ...action, runAt: event.data.runAt }))
@@ -305,6 +310,9 @@ export const earliestDue = (state: SagaState): number | undefined =>
       action.status !== 'running' || action.dueAt === undefined || (least !== undefined && least <= action.dueAt) ? least : action.dueAt,
     undefined,
   )
+
+/** An activity that is due, or runs: to be asked now it would have to be run beside itself. */
+export const isUnderWay = ({ attempts, runAt }: ActionState, at: number): boolean => runAt !== undefined && (attempts === 0 || runAt <= at)
 
 const change = (state: SagaState, { step, side }: Action, by: (action: ActionState) => ActionState): SagaState => {
   const action = actionOf(state, { step, side })

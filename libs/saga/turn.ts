@@ -3,7 +3,7 @@ import type { JsonObject, OutgoingMessage } from '#kernel'
 import { stagesOf, type Action, type AnySaga, type Saga, type Step } from './definition.js'
 import { actionKey, type Side } from './ids.js'
 import type { ActivityOutcome, SagaInput } from './input.js'
-import { actionOf, evolve, hasEnded, ownContext, statusOf, type SagaEvent, type SagaState } from './state.js'
+import { actionOf, evolve, hasEnded, isUnderWay, ownContext, statusOf, type SagaEvent, type SagaState } from './state.js'
 
 const REPEAT_MOST_MS = 5 * 60_000
 
@@ -196,6 +196,12 @@ export class Turn {
       this.emit({ type: 'ActionRefused', data: { ...of, slug, detail } })
       return this.callOperator(name, 'undo', `refused: ${slug}`)
     }
+    const { overtaken, round } = this.state.undos[name] ?? { round: 0 }
+    if (overtaken && by === undefined) {
+      // What it saw may be older than what it was to undo: it looks again, and that it learned this is forgotten.
+      this.emit({ type: 'ActionSucceeded', data: { step: name, side: 'undo', at: this.at } })
+      return this.begin(name, 'undo', round + 1)
+    }
     this.emit({ type: 'ActionSucceeded', data: of })
     this.advance()
   }
@@ -233,9 +239,9 @@ export class Turn {
    */
   hasten(step: string, side: Side): void {
     const { at } = this
-    const { runAt, attempts } = actionOf(this.state, { step, side }) ?? { attempts: 0 }
-    if (runAt === undefined) return
-    if (attempts === 0 || runAt <= at) return this.note(`${step} (${side}) is due or under way`)
+    const action = actionOf(this.state, { step, side })
+    if (action?.runAt === undefined) return
+    if (isUnderWay(action, at)) return this.note(`${step} (${side}) is due or under way`)
     this.emit({ type: 'ActivityHastened', data: { step, side, runAt: at, at } })
   }
 

@@ -158,8 +158,11 @@ export class Consumer {
     this.#closing.abort(new Error('the consumer closes'))
     const stopped = new AbortController()
     const late = this.#clock.sleep(timeout_ms, stopped.signal).catch(() => undefined)
-    await Promise.all([this.#consumer?.close(timeout_ms), Promise.race([this.#worker.stop(), late])])
-    stopped.abort()
+    try {
+      await Promise.all([this.#consumer?.close(timeout_ms), Promise.race([this.#worker.stop(), late])])
+    } finally {
+      stopped.abort()
+    }
     await (await this.#producer)?.close()
     this.#partitions.clear()
   }

@@ -101,7 +101,7 @@ export class DeferredWorker {
     try {
       if (this.options.prepare) await this.options.prepare([record])
       batch = traceBatch(tracing, group, [this.options.decode(record)])
-      const effect = await this.options.handlerOf(record.topic)?.(batch.messages, this.#stopping.signal)
+      const effect = await this.options.handlerOf(record.topic)?.(batch.messages)
       if (!effect) throw new Error(`no handler of ${record.topic}`)
       const waits = await transactions.run(async (tx) => {
         if (!(await store.settle(tx, group, record, this.#clock.now()))) throw new Gone()

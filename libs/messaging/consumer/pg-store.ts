@@ -1,6 +1,7 @@
 import type { Transaction } from '#kernel'
 import { asPg, isBrokenAssumption } from '#postgres'
 import type pg from 'pg'
+import { keyFault } from '../cloud-events.js'
 import { FenceLost } from '../failure.js'
 import { letterId } from './letter-id.js'
 import type { StoredRecord, TopicPartition } from '../log.js'
@@ -302,12 +303,14 @@ const columns = (entries: readonly { readonly record: StoredRecord }[]): readonl
   entries.map(({ record }) => record.topic),
   entries.map(({ record }) => record.partition),
   entries.map(({ record }) => record.offset),
-  // Of what is no message of ours: PostgreSQL has no NUL in a text.
-  entries.map(({ record }) => record.key.replaceAll('\0', '\uFFFD')),
+  entries.map(({ record }) => storable(record.key)),
   entries.map(({ record }) => JSON.stringify(record.headers)),
   entries.map(({ record }) => Buffer.from(record.value)),
   entries.map(({ record }) => record.timestamp_ms),
 ]
+
+/** A key that is no message's is parked so that it can be put back, and is still none. PostgreSQL has no NUL in a text, and no such length in an index. */
+const storable = (key: string): string => (keyFault(key) ? `${key.replaceAll('\0', '').slice(0, 100)}\uFFFD` : key)
 
 const toRecord = (row: StoredRow): StoredRecord => ({
   topic: row.topic,

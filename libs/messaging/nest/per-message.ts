@@ -8,25 +8,31 @@ export interface PerMessageOptions {
   readonly isTransient: (error: unknown) => boolean
 }
 
-/** A partition's last batch, and what of it was handled: its offset may not have been stored, and then it comes again. */
-interface LastBatch {
-  readonly from: bigint
-  upTo: bigint
-  readonly handled: Map<bigint, IncomingMessage>
+/** Of a batch that failed: what was handled, by offset, up to its last message. */
+interface Failed {
+  readonly upTo: bigint
+  readonly handled: Map<bigint, Pick<IncomingMessage, 'id' | 'time'>>
 }
 
 /** What is handled has its effect where the handler left it. The offset alone is stored, so that only the batch that was under way can come again. */
 const offsetAlone: Effect = () => Promise.resolve()
 
 /**
- * Handles a batch message by message: in order within a key, different keys at once. The offset is stored after each batch. What was handled of
- * the batch that comes again is not handled again by this process; after a crash it may be: such a handler is at-least-once.
+ * Handles a batch message by message: in order within a key, different keys at once. The offset is stored after each batch. Of a batch that
+ * fails and comes again, for as long as this process has the partition, what was handled is not handled again; after a crash, or where the offset
+ * could not be stored, it may be: such a handler is at-least-once.
  */
 export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown>, options: PerMessageOptions): BatchHandler => {
-  const last = new Map<number, LastBatch>()
+  /** By the signal of who has the partition. A message that was put aside comes alone and without one, and is not a batch that comes again. */
+  const failed = new WeakMap<AbortSignal, Failed>()
   return async (messages, signal) => {
-    const handled = handledOf(last, messages)
+    const [first, newest] = [messages[0], messages.at(-1)]
+    if (!first || !newest) return offsetAlone
+    let before = signal && failed.get(signal)
+    // Beyond what failed it was put aside, and stored.
+    if (before && first.offset > before.upTo) before = undefined
     const lanes = [...Map.groupBy(messages, ({ key }) => key).values()]
+    const handled: IncomingMessage[] = []
     const failures: { readonly message: IncomingMessage; readonly error: unknown }[] = []
     let passing: { readonly error: unknown } | undefined
     let next = 0
@@ -34,10 +40,10 @@ export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown
       for (let lane = lanes[next++]; lane; lane = lanes[next++]) {
         for (const message of lane) {
           if (passing || signal?.aborted) return
-          if (isSame(handled.get(message.offset), message)) continue
+          if (before && isSame(before.handled.get(message.offset), message)) continue
           try {
             await handle(message)
-            handled.set(message.offset, message)
+            handled.push(message)
           } catch (error) {
             if (options.isTransient(error)) passing ??= { error }
             else failures.push({ message, error })
@@ -47,27 +53,22 @@ export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown
       }
     }
     await Promise.all(Array.from({ length: Math.min(options.concurrency, lanes.length) }, runLanes))
-    if (passing) throw passing.error
+    if (passing || failures.length > 0) {
+      if (signal) failed.set(signal, remembered(before, handled, newest.offset))
+      throw passing ? passing.error : new PartlyFailed(failures)
+    }
     signal?.throwIfAborted()
-    if (failures.length > 0) throw new PartlyFailed(failures)
+    if (signal && before && newest.offset >= before.upTo) failed.delete(signal)
     return offsetAlone
   }
 }
 
-/** Of these messages' batch. A partition's next batch comes only when the one before it is stored; what was put aside long ago comes alone, between. */
-const handledOf = (last: Map<number, LastBatch>, messages: readonly IncomingMessage[]): Map<bigint, IncomingMessage> => {
-  const [first, newest] = [messages[0], messages.at(-1)]
-  if (!first || !newest) return new Map()
-  const before = last.get(first.partition)
-  if (before && newest.offset < before.from) return new Map()
-  if (before && first.offset <= before.upTo) {
-    if (newest.offset > before.upTo) before.upTo = newest.offset
-    return before.handled
-  }
-  const batch = { from: first.offset, upTo: newest.offset, handled: new Map<bigint, IncomingMessage>() }
-  last.set(first.partition, batch)
-  return batch.handled
+const remembered = (before: Failed | undefined, messages: readonly IncomingMessage[], newest: bigint): Failed => {
+  const { upTo, handled }: Failed = before ?? { upTo: newest, handled: new Map() }
+  for (const { offset, id, time } of messages) handled.set(offset, { id, time })
+  return { upTo: newest > upTo ? newest : upTo, handled }
 }
 
 /** A topic that was made anew counts its offsets anew. */
-const isSame = (one: IncomingMessage | undefined, other: IncomingMessage): boolean => one?.id === other.id && one.time === other.time
+const isSame = (one: Pick<IncomingMessage, 'id' | 'time'> | undefined, other: IncomingMessage): boolean =>
+  one?.id === other.id && one.time === other.time

@@ -40,7 +40,9 @@ const handling = () => {
     { concurrency: 4, isTransient },
   )
   const batch = (of: readonly IncomingMessage[]) => perEach(of, owner.signal)
-  return { handled, fails, batch }
+  /** As what was put aside is tried again. */
+  const alone = (of: readonly IncomingMessage[]) => perEach(of)
+  return { handled, fails, batch, alone }
 }
 const away = new DependencyUnavailable('away')
 
@@ -52,10 +54,21 @@ describe('a handler of single messages', () => {
     await expect(batch(first)).rejects.toBe(away)
     await expect(batch(first)).rejects.toBe(away)
     fails.clear()
-    await batch(first.slice(1))
-    // The offset after it was not stored either.
-    await batch([...first, ...messages(record(4, 'a'))])
+    // As it may come: in parts.
+    await batch(first.slice(0, 3))
+    await batch([...first.slice(3), ...messages(record(4, 'a'))])
     expect(handled).toEqual(['a0', 'c1', 'b2', 'b3', 'a4'])
+  })
+
+  it('is asked again for all of a batch that did not fail: who brings it back has lost what it did, or its place', async () => {
+    const { handled, fails, batch } = handling()
+    fails.set('b1', away)
+    const first = messages(record(0, 'a'), record(1, 'b'))
+    await expect(batch(first)).rejects.toBe(away)
+    fails.clear()
+    await batch(first)
+    await batch(first)
+    expect(handled).toEqual(['a0', 'b1', 'a0', 'b1'])
   })
 
   it('keeps in mind what it handled beside what failed for good: that may not have been put aside', async () => {
@@ -73,13 +86,17 @@ describe('a handler of single messages', () => {
     expect(handled).toEqual(['k0', 'last'])
   })
 
-  it('handles another message at the same offset of a topic that was made anew, and what was put aside before', async () => {
-    const { handled, batch } = handling()
-    await batch(messages(record(5, 'a'), record(6, 'a')))
-    await batch(messages(record(5, 'a', 'anew'), record(6, 'a', 'anew too')))
-    await batch(messages(record(3, 'b')))
-    await batch(messages(record(3, 'b')))
-    expect(handled).toEqual(['a5', 'a6', 'anew', 'anew too', 'b3', 'b3'])
+  it('handles another message at the same offset of a topic that was made anew, and nothing for what was put aside', async () => {
+    const { handled, fails, batch, alone } = handling()
+    fails.set('x7', away)
+    const before = messages(record(5, 'a'), record(6, 'a'), record(7, 'x'))
+    await expect(batch(before)).rejects.toBe(away)
+    await alone(messages(record(3, 'b')))
+    await alone(messages(record(900, 'b')))
+    await alone(messages(record(5, 'a')))
+    fails.clear()
+    await batch(messages(record(5, 'a', 'anew'), record(6, 'a'), record(7, 'x')))
+    expect(handled).toEqual(['a5', 'a6', 'b3', 'b900', 'a5', 'anew', 'x7'])
   })
 
   it('has its offset stored with each batch, so that a failure brings back no batch before it', async () => {
