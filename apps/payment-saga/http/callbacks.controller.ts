@@ -21,7 +21,7 @@ export class CallbacksController {
 
   /**
    * Where a bank's page sends the payer's browser. What it brings proves nothing, so nothing of it is read: the provider is asked at once what
-   * became of the payment. 303 to the shop's page where one is configured.
+   * became of the payment, unless it is being asked. 303 to the shop's page where one is configured.
    */
   @Get()
   @Public()

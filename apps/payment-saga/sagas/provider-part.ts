@@ -183,7 +183,7 @@ const takenOf = <Data extends ProviderPart>(saga: Saga<Data>, { purpose, doneBy,
   }
 }
 
-/** The payer's browser came back from the bank's page. What became of the payment only the provider knows: it is asked at once. */
+/** The payer's browser came back from the bank's page. What became of the payment only the provider knows: it is asked at once, unless it is being asked. */
 export const PAYER_RETURNED = 'payer-returned'
 export const payerReturned = (): Directive<ProviderPart> => ({ hastens: AUTHORISE })
 
