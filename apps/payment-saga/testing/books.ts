@@ -81,6 +81,9 @@ export const NOT_ASKED = ['success', 'slow', 'lost', 'decline', 'timeout', 'late
 export const ASKED = ['asked-pays', 'asked-declines', 'asked-silent'] as const
 export type Luck = (typeof NOT_ASKED)[number] | (typeof ASKED)[number]
 
+/** A card's payer is not asked. */
+export const lucksOf = (method: string | undefined): readonly Luck[] => (method === 'card' ? NOT_ASKED : [...NOT_ASKED, ...ASKED])
+
 export const isAsked = (luck: Luck | undefined): boolean => ASKED.some((asked) => asked === luck)
 
 /** When a pending payment is settled, of those that are pending at first. */

@@ -1,4 +1,4 @@
-import { ASKED, NOT_ASKED, type Luck } from './books.js'
+import { lucksOf } from './books.js'
 import type { LoadWorld } from './load-play.js'
 import { FAULTS } from './provider-faults.js'
 
@@ -8,14 +8,12 @@ const WAYS: readonly LoadWorld[] = [
   { method: 'card' },
   { method: 'netbanking' },
 ]
-/** A card's payer is not asked. */
-const lucksOf = ({ method }: LoadWorld): readonly Luck[] => (method === 'card' ? NOT_ASKED : [...NOT_ASKED, ...ASKED])
 const AROUND: readonly Partial<LoadWorld>[] = [{}, { meanwhile: 'closed' }, { meanwhile: 'frozen' }, { meanwhile: 'filled' }]
 
 /** Every way to pay for a load x every outcome at the provider x what becomes of the wallet meanwhile, with and without webhooks. */
 export const loadMatrix = (): readonly LoadWorld[] =>
   WAYS.flatMap((way) =>
-    lucksOf(way).flatMap((luck) =>
+    lucksOf(way.method).flatMap((luck) =>
       AROUND.flatMap((around): LoadWorld[] => [
         { ...way, ...around, luck },
         { ...way, ...around, luck, webhooks: true },

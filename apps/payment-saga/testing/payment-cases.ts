@@ -1,4 +1,4 @@
-import { ASKED, isAsked, NOT_ASKED, type Luck } from './books.js'
+import { isAsked, lucksOf, NOT_ASKED, type Luck } from './books.js'
 import { AMOUNT, type World } from './play.js'
 import { FAULTS } from './provider-faults.js'
 
@@ -127,8 +127,6 @@ const AROUND: readonly Partial<World>[] = [
   { returned: true },
 ]
 
-/** A card's payer is not asked. */
-const lucksOf = ({ method, other }: World): readonly Luck[] => ((other ?? method) === 'card' ? NOT_ASKED : [...NOT_ASKED, ...ASKED])
 /** An order that nobody paid is not confirmed, and nothing comes after that. */
 const NEVER_PAID = new Set<Luck>(['decline', 'timeout', 'asked-declines', 'asked-silent'])
 /** A UPI payer is asked by their app. */
@@ -146,7 +144,7 @@ export const matrix = (): readonly World[] =>
       if (!provided) return [{ ...way, ...around }]
       const unasked = around.stock !== undefined || around.fraud === 'decline'
       const after = around.cancel === 'CONFIRMED' || around.refunds !== undefined || around.returned !== undefined
-      const lucks = unasked ? NOT_ASKED.slice(0, 1) : lucksOf(way).filter((luck) => !after || !NEVER_PAID.has(luck))
+      const lucks = unasked ? NOT_ASKED.slice(0, 1) : lucksOf(way.other ?? way.method).filter((luck) => !after || !NEVER_PAID.has(luck))
       return lucks.flatMap((luck): World[] => [
         { ...way, ...around, luck, ...askedIn(way, luck) },
         { ...way, ...around, luck, ...askedIn(way, luck), webhooks: true },

@@ -29,8 +29,11 @@ export const perMessage = (handle: (message: IncomingMessage) => Promise<unknown
     const [first, newest] = [messages[0], messages.at(-1)]
     if (!first || !newest) return offsetAlone
     let before = signal && failed.get(signal)
-    // Beyond what failed it was put aside, and stored.
-    if (before && first.offset > before.upTo) before = undefined
+    if (signal && before && first.offset > before.upTo) {
+      // What failed was put aside, and that stored.
+      failed.delete(signal)
+      before = undefined
+    }
     const lanes = [...Map.groupBy(messages, ({ key }) => key).values()]
     const handled: IncomingMessage[] = []
     const failures: { readonly message: IncomingMessage; readonly error: unknown }[] = []

@@ -78,6 +78,11 @@ describe('a handler of single messages', () => {
     await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
     await expect(batch(first)).rejects.toBeInstanceOf(PartlyFailed)
     expect(handled).toEqual(['a0'])
+    // It was, where a later batch comes.
+    await batch(messages(record(2, 'a')))
+    fails.clear()
+    await batch(first)
+    expect(handled).toEqual(['a0', 'a2', 'a0', 'b1'])
   })
 
   it('begins none any more once the partition is another’s, and stores nothing', async () => {
