@@ -118,6 +118,23 @@ describe('postgres', () => {
     await one.end()
   })
 
+  it('runs work again where its connection was lost once it was known that something was not so', async () => {
+    const one = createPool({ ...database, maxConnections: 1 })
+    const runs: boolean[] = []
+    await pgTransactions(one).run(async (tx) => {
+      const open = asPg(tx)
+      runs.push(open.optimistic)
+      if (!open.optimistic) return
+      const { rows } = await open.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      open.send({ text: 'SELECT 1 / 0' }, () => new Conflict('it was not so'))
+      // Its answer comes after that one's.
+      await expect(open.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' })
+      await pool.query('SELECT pg_terminate_backend($1, 5000)', [rows[0]?.pid])
+    })
+    expect(runs).toEqual([true, false])
+    await one.end()
+  })
+
   it('prepares anew what failed to be prepared with BEGIN', async () => {
     const one = createPool({ ...database, maxConnections: 1 })
     const read = { name: 'read-later', text: 'SELECT id FROM later WHERE id = $1', values: [1] }

@@ -35,12 +35,12 @@ export const asPg = (tx: Transaction): PgTransaction => {
   return tx as PgTransaction
 }
 
-/** `work` may run twice: see `optimistic`. */
+/** `work` may run twice: see `optimistic`. Each run has a connection of its own, for the one of a run that failed may be lost. */
 export const pgTransactions = (pool: pg.Pool): Transactions => ({
   async run(work) {
-    const client = await pool.connect()
-    let broken: Error | undefined
     const once = async (optimistic: boolean) => {
+      const client = await pool.connect()
+      let broken: Error | undefined
       const tx = new OpenTransaction(client, optimistic)
       try {
         const result = await work(tx)
@@ -49,16 +49,14 @@ export const pgTransactions = (pool: pg.Pool): Transactions => ({
       } catch (error) {
         await tx.rollback().catch((failure: Error) => (broken = failure))
         throw tx.cause(error)
+      } finally {
+        client.release(broken)
       }
     }
-    try {
-      return await once(true).catch((error: unknown) => {
-        if (error instanceof Conflict && broken === undefined) return once(false)
-        throw error
-      })
-    } finally {
-      client.release(broken)
-    }
+    return once(true).catch((error: unknown) => {
+      if (error instanceof Conflict) return once(false)
+      throw error
+    })
   },
 })
 
