@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { runApp } from '#service'
 import { createOrderCommandApp } from './app.js'
+import { invariants } from './invariants.js'
 import { migrations } from './migrations.js'
 import { streamTypes } from './streams.js'
 import { orderCommandConfig } from './order-command.config.js'
@@ -11,6 +12,8 @@ await runApp({
   config: orderCommandConfig,
   migrations,
   types: streamTypes,
+  invariants,
+  publishes: true,
   makesSubjectKeys: true,
   create: (config) => createOrderCommandApp(config),
 })

@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { runApp } from '#service'
 import { createOrderQueryApp } from './app.js'
+import { invariants } from './invariants.js'
 import { migrations } from './migrations.js'
 import { orderQueryConfig } from './order-query.config.js'
 import { streamTypes } from './streams.js'
@@ -11,5 +12,6 @@ await runApp({
   config: orderQueryConfig,
   migrations,
   types: streamTypes,
+  invariants,
   create: (config) => createOrderQueryApp(config),
 })

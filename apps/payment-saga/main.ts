@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { runApp } from '#service'
 import { createPaymentSagaApp } from './app.js'
+import { invariants } from './invariants.js'
 import { migrations } from './migrations.js'
 import { paymentSagaConfig } from './payment-saga.config.js'
 import { streamTypes } from './streams.js'
@@ -11,5 +12,7 @@ await runApp({
   config: paymentSagaConfig,
   migrations,
   types: streamTypes,
+  invariants,
+  publishes: true,
   create: (config) => createPaymentSagaApp(config),
 })

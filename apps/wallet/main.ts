@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { runApp } from '#service'
 import { createWalletApp } from './app.js'
+import { invariants } from './invariants.js'
 import { migrations } from './migrations.js'
 import { streamTypes } from './streams.js'
 import { walletConfig } from './wallet.config.js'
@@ -11,5 +12,7 @@ await runApp({
   config: walletConfig,
   migrations,
   types: streamTypes,
+  invariants,
+  publishes: true,
   create: (config) => createWalletApp(config),
 })

@@ -1,14 +1,19 @@
 import type { AnyStreamType } from '#event-store'
-import { readConfig, runStandalone } from '#platform'
+import { systemClock } from '#kernel'
+import { baseConfig, parseConfig, personalDataConfig, readConfig, runStandalone } from '#platform'
 import type { Migration } from '#postgres'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Command, InvalidArgumentError } from 'commander'
 import { once } from 'node:events'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
+import { examine, report, type Patient } from './doctor/index.js'
 import { environmentText } from './environment-text.js'
+import type { Invariant } from './invariants.js'
 import { logSettings } from './log.js'
 import { acceptAppLog, awaitReady, keySettings, migrateApp, startSettings } from './start-up.js'
 import { archiveOld, checkpointSettings, keepCheckpoint, publicLine, signingKey, streamCheckpoint } from './upkeep.js'
+
+const { KEYS_DATABASE_URL } = personalDataConfig
 
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {
@@ -30,13 +35,17 @@ export interface AppCommand<P extends PlaceProperties> {
   readonly makesSubjectKeys?: true
   /** What its event store keeps, where it has one: then it can be archived and signed. */
   readonly types?: readonly object[]
+  /** What `doctor` asks of its data; an app without has no such command. */
+  readonly invariants?: readonly Invariant[]
+  /** It has a relay that publishes from its event store. */
+  readonly publishes?: true
   create(config: Static<TObject<P>>): Promise<NestFastifyApplication>
 }
 
 /**
  * An app's command line: `start`, which is also what it does when nothing is said, and `migrate`, which a start never does by itself:
- * replicas that start at once must not race for it, and the role that may alter tables need not be the one that serves. `checkpoint` and `archive`
- * are for once a day, and for an app with an event store. Wrong configuration ends with one line that names the variable, and exit code 1.
+ * replicas that start at once must not race for it, and the role that may alter tables need not be the one that serves. `doctor` says what is wrong,
+ * from where the app runs. `checkpoint` and `archive` are for once a day, and for an app with an event store. Wrong configuration ends with one line that names the variable, and exit code 1.
  */
 export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<void> => {
   const program = new Command(app.name)
@@ -57,7 +66,15 @@ export const runApp = async <P extends PlaceProperties>(app: AppCommand<P>): Pro
       .option('--all', 'every partition, also where nothing seems to be missing')
       .action(({ all = false }: { readonly all?: boolean }) => acceptAndSay(app, all))
   }
-  const { types } = app
+  const { types, invariants } = app
+  if (invariants) {
+    program
+      .command('doctor')
+      .description('check configuration, connections, versions, migrations, topics, clock, lag and invariants, and say what to do')
+      .option('--json', 'JSON, one object')
+      .addHelpText('after', '\nIt changes nothing and prints no secret. Each check has 15 s. Exit code 1 where one failed.')
+      .action(({ json = false }: { readonly json?: boolean }) => lookAt(app, invariants, json))
+  }
   if (types) registerUpkeep(program, app, types as readonly AnyStreamType[])
   await program.parseAsync()
 }
@@ -93,6 +110,24 @@ const start = async <P extends PlaceProperties>(app: AppCommand<P>): Promise<voi
   process.off('SIGTERM', quit)
 }
 
+const lookAt = async <P extends PlaceProperties>(app: AppCommand<P>, invariants: readonly Invariant[], json: boolean): Promise<void> => {
+  const { DATABASE_SCHEMA }: PlaceProperties = app.config.properties
+  const patient: Patient = {
+    read: (env) => {
+      // All of it is to be right; what is looked at is a part.
+      parseConfig(app.config, env)
+      return parseConfig(Type.Object({ ...baseConfig, DATABASE_SCHEMA, KEYS_DATABASE_URL: Type.Optional(KEYS_DATABASE_URL) }), env)
+    },
+    migrations: app.migrations,
+    invariants,
+    publishes: app.publishes ?? false,
+  }
+  await orSay(app, 'cannot be looked at', async () => {
+    const ok = await report(examine(app.name, patient, process.env, systemClock), { json, out: put })
+    if (!ok) process.exitCode = 1
+  })
+}
+
 const checkpoint = async <P extends PlaceProperties>(
   app: AppCommand<P>,
   { folder, keep }: { readonly folder?: string; readonly keep: number },
@@ -100,9 +135,7 @@ const checkpoint = async <P extends PlaceProperties>(
   const key = signingKey(readConfig(checkpointSettings).CHECKPOINT_KEY)
   const place = { name: app.name, ...placesOf(app) }
   if (folder === undefined) {
-    await streamCheckpoint(place, key, async (line) => {
-      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
-    })
+    await streamCheckpoint(place, key, put)
     return
   }
   const { file, streams, position, root } = await keepCheckpoint(place, key, { folder, keep })
@@ -122,6 +155,10 @@ const archive = async <P extends PlaceProperties>(app: AppCommand<P>, types: rea
     onUnreadable: (stream) => void process.stderr.write(`${app.name}: ${stream} cannot be read, and stays in use\n`),
   })
   process.stdout.write(`${app.name}: nothing more is full, published, and without an append for ${idleDays} days\n`)
+}
+
+const put = async (line: string): Promise<void> => {
+  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
 }
 
 const whole = (text: string): number => {

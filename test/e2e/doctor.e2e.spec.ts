@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import type { Finding } from '../../apps/bahi/cli/doctor/finding.js'
+import type { Finding } from '#service'
 
 const cli = join(import.meta.dirname, '../../dist/apps/bahi/cli/main.js')
 const home = process.env['BAHI_E2E_HOME']

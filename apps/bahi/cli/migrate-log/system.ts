@@ -3,7 +3,7 @@ import { InvalidConfig, parseConfig } from '#platform'
 import { createPool } from '#postgres'
 import { logSettings, openLog, type LogPlace } from '#service'
 import type pg from 'pg'
-import { PATIENTS } from '../doctor/patients.js'
+import { PATIENTS } from '../patients.js'
 import { Refused, type Io } from '../io.js'
 
 export type LogName = LogPlace['LOG']

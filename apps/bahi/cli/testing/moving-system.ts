@@ -16,7 +16,7 @@ import { asPg, createPool, migrate, pgTransactions } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
 import { topicSpecs } from '#service'
 import type pg from 'pg'
-import { PATIENTS } from '../doctor/patients.js'
+import { PATIENTS } from '../patients.js'
 import type { LogName } from '../migrate-log/system.js'
 
 /** What each store publishes to, and every app reads. */

@@ -1,13 +1,12 @@
 import { systemClock, type Clock } from '#kernel'
+import { examine, nodeVersion, report, type Finding } from '#service'
 import { Option, type Command } from 'commander'
 import { resolve } from 'node:path'
 import { environmentOf } from '../../environment.js'
 import { runningFrom } from '../../home.js'
 import { appUrl } from '../../databases.js'
-import { examine } from '../doctor/examine.js'
-import type { Finding } from '../doctor/finding.js'
-import { PATIENTS, type Patient } from '../doctor/patients.js'
 import { Refused, type Io } from '../io.js'
+import { PATIENTS } from '../patients.js'
 import { homeOption, homeUrl, secretsOf } from '../place.js'
 
 interface Options {
@@ -15,8 +14,6 @@ interface Options {
   readonly home: string
   readonly json?: true
 }
-
-const LEAST_NODE = 24
 
 /** `bahi doctor`: what is wrong, and what to do about each. */
 export const register = (program: Command, io: Io): void => {
@@ -39,22 +36,16 @@ export const register = (program: Command, io: Io): void => {
 export const doctor = async (io: Io, { app, home, json }: Options, clock: Clock = systemClock): Promise<void> => {
   if (app === undefined && io.env['DATABASE_URL'])
     throw new Refused('DATABASE_URL is set: say by --app whose it is, or unset it for the platform of `npm start`')
-  const found: Finding[] = []
-  for await (const finding of app === undefined ? platform(io.env, resolve(home), clock) : alone(io.env, app, clock)) {
-    if (io.signal.aborted) throw new Refused('stopped')
-    found.push(finding)
-    if (!json) await io.out(line(finding))
-  }
-  const failures = found.filter(({ status }) => status === 'failed').length
-  const warnings = found.filter(({ status }) => status === 'warning').length
-  const ok = failures === 0
-  await io.out(json ? JSON.stringify({ ok, findings: found }) : `\n${found.length} checks: ${failures} failed, ${warnings} to look at`)
+  const findings = app === undefined ? platform(io.env, resolve(home), clock) : examine(app, PATIENTS[app], io.env, clock)
+  const ok = await report(untilStopped(findings, io.signal), { json: json ?? false, out: (line) => io.out(line) })
   if (!ok) io.exitCode = 1
 }
 
-const alone = async function* (env: Io['env'], app: keyof typeof PATIENTS, clock: Clock): AsyncGenerator<Finding> {
-  yield nodeVersion(app)
-  yield* examine(app, PATIENTS[app], env, clock)
+const untilStopped = async function* (findings: AsyncIterable<Finding>, signal: AbortSignal): AsyncGenerator<Finding> {
+  for await (const finding of findings) {
+    if (signal.aborted) throw new Refused('stopped')
+    yield finding
+  }
 }
 
 /** Every app of the one process. Whether that runs or not, its PostgreSQL may: then the apps' data is looked at. */
@@ -94,18 +85,5 @@ const platform = async function* (env: Io['env'], home: string, clock: Clock): A
     databaseUrl: (schema: string) => appUrl(url, schema, secrets.databasePassword),
     env,
   }
-  for (const [app, patient] of Object.entries<Patient>(PATIENTS))
-    yield* examine(app, patient, environmentOf(surroundings, patient.schema), clock)
+  for (const [app, patient] of Object.entries(PATIENTS)) yield* examine(app, patient, environmentOf(surroundings, patient.schema), clock)
 }
-
-const nodeVersion = (app: string): Finding => {
-  const version = process.versions.node
-  return Number.parseInt(version, 10) >= LEAST_NODE
-    ? { app, check: 'versions', status: 'ok', found: `Node ${version}` }
-    : { app, check: 'versions', status: 'failed', found: `Node ${version}`, next: `use Node ${LEAST_NODE} or newer` }
-}
-
-const WORDS = { ok: 'ok     ', warning: 'look   ', failed: 'FAILED ' } as const
-
-const line = ({ app, check, status, found, next }: Finding): string =>
-  `${WORDS[status]} ${app.padEnd(14)} ${check.padEnd(14)} ${found}${next === undefined ? '' : `\n${' '.repeat(8)}-> ${next}`}`

@@ -1,10 +1,10 @@
 import { SUBJECT_KEYS_SCHEMA } from '#event-store'
 import type { Clock } from '#kernel'
 import { createPool } from '#postgres'
-import { pendingMigrations } from '#service'
 import type pg from 'pg'
+import { pendingMigrations } from '../start-up.js'
 import { codeOf, failed, patiently, reasonOf, type Told } from './finding.js'
-import type { Patient, PatientConfig } from './patients.js'
+import type { Patient, PatientConfig } from './patient.js'
 
 /** PostgreSQL 18 is the first with `uuidv7()`, which the stores use. */
 const LEAST_POSTGRES = 18
@@ -54,7 +54,8 @@ export const migrated = async (app: string, { migrations }: Patient, { DATABASE_
       )
 }
 
-const migrateBy = (app: string): string => `npm run migrate -- --app ${app} (with \`npm start\`: start it again)`
+const migrateBy = (app: string): string =>
+  `the app's command \`migrate\`: npm run migrate -- --app ${app}, or in its image node main.mjs migrate (with \`npm start\`: start it again)`
 
 /** What was acknowledged is to be there after a crash. A test's server may do without. */
 export const durable = async (pool: pg.Pool, { NODE_ENV }: PatientConfig): Promise<Told> => {

@@ -1,14 +1,24 @@
 import type { Clock } from '#kernel'
-import { openLog } from '#service'
+import { openLog } from '../log.js'
 import { clockAgrees, connection, durable, hold, keysReadable, migrated, openPool, relayed } from './database.js'
 import { failed, patiently, reasonOf, type Finding, type Told } from './finding.js'
 import { logFindings } from './log.js'
-import type { Environment, Patient, PatientConfig } from './patients.js'
+import type { Environment, Patient, PatientConfig } from './patient.js'
 import { redisAnswers } from './redis.js'
+
+const LEAST_NODE = 24
 
 /** Looks at one app by the environment that it is given, from its configuration inwards. It writes nothing but what the trial balance keeps. */
 export const examine = async function* (app: string, patient: Patient, env: Environment, clock: Clock): AsyncGenerator<Finding> {
+  yield nodeVersion(app)
   for await (const told of findings(app, patient, env, clock)) yield { app, ...told }
+}
+
+export const nodeVersion = (app: string): Finding => {
+  const version = process.versions.node
+  return Number.parseInt(version, 10) >= LEAST_NODE
+    ? { app, check: 'versions', status: 'ok', found: `Node ${version}` }
+    : { app, check: 'versions', status: 'failed', found: `Node ${version}`, next: `use Node ${LEAST_NODE} or newer` }
 }
 
 const findings = async function* (app: string, patient: Patient, env: Environment, clock: Clock): AsyncGenerator<Told> {

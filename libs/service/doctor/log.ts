@@ -1,8 +1,8 @@
 import type { Clock } from '#kernel'
 import type { GroupStanding, LogDriver } from '#messaging'
-import { topicSpecs } from '#service'
+import { topicSpecs } from '../log.js'
 import { failed, patiently, reasonOf, type Told } from './finding.js'
-import type { PatientConfig } from './patients.js'
+import type { PatientConfig } from './patient.js'
 
 /** As the alert ConsumerLag. */
 const MOST_WAITING_MS = 5_000

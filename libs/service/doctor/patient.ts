@@ -1,0 +1,18 @@
+import type { BaseConfig } from '#platform'
+import type { Migration } from '#postgres'
+import type { Invariant } from '../invariants.js'
+
+/** What is read of any app's configuration. */
+export type PatientConfig = BaseConfig & { readonly KEYS_DATABASE_URL?: string }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** An app as the doctor knows it. */
+export interface Patient {
+  /** Throws `InvalidConfig`. */
+  read(env: Environment): PatientConfig
+  readonly migrations: readonly Migration[]
+  readonly invariants: readonly Invariant[]
+  /** It has an event store with a relay that publishes from it. */
+  readonly publishes: boolean
+}
