@@ -13,8 +13,6 @@ import { logSettings } from './log.js'
 import { acceptAppLog, awaitReady, keySettings, migrateApp, startSettings } from './start-up.js'
 import { archiveOld, checkpointSettings, keepCheckpoint, publicLine, signingKey, streamCheckpoint } from './upkeep.js'
 
-const { KEYS_DATABASE_URL } = personalDataConfig
-
 /** What every app's schema has. */
 interface PlaceProperties extends TProperties {
   readonly PORT: TInteger
@@ -116,7 +114,8 @@ const lookAt = async <P extends PlaceProperties>(app: AppCommand<P>, invariants:
     read: (env) => {
       // All of it is to be right; what is looked at is a part.
       parseConfig(app.config, env)
-      return parseConfig(Type.Object({ ...baseConfig, DATABASE_SCHEMA, KEYS_DATABASE_URL: Type.Optional(KEYS_DATABASE_URL) }), env)
+      const personal = 'KEYS_DATABASE_URL' in app.config.properties ? personalDataConfig : {}
+      return parseConfig(Type.Object({ ...baseConfig, ...personal, DATABASE_SCHEMA }), env)
     },
     migrations: app.migrations,
     invariants,

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { WALLET_COMMANDS } from '#contracts'
 import { systemClock, type Clock } from '#kernel'
 import { eventually } from '#kernel/testing'
 import { createPool } from '#postgres'
 import type { Finding } from '#service'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import type pg from 'pg'
 import { failWithout, skippedWithout } from '../../../test/support/kafka.mjs'
 import { redisMissing, startRedis } from '../../../test/support/redis.mjs'
@@ -10,6 +13,8 @@ import { startTestWallet, type TestWallet } from '../../wallet/testing/test-app.
 import type { Io } from './io.js'
 import { runProgram } from './program.js'
 import { doctor, register } from './verbs/doctor.js'
+
+const main = join(import.meta.dirname, '../../../dist/apps/wallet/main.js')
 
 type Env = Record<string, string | undefined>
 
@@ -19,7 +24,9 @@ let healthy: Env
 
 beforeAll(async () => {
   wallet = await startTestWallet()
-  await wallet.wallet('c-1', 500)
+  const walletId = await wallet.wallet('c-1', 500)
+  // Sealed under the owner's key.
+  await wallet.call('POST', `/v1/wallets/${walletId}/freeze`, { body: { reason: 'asked by the bank' } })
   pool = createPool({ url: wallet.databaseUrl, schema: 'wallet', applicationName: 'test', maxConnections: 1 })
   healthy = Object.fromEntries(Object.entries(wallet.config).map(([name, value]) => [name, String(value)]))
 })
@@ -27,6 +34,14 @@ afterAll(async () => {
   await pool.end()
   await wallet.close()
 })
+
+/** In the process's own environment a test's variables would be seen as well. */
+const command = (env: Env, ...words: readonly string[]): Promise<{ readonly code: number; readonly out: string }> =>
+  new Promise((resolve) =>
+    execFile(process.execPath, [main, ...words], { env: { PATH: process.env['PATH'], ...env }, timeout: 60_000 }, (error, out) =>
+      resolve({ code: error ? Number(error.code) : 0, out }),
+    ),
+  )
 
 interface Seen {
   readonly code: number
@@ -46,8 +61,10 @@ const ioOf = (env: Env) => {
   return { io, out }
 }
 
-const examine = async (changed: Env = {}, clock?: Clock): Promise<Seen> => {
-  const { io, out } = ioOf({ ...healthy, ...changed })
+const examine = (changed: Env = {}, clock?: Clock): Promise<Seen> => examineBy({ ...healthy, ...changed }, clock)
+
+const examineBy = async (env: Env, clock?: Clock): Promise<Seen> => {
+  const { io, out } = ioOf(env)
   await doctor(io, { app: 'wallet', home: '/nowhere', json: true }, clock)
   const text = out.join('\n')
   const { ok, findings } = JSON.parse(text) as { ok: boolean; findings: readonly Finding[] }
@@ -172,10 +189,62 @@ describe('bahi doctor', () => {
         finds(await examine({ REDIS_URL: redis.url }), 'redis', /ECONNREFUSED/, /start Redis/)
       })
 
+    it('keys of persons that no master key opens', async () => {
+      finds(await examine({ MASTER_KEY: 'B'.repeat(43) }), 'keys', /^\d+ of the keys of persons were wrapped by/, /MASTER_KEYS_BEFORE/)
+      const before = await examine({ MASTER_KEY: 'B'.repeat(43), MASTER_KEYS_BEFORE: 'A'.repeat(43) })
+      expect(before.findings).toContainEqual(expect.objectContaining({ check: 'keys', status: 'ok' }))
+    })
+
+    it('an app that stopped: what waits for it, what is parked, what nobody relays, and a relay that is held', async () => {
+      const stopped = await startTestWallet()
+      const standing = async () => (await stopped.driver.groups()).find(({ topic }) => topic === WALLET_COMMANDS)
+      const producer = await stopped.driver.producer()
+      const send = (text: string) =>
+        producer.send([{ topic: WALLET_COMMANDS, key: 'k', headers: {}, value: new TextEncoder().encode(text) }])
+      const own = createPool({ url: stopped.databaseUrl, schema: 'wallet', applicationName: 'test', maxConnections: 1 })
+      try {
+        await stopped.wallet('c-2', 500)
+        await send('no message')
+        await eventually('it is parked, and that is told', async () => ((await standing())?.parked ?? 0) > 0)
+        await stopped.app.close()
+        await send('nor this')
+        await own.query('UPDATE relay SET position = 0')
+        const env = Object.fromEntries(Object.entries(stopped.config).map(([name, value]) => [name, String(value)]))
+        const later: Clock = { ...systemClock, now: () => Date.now() + 60_000, sleep: (wait) => systemClock.sleep(wait) }
+        const seen = await examineBy(env, later)
+        finds(seen, 'lag', /^1 messages wait, the oldest for (59|6\d) s$/, /ConsumerLag/)
+        finds(seen, 'lag', /^1 messages are parked$/, /MessagesParked/)
+        finds(seen, 'relay', /^\d+ positions wait, and no living process relays them$/, /RelayStands/)
+        expect(seen.findings).toContainEqual(
+          expect.objectContaining({ check: 'lag', status: 'warning', found: expect.stringMatching(/no living process reads/) }),
+        )
+        await own.query('UPDATE relay SET held_at = 1')
+        finds(await examineBy(env), 'relay', /^held at 1 by a move to another log$/, /migrate-log/)
+      } finally {
+        await own.end()
+        await producer.close()
+        await stopped.close()
+      }
+    })
+
     it('a log of Kafka that is not there', async () => {
       finds(await examine({ LOG: 'kafka' }), 'configuration', /KAFKA_BROKERS: must be set/, /set this variable/)
       finds(await examine({ LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1' }), 'log', /kafka: /, /mend KAFKA_BROKERS/)
     })
+  })
+
+  it('is a command of the app itself, which sees what the app sees', async () => {
+    const { code, out } = await command(healthy, 'doctor', '--json')
+    const own = JSON.parse(out) as { ok: boolean; findings: readonly Finding[] }
+    const { findings } = await examine()
+    expect([code, own.ok]).toEqual([0, true])
+    expect(own.findings.map(({ app, check }) => [app, check])).toEqual(findings.map(({ app, check }) => [app, check]))
+    const wrong = await command({ ...healthy, REGION: 'us-east-1' }, 'doctor')
+    expect(wrong).toEqual({
+      code: 1,
+      out: expect.stringMatching(/FAILED +wallet +configuration +REGION: must be in India[^]*-> set this[^]*1 failed/),
+    })
+    expect((await command(healthy, 'doctor', '--help')).out).toMatch(/--json[^]*prints no secret/)
   })
 
   it('says that nothing was started, or that it must know whose the environment is', async () => {

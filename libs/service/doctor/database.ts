@@ -1,4 +1,4 @@
-import { SUBJECT_KEYS_SCHEMA } from '#event-store'
+import { SUBJECT_KEYS_SCHEMA, type MasterKeys } from '#event-store'
 import type { Clock } from '#kernel'
 import { createPool } from '#postgres'
 import type pg from 'pg'
@@ -87,11 +87,27 @@ export const clockAgrees = async (pool: pg.Pool, clock: Clock): Promise<Told> =>
       )
 }
 
-export const keysReadable = async (url: string): Promise<Told> => {
+/** Keys that were wrapped first, as far as they are looked at: a master key that is missing was before those that are given. */
+const KEYS_LOOKED_AT = 10_000
+
+/** Whether the keys of persons can be read, and were wrapped by master keys that are given. */
+export const keysOpen = async (url: string, masterKeys: MasterKeys): Promise<Told> => {
   const pool = openPool(url, SUBJECT_KEYS_SCHEMA)
   try {
-    await patiently(pool.query('SELECT FROM subject_keys LIMIT 1'))
-    return { check: 'keys', status: 'ok', found: `the keys of persons can be read at ${placeOf(url)}` }
+    const { rows } = await patiently(
+      pool.query<{ closed: bigint }>(
+        `SELECT count(*) AS closed FROM (SELECT master_key_id FROM subject_keys LIMIT ${KEYS_LOOKED_AT}) k WHERE master_key_id <> ALL ($1)`,
+        [masterKeys.map(({ id }) => id)],
+      ),
+    )
+    const closed = rows[0]?.closed ?? 0n
+    if (closed > 0n)
+      return failed(
+        'keys',
+        `${closed} of the keys of persons were wrapped by a master key that is not given here`,
+        'add it to MASTER_KEYS_BEFORE; `npx bahi persons rewrap` makes it needless',
+      )
+    return { check: 'keys', status: 'ok', found: `the keys of persons can be read and opened at ${placeOf(url)}` }
   } catch (error) {
     const next = codeOf(error) === '42P01' ? migrateBy('order-command') : adviceOf(error, 'KEYS_DATABASE_URL')
     return failed('keys', `${placeOf(url)}: ${reasonOf(error)}`, next)

@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel'
 import { openLog } from '../log.js'
-import { clockAgrees, connection, durable, hold, keysReadable, migrated, openPool, relayed } from './database.js'
+import { masterKeys } from '../subject-keys.js'
+import { clockAgrees, connection, durable, hold, keysOpen, migrated, openPool, relayed } from './database.js'
 import { failed, patiently, reasonOf, type Finding, type Told } from './finding.js'
 import { logFindings } from './log.js'
 import type { Environment, Patient, PatientConfig } from './patient.js'
@@ -32,7 +33,7 @@ const findings = async function* (app: string, patient: Patient, env: Environmen
   }
   yield { check: 'configuration', status: 'ok', found: `region ${config.REGION}, ${config.NODE_ENV}, log ${config.LOG}` }
   yield* databaseFindings(app, patient, config, clock)
-  if (config.KEYS_DATABASE_URL !== undefined) yield keysReadable(config.KEYS_DATABASE_URL)
+  if (config.KEYS_DATABASE_URL !== undefined) yield keysOpen(config.KEYS_DATABASE_URL, masterKeys(config))
   const driver = await openLog(app, config)
   try {
     yield* await logFindings(app, driver, config, clock)

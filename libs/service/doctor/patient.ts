@@ -1,9 +1,9 @@
-import type { BaseConfig } from '#platform'
+import type { BaseConfig, PersonalDataConfig } from '#platform'
 import type { Migration } from '#postgres'
 import type { Invariant } from '../invariants.js'
 
 /** What is read of any app's configuration. */
-export type PatientConfig = BaseConfig & { readonly KEYS_DATABASE_URL?: string }
+export type PatientConfig = BaseConfig & Partial<PersonalDataConfig>
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
