@@ -46,6 +46,7 @@ interface Partition {
  * Archives what has grown old: each partition that is full, that the relay has passed and whose newest event is older than `idle_ms`, the oldest first.
  * Streams that are closed and whole in it are marked as archived in it; every other event in it moves forward, beside its stream's newest event; then
  * it is detached, without holding up anyone, and is a table of its own. Killed at any point it leaves a store that is right, and the next run goes on.
+ * A partition is large: `pool` is to give a statement minutes. What is cut short the next run takes up.
  */
 export const archive = async function* (
   pool: pg.Pool,
@@ -56,8 +57,6 @@ export const archive = async function* (
   const client = await pool.connect()
   try {
     const { rows } = await client.query<{ alone: boolean }>(`SELECT pg_try_advisory_lock(724211004, ${STORE}) AS alone`)
-    // A partition is large; what is cut short the next run takes up.
-    await client.query(`SET statement_timeout = '5min'`)
     if (rows[0]?.alone !== true) throw new ArchiveRefused('another process archives in this store')
     for (const partition of await due(client, Math.floor(clock.now() - options.idle_ms))) {
       if (options.signal?.aborted) return

@@ -23,7 +23,9 @@ export class UnknownVersion extends Error {
 }
 
 /** The event store's own, known by name: neither lib imports the other. */
-const TRANSIENT = new Set(['DependencyUnavailable', 'StoreUnavailable', 'StoreOverloaded', 'FenceLost', 'AbortError'])
+const TRANSIENT = new Set(['DependencyUnavailable', 'StoreUnavailable', 'StoreOverloaded', 'FenceLost', 'AbortError', 'TimeoutError'])
+/** Of `fetch`, as the cause of its `TypeError`: the other side could not be reached, closed, or was too slow. */
+const FETCH = /^UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|CLOSED|DESTROYED)$/
 const MOST_CAUSES = 8
 
 /** Whether the same work may succeed later without anybody changing anything. Follows `cause`. */
@@ -33,8 +35,10 @@ export const isTransient = (error: unknown): boolean => {
     // What failed alone is judged alone.
     if (each instanceof PartlyFailed) return false
     if (classifyFailure(each) !== 'bug') return true
-    if (each instanceof Error && (TRANSIENT.has(each.name) || TRANSIENT.has(each.constructor.name))) return true
+    if (each instanceof Error && (TRANSIENT.has(each.name) || TRANSIENT.has(each.constructor.name) || FETCH.test(codeOf(each)))) return true
     each = each instanceof Error ? each.cause : undefined
   }
   return false
 }
+
+const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')

@@ -12,6 +12,8 @@ import {
   type StoredRecord,
 } from '#messaging'
 import type { JsonObject } from '#kernel'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { murmur2 } from './partitioner.js'
 import { Marks } from './consumer/marks.js'
 
@@ -172,5 +174,31 @@ describe('failures', () => {
     const circle = new Error('x')
     circle.cause = circle
     expect(isTransient(circle)).toBe(false)
+  })
+
+  it('are transient when an app that is called is not there, closes, or is too slow', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      // One that reads and goes; any other is never answered.
+      socket.once('data', (bytes) => String(bytes).startsWith('GET /closes') && socket.end())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const failure = (call: Promise<unknown>) =>
+      call.then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const failures = [
+      await failure(fetch(`${url}/closes`)),
+      await failure(fetch(`${url}/hangs`, { signal: AbortSignal.timeout(50) })),
+    ]
+    server.close()
+    failures.push(await failure(fetch(`${url}/gone`)))
+    expect(failures.map((error) => [String(error), isTransient(error)])).toEqual(
+      failures.map((error) => [expect.stringMatching(/Error/), error !== undefined]),
+    )
+    expect(isTransient(await failure(fetch(url, { method: 'no method' })))).toBe(false)
   })
 })

@@ -10,10 +10,24 @@ export type FailureKind = 'retry' | 'unavailable' | 'bug'
 const RETRY = new Set(['40001', '40P01'])
 /** Class 08 connection, 53 resources (disk full, memory, connections), 57 operator (shutdown, cancelled by time-out), 58 system, 25006 read-only standby, 55P03 lock not available. */
 const UNAVAILABLE = /^(08|53|57|58)|^(25006|55P03|25P03)$/
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'EHOSTUNREACH'])
-/** pg reports a lost or unobtainable connection by message only. */
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ECONNABORTED',
+  'EADDRNOTAVAIL',
+])
+/** pg reports a lost or unobtainable connection by message only, TypeORM one that it lost while nothing was asked on it. */
 const LOST =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|not queryable|connection is closed/i
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|error establishing an SSL connection|Query runner already released|Client has encountered a connection error|not queryable|connection is closed/i
 
 export const classifyFailure = (error: unknown): FailureKind => {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }

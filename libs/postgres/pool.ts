@@ -12,9 +12,9 @@ export interface PostgresConfig {
   readonly schema: string
   readonly applicationName: string
   readonly maxConnections: number
-  /** A statement that runs longer is cancelled by the server. */
+  /** A statement that runs longer is cancelled by the server. Default 5,000. Its connection is given up where no answer comes within 5 s after that. */
   readonly statementTimeout_ms?: number
-  /** How long a caller waits for a free connection before `PostgresUnavailable`. */
+  /** How long a caller waits for a free connection. Default 2,000; then pg's own error, which `classifyFailure` calls `unavailable`. */
   readonly connectTimeout_ms?: number
 }
 
@@ -25,13 +25,27 @@ export const checkedIdentifier = (name: string): string => {
   return name
 }
 
+const STATEMENT_TIMEOUT_MS = 5_000
+/** Beyond the server's own time-out, so that it is the server who says so, where there is one. */
+const ANSWER_MS = 5_000
+
+/** A statement for which the session's `statement_timeout` was raised to `most_ms`: its answer is awaited as long. */
+export const slow = (query: pg.QueryConfig, most_ms: number): pg.QueryConfig => {
+  // pg reads it of a query too; its types have it of a client alone.
+  const waiting = { ...query, query_timeout: most_ms + ANSWER_MS }
+  return waiting
+}
+
 export const clientConfig = (config: PostgresConfig): pg.ClientConfig => ({
   ...checkedConnection(config.url),
   application_name: config.applicationName,
-  statement_timeout: config.statementTimeout_ms ?? 5_000,
+  statement_timeout: config.statementTimeout_ms ?? STATEMENT_TIMEOUT_MS,
+  // A server that is gone without a word, or a connection that a firewall forgot, the kernel notices after a quarter of an hour at best.
+  query_timeout: (config.statementTimeout_ms ?? STATEMENT_TIMEOUT_MS) + ANSWER_MS,
   idle_in_transaction_session_timeout: 10_000,
   connectionTimeoutMillis: config.connectTimeout_ms ?? 2_000,
   keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
   // What is asked without waiting for the answer before it goes out at once: a transaction need not take a trip for each of its statements.
   pipeline: true,
   stream: () => new GatheringSocket(),

@@ -1,4 +1,5 @@
 import { systemClock } from '#kernel'
+import { eventually } from '#kernel/testing'
 import { classifyFailure } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -85,6 +86,16 @@ describe('projections on PostgreSQL', () => {
     })
     await expect(cut).rejects.toThrow()
     await transactions.run((tx) => asTypeorm(tx).query('SELECT 1'))
+  })
+
+  it('tells a connection that was lost while nothing was asked on it from a bug', async () => {
+    const lost = typeormTransactions(source).run(async (transaction) => {
+      const tx = asTypeorm(transaction)
+      const { rows } = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      await source.query('SELECT pg_terminate_backend($1, 5000)', [rows[0]?.pid])
+      await eventually('TypeORM has noticed', () => tx.manager.queryRunner?.isReleased === true)
+    })
+    expect(classifyFailure(await lost.catch((error: unknown) => error))).toBe('unavailable')
   })
 
   it('lets failures of the database be told apart through TypeORM', async () => {

@@ -104,8 +104,17 @@ export const archiveOld = (
     for await (const done of old) onArchived(done)
   })
 
+/** A partition is large, and nobody waits. */
+const STATEMENT_TIMEOUT_MS = 300_000
+
 const withPool = async <T>({ name, DATABASE_URL, DATABASE_SCHEMA }: StorePlace, work: (pool: pg.Pool) => Promise<T>): Promise<T> => {
-  const pool = createPool({ url: DATABASE_URL, schema: DATABASE_SCHEMA, applicationName: `${name}-upkeep`, maxConnections: 2 })
+  const pool = createPool({
+    url: DATABASE_URL,
+    schema: DATABASE_SCHEMA,
+    applicationName: `${name}-upkeep`,
+    maxConnections: 2,
+    statementTimeout_ms: STATEMENT_TIMEOUT_MS,
+  })
   try {
     return await work(pool)
   } finally {

@@ -41,26 +41,33 @@ const partitions = (io: Io, { json, ...place }: Options) =>
     }
   })
 
+/** A partition is large, and nobody waits. */
+const STATEMENT_TIMEOUT_MS = 300_000
+
 const archiveAll = (io: Io, { json, idleDays, dryRun = false, ...place }: Options & { idleDays: number; dryRun?: boolean }) =>
-  atStore(place, async ({ pool, types }) => {
-    let unreadable = 0
-    // What a parser says may quote what it could not parse.
-    const onUnreadable = (stream: string, error: unknown) => {
-      if (unreadable++ < MOST_UNREADABLE_SAID)
-        io.say(`${stream} cannot be read, and stays in use: ${error instanceof UnknownEvent ? error.message : 'damaged, see verify'}`)
-    }
-    const options = { idle_ms: idleDays * DAY_MS, dryRun, signal: io.signal, onUnreadable }
-    let none = true
-    try {
-      for await (const done of archive(pool, types, systemClock, options)) {
-        none = false
-        await io.out(json ? JSON.stringify({ ...done, dryRun }) : archivedLine(done, dryRun))
+  atStore(
+    place,
+    async ({ pool, types }) => {
+      let unreadable = 0
+      // What a parser says may quote what it could not parse.
+      const onUnreadable = (stream: string, error: unknown) => {
+        if (unreadable++ < MOST_UNREADABLE_SAID)
+          io.say(`${stream} cannot be read, and stays in use: ${error instanceof UnknownEvent ? error.message : 'damaged, see verify'}`)
       }
-    } catch (error) {
-      throw error instanceof ArchiveRefused ? new Refused(error.message) : error
-    }
-    if (none) io.say(`no partition is full, published, and without an append for ${idleDays} days`)
-  })
+      const options = { idle_ms: idleDays * DAY_MS, dryRun, signal: io.signal, onUnreadable }
+      let none = true
+      try {
+        for await (const done of archive(pool, types, systemClock, options)) {
+          none = false
+          await io.out(json ? JSON.stringify({ ...done, dryRun }) : archivedLine(done, dryRun))
+        }
+      } catch (error) {
+        throw error instanceof ArchiveRefused ? new Refused(error.message) : error
+      }
+      if (none) io.say(`no partition is full, published, and without an append for ${idleDays} days`)
+    },
+    STATEMENT_TIMEOUT_MS,
+  )
 
 const archivedLine = ({ partition, streams, moved, unreadable }: Archived, dryRun: boolean): string => {
   const done = dryRun

@@ -62,14 +62,13 @@ export interface Place {
 }
 
 /** Connects to an app's store for as long as `work` takes. */
-export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => Promise<T>): Promise<T> => {
+export const atStore = async <T>(options: PlaceOptions, work: (place: Place) => Promise<T>, statementTimeout_ms?: number): Promise<T> => {
   const store = STORES[options.app]
   if (!store) throw new Refused(`${options.app} has no event store`)
   const schema = options.schema ?? store.schema
   const url = options.url ?? (await homeUrl(options.home, schema))
-  return withPool(url, schema, (pool, postgres) =>
-    work({ pool, postgres, types: typesByCategory(store.types as readonly AnyStreamType[]) }),
-  )
+  const types = typesByCategory(store.types as readonly AnyStreamType[])
+  return withPool(url, schema, (pool, postgres) => work({ pool, postgres, types }), statementTimeout_ms)
 }
 
 /** Connects to the read models of order-query. */
@@ -94,8 +93,13 @@ export const atKeys = async <T>(
   return withPool(url ?? (await homeUrl(home, SUBJECT_KEYS_SCHEMA)), SUBJECT_KEYS_SCHEMA, (pool) => work(pool, masterKeys))
 }
 
-const withPool = async <T>(url: string, schema: string, work: (pool: pg.Pool, postgres: PostgresConfig) => Promise<T>): Promise<T> => {
-  const postgres = { url, schema, applicationName: 'bahi-cli', maxConnections: 2, statementTimeout_ms: 30_000 }
+const withPool = async <T>(
+  url: string,
+  schema: string,
+  work: (pool: pg.Pool, postgres: PostgresConfig) => Promise<T>,
+  statementTimeout_ms = 30_000,
+): Promise<T> => {
+  const postgres = { url, schema, applicationName: 'bahi-cli', maxConnections: 2, statementTimeout_ms }
   const pool = createPool(postgres)
   try {
     return await work(pool, postgres)

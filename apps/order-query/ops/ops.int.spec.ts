@@ -7,6 +7,7 @@ import { auditStream, pgEvents, typesByCategory, type RecordedEvent } from '#eve
 import { publishingActs } from '#platform'
 import { createPool } from '#postgres'
 import { streamTypes } from '../streams.js'
+import { LOG_DRIVER } from '../tokens.js'
 import { openWorld, type World } from '../testing/world.js'
 
 const ADMIN = ['asha', 'admin'] as const
@@ -163,6 +164,26 @@ describe('dead letters', () => {
     expect((await world.post(`${LETTERS}/redrive`, { filter: { colour: 'red' }, reason: 'x' }, ADMIN)).status).toBe(400)
     const longAgo = { filter: { from: '0790-06-09T12:13:52-23:23', to: '0790-06-09T12:13:52+23:23' } }
     expect(await world.post(`${LETTERS}/redrive`, longAgo, ADMIN)).toMatchObject({ status: 200, body: { requested: 0 } })
+  })
+
+  it('are not sent back while the log is away: 503, and with the same key when it is back', async () => {
+    ill = true
+    await send('h', true)
+    await eventually('it is known', async () => (await listed(`?topic=${TOPIC}`)).length === 1)
+    const acts = await actsOf('asha')
+    const driver = world.app.get<LogDriver>(LOG_DRIVER)
+    const producer = driver.producer
+    driver.producer = () => Promise.reject(new DependencyUnavailable('no broker'))
+    const ask = () => world.post(`${LETTERS}/redrive`, { reason: 'mended' }, ADMIN, 'k-away')
+    try {
+      expect(await ask()).toMatchObject({ status: 503, body: { type: '/problems/unavailable' } })
+    } finally {
+      driver.producer = producer
+    }
+    expect(await actsOf('asha')).toEqual(acts)
+    ill = false
+    expect(await ask()).toMatchObject({ status: 200, body: { requested: 1 } })
+    await eventually('it is handled', async () => (await listed()).length === 0)
   })
 
   it('are not sent back while the system is moved to another log', async () => {

@@ -86,7 +86,9 @@ export class Redrives {
     if (ids.length === 0) return
     await this.#stayInLog(manager)
     await manager.query('UPDATE dead_letters SET asked_revision = revision WHERE id = ANY ($1)', [ids])
-    await requestRedrive(this.driver, { ids, by: caller.sub, at_ms })
+    await requestRedrive(this.driver, { ids, by: caller.sub, at_ms }).catch((error: unknown) => {
+      throw unavailable(error)
+    })
     this.log.info({ redriveId, by: caller.sub, letters: ids.length }, 'dead letters are sent back')
   }
 

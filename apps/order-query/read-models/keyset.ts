@@ -15,7 +15,11 @@ export interface Sort {
 
 const ACCEPTED: Readonly<Record<Sort['type'], (key: Json | undefined) => key is SortKey>> = {
   timestamptz: (key): key is SortKey =>
-    typeof key === 'string' && /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(key) && !Number.isNaN(Date.parse(key)),
+    typeof key === 'string' &&
+    /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(key) &&
+    !Number.isNaN(Date.parse(key)) &&
+    // JavaScript reads 30 February as 2 March; PostgreSQL does not.
+    new Date(key).toISOString() === key,
   bigint: (key): key is SortKey => typeof key === 'string' && /^\d{1,18}$/.test(key),
   text: (key): key is SortKey => typeof key === 'string' && !key.includes('\0') && key.isWellFormed(),
   // Within what a real can hold: 1e300 would be the database's error.

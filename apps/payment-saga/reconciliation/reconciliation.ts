@@ -1,6 +1,6 @@
 import type { Clock, Paise, Transactions } from '#kernel'
 import { beginningOf, daysAfter, workingDaysBefore, type DifferenceKind, type MovementKind, type SettlementLine } from '#payment'
-import { asPg, type PgTransaction } from '#postgres'
+import { asPg, slow, type PgTransaction } from '#postgres'
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 
@@ -115,7 +115,7 @@ export class Reconciliation {
       const now = new Date(this.ports.clock.now())
       const { rowCount } = await tx.query(TAKE, [date, runId, claim, now])
       if (rowCount !== 1) throw new Overtaken(`the reconciliation of ${date} was begun anew`)
-      await tx.query(FORGET, [date, runId])
+      await tx.query(slow({ text: FORGET, values: [date, runId] }, COMPARE_TIMEOUT_MS))
       const compared = await compare(tx, [runId, date, new Date(from), new Date(Math.max(from, until)), now, RECONCILIATION])
       const { matched, matchedAmount, ...differences } = compared
       const result = { lines: count, matched, matchedAmount, differences }
@@ -150,7 +150,7 @@ export class Reconciliation {
 }
 
 const compare = async (tx: PgTransaction, values: readonly unknown[]): Promise<Compared> => {
-  const { rows } = await tx.query<Compared>(COMPARE, values)
+  const { rows } = await tx.query<Compared>(slow({ text: COMPARE, values: [...values] }, COMPARE_TIMEOUT_MS))
   if (!rows[0]) throw new Error('a sum has one row')
   return rows[0]
 }

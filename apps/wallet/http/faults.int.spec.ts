@@ -234,6 +234,27 @@ describe('a real', () => {
     }
   })
 
+  it('silence of all connections ends in 503 in bounded time, and the same calls go through on new ones', async () => {
+    const id = await test.wallet('silent', 100)
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString()
+    const calls: readonly (readonly [string, Call])[] = [
+      [`/v1/wallets/${id}/credits`, { key: 'silent-1', body: entry }],
+      [`/v1/wallets/${id}/debits`, { key: 'silent-2', body: entry }],
+      [`/v1/wallets/${id}/holds`, { key: 'silent-3', body: { ...entry, expiresAt } }],
+    ]
+    // What nobody answers, and nobody says is lost: only time tells.
+    line.stall()
+    const answers = await Promise.all(calls.map((call) => post(...call)))
+    for (const answer of answers) if (answer.status !== 201) expectUnavailable(answer)
+    expect(answers.map(({ status }) => status)).toContain(503)
+    await eventually(
+      'all of them go through',
+      async () => (await Promise.all(calls.map((call) => post(...call)))).every(({ status }) => status === 201),
+      30_000,
+    )
+    expect(await books(id)).toEqual({ version: 5, balance: '10000', held: '100' })
+  }, 90_000)
+
   it('loss of all connections ends in 503, and what was acknowledged has happened once', async () => {
     const id = await test.wallet('cable', 1_000)
     const acknowledged = new Set<string>()

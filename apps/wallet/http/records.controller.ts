@@ -55,7 +55,7 @@ export class RecordsController {
     const entries = this.reads.statement(walletId, { after: afterOf(query.cursor), from_ms, to_ms })
     void reply.header('vary', 'Accept')
     if (wantsCsv(accept)) {
-      return new StreamableFile(Readable.from(csvLines(entries)), { type: 'text/csv; charset=utf-8' })
+      return new StreamableFile(Readable.from(await csvLines(entries)), { type: 'text/csv; charset=utf-8' })
     }
     const rows = []
     for await (const entry of entries) if (rows.push(entry) > query.limit) break

@@ -16,7 +16,9 @@ const MAX_STREAMS = 256
 
 const malformed = () => new Problem(400, 'invalid-consistency-token', 'The Consistency-Token is not one that this service gave.')
 
-const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 256
+/** What PostgreSQL does not take for text would fail the query, and with it everybody who is asked for in the same one. */
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= 256 && !value.includes('\0') && value.isWellFormed()
 const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 1
 
 export const ConsistencyToken = {

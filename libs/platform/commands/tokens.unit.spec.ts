@@ -76,6 +76,9 @@ describe('a consistency token', () => {
       encoded(['i', 'a', 0]),
       encoded(['i', 'a', 1.5]),
       encoded([1]),
+      encoded(['i', 'product-\u0000', 1]),
+      encoded(['i', 'product-\ud800', 1]),
+      encoded(['\u0000', 'product-a', 1]),
     ]
     for (const text of bad) expect(() => ConsistencyToken.parse(text)).toThrow(/invalid-consistency-token/)
     fc.assert(

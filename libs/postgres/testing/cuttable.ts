@@ -6,6 +6,8 @@ export interface Cuttable {
   readonly url: string
   /** Ends every connection, and those that come, at once. */
   cut(): void
+  /** Lets nothing pass any more over the connections that there are, and tells nobody; those that come are whole. */
+  stall(): void
   mend(): void
   close(): Promise<void>
 }
@@ -41,6 +43,9 @@ export const cuttable = async (databaseUrl: string): Promise<Cuttable> => {
   return {
     url: url.href,
     cut,
+    stall: () => {
+      for (const socket of sockets) socket.unpipe().pause()
+    },
     mend: () => {
       whole = true
     },

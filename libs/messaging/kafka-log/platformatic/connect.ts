@@ -1,7 +1,18 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { isIP } from 'node:net'
 import type { BaseOptions } from '@platformatic/kafka'
+import type { EventEmitter } from 'node:events'
 import type { KafkaClientOptions } from '../client.js'
 import { unavailableWhere } from '../client.js'
+
+/**
+ * A connection that is reset while it authenticates tells its error twice, and the library listens once: the second would end the process. What
+ * waits for the connection has the first.
+ */
+subscribe('plt:kafka:instances', (created) => {
+  const { type, instance } = created as { readonly type: string; readonly instance: EventEmitter }
+  if (type === 'connection') instance.on('error', () => undefined)
+})
 
 const RETRIES = 5
 const MOST_RETRY_MS = 2_000
