@@ -6,7 +6,7 @@ const run = promisify(execFile)
 const TIMEOUT_MS = 10 * 60_000
 
 /** The project that `npm run test:e2e:compose` has started. */
-const project = (): string => {
+export const project = (): string => {
   const name = process.env['COMPOSE_PROJECT_NAME']
   if (!name) throw new Error('COMPOSE_PROJECT_NAME is not set: run the suite through `npm run test:e2e:compose`')
   return name

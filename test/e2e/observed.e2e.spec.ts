@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import pg from 'pg'
 import { appUrl } from '../../apps/bahi/databases.js'
 import { dataFolder } from '../chaos/running-process.js'
+import { factsIn as search } from '../support/facts.js'
 import { newHome, removeHome, startPlatform, type Platform } from '../support/platform.mjs'
 import { Collector, type CollectedSpan } from './collector.js'
 import {
@@ -205,12 +206,8 @@ const leftBehind = async (refusals: readonly string[]): Promise<Readonly<Record<
   }
 }
 
-/** Which of the person's facts are in the text, however they are spaced; digits also without the country. */
-const factsIn = (text: string): readonly string[] =>
-  Object.entries(person).flatMap(([fact, value]) => {
-    const signs = [...value.replace(/^\+91/, '')].map((sign) => (/[a-z0-9]/i.test(sign) ? sign : `\\${sign}`))
-    return new RegExp(signs.join('[ -]?'), 'i').test(text) ? [fact] : []
-  })
+/** Which of the person's facts are in the text. */
+const factsIn = (text: string): readonly string[] => search(person, text)
 
 describe('what a person is known by', () => {
   const refusals: string[] = []
