@@ -171,6 +171,27 @@ if (!skippedWithout({ describe, it }, 'the read cache on Redis', missing))
       })
     })
 
+    it('goes on from the database while it hangs, and is taken from it again afterwards', async () => {
+      await kept('HANGS')
+      const away = await outcomes('away')
+      process.kill(redis.pid, 'SIGSTOP')
+      try {
+        await change('HANGS')
+        for (let read = 0; read < 20; read++) expect(await title('HANGS')).toEqual([200, 'by hand', '"1"'])
+        await world.publish(messages.product({ sku: 'HANGS', version: 2, title: 'anew' }))
+        expect(await title('HANGS', token('HANGS', 2))).toEqual([200, 'anew', '"2"'])
+      } finally {
+        process.kill(redis.pid, 'SIGCONT')
+      }
+      expect(await outcomes('away')).toBeGreaterThanOrEqual(away + 20)
+      const hits = await outcomes('hit')
+      await eventually('it is taken from it again', async () => {
+        await title('HANGS')
+        return (await outcomes('hit')) > hits
+      })
+      expect(await title('HANGS')).toEqual([200, 'anew', '"2"'])
+    })
+
     it('goes on without it, from the database', async () => {
       await kept('ALONE')
       await redis.stop()
