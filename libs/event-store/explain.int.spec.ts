@@ -5,14 +5,14 @@ import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { SWEEP_COMMANDS, SWEEP_OUTBOX } from './maintenance.js'
-import { outboxPage } from './pg-outbox.js'
-import { allPage, categoryPage, LOOKED_AT, pgEvents, STREAM_PAGE } from './reader.js'
-import { RIVAL_EVENTS } from './rivals.js'
-import { eventsByStream } from './snapshot-read.js'
-import { SAVE } from './snapshots.js'
+import { outboxPage } from './relay/pg-outbox.js'
+import { allPage, categoryPage, LOOKED_AT, pgEvents, STREAM_PAGE } from './reading/reader.js'
+import { OTHERS_EVENTS } from './append/other-writers.js'
+import { eventsByStream } from './reading/consistent-read.js'
+import { SAVE } from './reading/snapshots.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
-import { otherThanKnown } from './verify-all.js'
-import { RECENT } from './verify-recent.js'
+import { otherThanKnown } from './integrity/verify-all.js'
+import { RECENT } from './integrity/verify-recent.js'
 
 /** A partition and an archive hold 10,000 positions; `a-<n>` has lived through all, `young-<n>` only through the last. */
 const PARTITIONS = 4
@@ -91,7 +91,7 @@ describe('the statements of a store that has grown', () => {
     ['a page of a relay that was set back', outboxPage([ARCHIVE])],
     ['every event by stream', eventsByStream([])],
     ['every event by stream, of an archive too', eventsByStream([ARCHIVE])],
-    ['what rivals appended', RIVAL_EVENTS],
+    ['what other writers appended', OTHERS_EVENTS],
     ["a checkpoint's heads", otherThanKnown([])],
     ['a snapshot of what is stored', SAVE],
     ['answers that are to be forgotten', SWEEP_COMMANDS],

@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel'
 import type pg from 'pg'
-import type { StateCache } from './state-cache.js'
+import type { StateCache } from './append/state-cache.js'
 
 const ROWS_PER_DELETE = 1_000
 const DELETES_PER_ROUND = 50

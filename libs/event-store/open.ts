@@ -2,17 +2,17 @@ import { systemRandom, type Clock, type Random, type Transaction } from '#kernel
 import type { Tracing } from '#tracing'
 import { asPg, createPool, type PostgresConfig } from '#postgres'
 import type pg from 'pg'
-import type { StreamUpdate } from './batch.js'
-import { CommandQueue, type BatchReport } from './command-queue.js'
-import { checkCommand } from './decide.js'
-import { executeInTransaction, presumeInTransaction } from './in-transaction.js'
-import { CoalescingLoader, loadStreams, type WantedStream } from './loader.js'
+import type { StreamUpdate } from './append/batch.js'
+import { CommandQueue, type BatchReport } from './append/command-queue.js'
+import { checkCommand } from './append/decide.js'
+import { executeInTransaction, presumeInTransaction } from './append/in-transaction.js'
+import { CoalescingLoader, loadStreams, type WantedStream } from './reading/loader.js'
 import { sweepRegularly } from './maintenance.js'
-import { pgOutbox } from './pg-outbox.js'
-import { pgEvents } from './reader.js'
-import { retrying } from './retry.js'
-import { Snapshotter } from './snapshots.js'
-import { StateCache } from './state-cache.js'
+import { pgOutbox } from './relay/pg-outbox.js'
+import { pgEvents } from './reading/reader.js'
+import { retrying } from './append/retry.js'
+import { Snapshotter } from './reading/snapshots.js'
+import { StateCache } from './append/state-cache.js'
 import {
   CommandIdReused,
   type Answered,
@@ -24,7 +24,7 @@ import {
   type StreamRef,
   type StreamState,
 } from './store.js'
-import { traceCommands } from './traced.js'
+import { traceCommands } from './append/traced.js'
 import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
 export interface EventStoreOptions {

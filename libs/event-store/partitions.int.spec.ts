@@ -12,7 +12,7 @@ import {
 import { systemClock } from '#kernel'
 import { createPool, migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
-import { eventHash, NO_HASH } from './hash-chain.js'
+import { eventHash, NO_HASH } from './integrity/hash-chain.js'
 import { partitionedPlace } from './testing/partitioned.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
 

@@ -1,6 +1,6 @@
 import type { JsonObject, MessageContext, Outbox, OutgoingMessage, Transaction } from '#kernel'
 import type { EventTypes } from './event-types.js'
-import type { SealedText } from './subject-keys.js'
+import type { SealedText } from './keys/subject-keys.js'
 
 /** Versions count a stream's events from 1; 0 is a stream that is not there. */
 export type StreamVersion = number

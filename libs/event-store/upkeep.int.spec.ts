@@ -6,7 +6,7 @@ import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import fc from 'fast-check'
 import type pg from 'pg'
-import { byteaArray, int8Array, textArray } from './binary-array.js'
+import { byteaArray, int8Array, textArray } from './reading/binary-array.js'
 import { change, commandOf, messageOf, publishTally, tally, tallyType, type Tally, type TallyEvent } from './testing/tally.js'
 
 describe('what the event store keeps, on PostgreSQL', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { OutboxEntry, Transactions } from '#kernel'
-import { appendEvents, WrongExpectedVersion, type ExpectedVersion } from '../append.js'
+import { appendEvents, WrongExpectedVersion, type ExpectedVersion } from '../append/append.js'
 import { CommandIdReused, type EventStore, type Publisher, type RecordedEvent } from '../store.js'
 import type { AnyStreamType } from '../stream.js'
 import { change, commandOf, ledgerType, messageOf, move, publishTally, tally, tallyType } from './tally.js'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { CheckedCommand, Decided, StreamEntry } from '../decide.js'
-import type { StoredMessage } from '../publish.js'
-import type { EventRow } from '../recorded.js'
+import type { CheckedCommand, Decided, StreamEntry } from '../append/decide.js'
+import type { StoredMessage } from '../relay/publish.js'
+import type { EventRow } from '../reading/recorded.js'
 import type { StreamRef } from '../store.js'
 
 export interface StoredAnswer {

@@ -1,11 +1,11 @@
 import type { Clock, Outbox, Transaction } from '#kernel'
 import { asMemory } from '#kernel/testing'
-import { checkCommand, decideOn, emptyEntry, evolve, type CheckedCommand, type StreamEntry } from '../decide.js'
-import { NO_HASH } from '../hash-chain.js'
-import { mergeEntries } from '../publish.js'
-import { verifyChain } from '../reader.js'
-import { toRecorded, type EventRow } from '../recorded.js'
-import { parseObject } from '../rows.js'
+import { checkCommand, decideOn, emptyEntry, evolve, type CheckedCommand, type StreamEntry } from '../append/decide.js'
+import { NO_HASH } from '../integrity/hash-chain.js'
+import { mergeEntries } from '../relay/publish.js'
+import { verifyChain } from '../reading/reader.js'
+import { toRecorded, type EventRow } from '../reading/recorded.js'
+import { parseObject } from '../reading/rows.js'
 import {
   CommandIdReused,
   StoreUnavailable,

@@ -1,5 +1,13 @@
 import type { Random } from '#kernel'
-import { checkSubject, createSubjectKey, openWith, SubjectErased, type Opener, type SubjectKey, type SubjectKeys } from '../subject-keys.js'
+import {
+  checkSubject,
+  createSubjectKey,
+  openWith,
+  SubjectErased,
+  type Opener,
+  type SubjectKey,
+  type SubjectKeys,
+} from '../keys/subject-keys.js'
 
 /** Subject keys in memory, deterministic where a seeded `random` is given. */
 export const memorySubjectKeys = (random?: Random): SubjectKeys => {

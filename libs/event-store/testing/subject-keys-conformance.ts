@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { seal, SubjectErased, type SubjectKeys } from '../subject-keys.js'
+import { seal, SubjectErased, type SubjectKeys } from '../keys/subject-keys.js'
 
 export interface SubjectKeysHarness {
   readonly keys: SubjectKeys

@@ -60,7 +60,7 @@ const uint32 = (value: number): Buffer => {
   return bytes
 }
 
-/** As `libs/event-store/hash-chain.ts` specifies it. */
+/** As `libs/event-store/integrity/hash-chain.ts` specifies it. */
 const hashOf = (row: EventRow, previous: Uint8Array): Buffer =>
   hash(
     'sha256',
