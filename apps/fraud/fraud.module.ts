@@ -23,12 +23,12 @@ import { ALERTS, CLOCK, FEATURES, HASH_KEY, MODELS } from './tokens.js'
 
 @Module({})
 export class FraudModule {
-  static with(config: FraudConfig, { pool, transactions, store, clock, ids, random, life, report }: ServiceContext): DynamicModule {
+  static with(config: FraudConfig, { pool, transactions, store, clock, ids, random, lifecycle, report }: ServiceContext): DynamicModule {
     const alerts = new PgAlertStore(pool)
     const features = new PgFeatureStore(pool)
     const models = new PgScorecards(pool, clock)
     const commands = new AlertCommands(store, alerts, transactions)
-    life.works(new AlertTimeouts({ alerts, commands, transactions, clock, random, onError: report }))
+    lifecycle.works(new AlertTimeouts({ alerts, commands, transactions, clock, random, onError: report }))
     const reviewTimeout_ms = config.REVIEW_TIMEOUT_SECONDS * 1_000
     return {
       module: FraudModule,

@@ -30,10 +30,10 @@ export const createOrderCommandApp = (config: OrderCommandConfig, parts: Service
       invariants,
       types: streamTypes,
       publish,
-      module: ({ pool, store, clock, ids, life, report }) => {
-        life.works(new VisibilityProbe({ store, clock, ids, onError: report }))
+      module: ({ pool, store, clock, ids, lifecycle, report }) => {
+        lifecycle.works(new VisibilityProbe({ store, clock, ids, onError: report }))
         const rules = rulesOf(config)
-        const subjectKeys = openSubjectKeys('order-command', config, { clock, life })
+        const subjectKeys = openSubjectKeys('order-command', config, { clock, lifecycle })
         const imports = [DevIssuerModule.register(config, pgIssuerKeys(pool), clock)]
         return OrderCommandModule.with({ store, subjectKeys, rules, clock, ids, imports })
       },

@@ -9,7 +9,7 @@ import { typeormTransactions } from '#projections'
 import {
   backgroundReport,
   InvariantWatch,
-  Life,
+  Lifecycle,
   openLog,
   openSubjectKeys,
   showInvariants,
@@ -41,11 +41,11 @@ export type OrderQueryAppParts = Partial<Pick<AppOptions, 'clock' | 'keys' | 'lo
 export const createOrderQueryApp = async (config: OrderQueryConfig, parts: OrderQueryAppParts = {}): Promise<NestFastifyApplication> => {
   const { clock = systemClock, driver = await openLog(NAME, config), keys, logTo } = parts
   const pool = createPool(postgresOf(config, MESSAGING_CONNECTIONS))
-  const life = new Life()
+  const lifecycle = new Lifecycle()
   const tracing = await openTracing(NAME, config)
-  life.closes(() => tracing?.close() ?? Promise.resolve())
-  life.closes(() => pool.end())
-  if (!parts.driver) life.closes(() => driver.close())
+  lifecycle.closes(() => tracing?.close() ?? Promise.resolve())
+  lifecycle.closes(() => pool.end())
+  if (!parts.driver) lifecycle.closes(() => driver.close())
   const { report, throughLogOf } = backgroundReport(NAME)
   try {
     // Of acts alone. What it keeps is collected here already: no relay publishes it.
@@ -59,10 +59,10 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
       tracing,
       onBackgroundError: (error) => report(error, 'event store'),
     })
-    life.closes(() => store.close())
+    lifecycle.closes(() => store.close())
     await driver.ensureTopics(topicSpecs(config))
     const app = await createApp(
-      OrderQueryModule.with(config, { clock, life, driver, store, sealed: openSubjectKeys(NAME, config, { clock, life }) }),
+      OrderQueryModule.with(config, { clock, lifecycle, driver, store, sealed: openSubjectKeys(NAME, config, { clock, lifecycle }) }),
       {
         name: NAME,
         description: 'Orders, their history, products and stock, as read models.',
@@ -91,7 +91,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
     watchStandings(app, strategy, clock)
     watchStore(app, pool)
     const watch = new InvariantWatch({ pool, invariants, clock, onError: report })
-    life.works(watch)
+    lifecycle.works(watch)
     showInvariants(app, watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
@@ -99,7 +99,7 @@ export const createOrderQueryApp = async (config: OrderQueryConfig, parts: Order
     readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
     return app
   } catch (error) {
-    await life.onApplicationShutdown().catch(() => undefined)
+    await lifecycle.onApplicationShutdown().catch(() => undefined)
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { systemIds, type Clock } from '#kernel'
 import type { LogDriver } from '#messaging'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, typeormTransactions, type RowStore } from '#projections'
-import { Life } from '#service'
+import { Lifecycle } from '#service'
 import { HttpCommands, Metrics } from '#platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
@@ -42,19 +42,19 @@ export interface OrderQueryParts {
   /** What was done by privileged roles. */
   readonly store: EventStore
   /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
-  readonly life: Life
+  readonly lifecycle: Lifecycle
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, life, sealed, driver, store }: OrderQueryParts): DynamicModule {
+  static with(config: OrderQueryConfig, { clock, lifecycle, sealed, driver, store }: OrderQueryParts): DynamicModule {
     const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
     return {
       module: OrderQueryModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 3, retryDelay: 1_000 })],
       controllers: [OrdersController, ProductsController, OpsController, EventsConsumer, DeadLettersConsumer, AuditConsumer],
       providers: [
-        { provide: Life, useValue: life },
+        { provide: Lifecycle, useValue: lifecycle },
         { provide: ROWS, useFactory: (source: DataSource) => typeormRows(source), inject: [DataSource] },
         {
           provide: AppliedVersions,
@@ -72,7 +72,7 @@ export class OrderQueryModule {
               'outcome',
             ])
             const cache = redisCache(config.REDIS_URL, clock, (kind, outcome) => reads.inc({ kind, outcome }))
-            life.closes(() => Promise.resolve(cache.close()))
+            lifecycle.closes(() => Promise.resolve(cache.close()))
             return cache
           },
           inject: [Metrics],

@@ -29,11 +29,11 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
       types: streamTypes,
       // Sagas publish by messages of their decisions; their events are their own.
       publish: () => [],
-      module: async ({ pool, postgres, transactions, store, clock, ids, life, report, tracing }) => {
+      module: async ({ pool, postgres, transactions, store, clock, ids, lifecycle, report, tracing }) => {
         const sagas = pgSagaStore(pool, postgres)
         const { provider, files, signed, http, close } = chosenProvider(config, clock, tracing)
-        life.closes(close)
-        const sealed = openSubjectKeys('payment-saga', config, { clock, life })
+        lifecycle.closes(close)
+        const sealed = openSubjectKeys('payment-saga', config, { clock, lifecycle })
         const ports = {
           commands: store,
           sagas,
@@ -57,7 +57,7 @@ export const createPaymentSagaApp = (config: PaymentSagaConfig, parts: ServicePa
           reconciliation: new Reconciliation({ pool, transactions, clock, settlesAfter: files.settlesAfter }),
           onError: (error) => report(error, 'reconciliation'),
         })
-        life.works(worker, webhooks, turnarounds, reconciler)
+        lifecycle.works(worker, webhooks, turnarounds, reconciler)
         const reconciliations = new ReconciliationReports(pool)
         const books = { ledger, settlements: new Settlements(pool), turnarounds, reconciler, reconciliations }
         const returnUrl = config.PAYMENT_RETURN_URL

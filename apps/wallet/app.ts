@@ -21,14 +21,14 @@ export const createWalletApp = (config: WalletConfig, parts: ServiceParts = {}):
       invariants,
       types: streamTypes,
       publish: publishWallet,
-      module: ({ pool, store, clock, ids, random, life, transactions, report }) => {
+      module: ({ pool, store, clock, ids, random, lifecycle, transactions, report }) => {
         const rules = new Rules(limitRows(config), clock, ids)
         const balances = new TrialBalances(store, pgFoldedBooks(pool), clock)
         const expiries = pgHoldExpiries(pool)
-        life.works(
+        lifecycle.works(
           new ExpiryWorker({ expiries, commands: store, rules, clock, random, poll_ms: config.HOLD_EXPIRY_POLL_MS, onError: report }),
         )
-        const subjectKeys = openSubjectKeys('wallet', config, { clock, life })
+        const subjectKeys = openSubjectKeys('wallet', config, { clock, lifecycle })
         return WalletModule.with({ store, rules, subjectKeys, expiries, balances, clock, transactions })
       },
     },

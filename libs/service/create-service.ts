@@ -11,7 +11,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type pg from 'pg'
 import { InvariantWatch, showInvariants } from './invariant-watch.js'
 import type { Invariant } from './invariants.js'
-import { Life } from './life.js'
+import { Lifecycle } from './lifecycle.js'
 import { openLog, topicSpecs } from './log.js'
 import { ServiceModule } from './service.module.js'
 import { backgroundReport, watchConsumer, watchRelay, watchStandings, watchStore } from './watch.js'
@@ -32,7 +32,7 @@ export interface ServiceContext {
   readonly ids: Ids
   readonly random: Random
   /** What starts and stops with the app. */
-  readonly life: Life
+  readonly lifecycle: Lifecycle
   /** Told of failures of what runs beside the requests, and during what: counted and logged. */
   report(error: unknown, during?: string): void
 }
@@ -62,10 +62,10 @@ export type ServiceParts = Partial<Pick<AppOptions, 'keys' | 'logTo' | 'clock'>>
 export const createService = async (spec: ServiceSpec, parts: ServiceParts = {}): Promise<NestFastifyApplication> => {
   const { name, config } = spec
   const { clock = systemClock, driver = await openLog(name, config) } = parts
-  const life = new Life()
+  const lifecycle = new Lifecycle()
   const tracing = await openTracing(name, config)
-  life.closes(() => tracing?.close() ?? Promise.resolve())
-  if (!parts.driver) life.closes(() => driver.close())
+  lifecycle.closes(() => tracing?.close() ?? Promise.resolve())
+  if (!parts.driver) lifecycle.closes(() => driver.close())
   const { report, throughLogOf } = backgroundReport(name)
   let onSent: NonNullable<RelayListener['onSent']> = () => undefined
   try {
@@ -76,7 +76,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       maxConnections: config.DATABASE_CONNECTIONS,
     }
     const pool = createPool(postgres)
-    life.closes(() => pool.end())
+    lifecycle.closes(() => pool.end())
     await driver.ensureTopics(topicSpecs(config))
     const store = await openEventStore({
       pool,
@@ -88,7 +88,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       tracing,
       onBackgroundError: (error) => report(error, 'event store'),
     })
-    life.closes(() => store.close())
+    lifecycle.closes(() => store.close())
     const relay = new Relay({
       outbox: store.outbox,
       driver,
@@ -98,7 +98,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       tracing,
       listener: { onError: ({ error }) => report(error, 'relay'), onSent: (page) => onSent(page) },
     })
-    life.works(relay)
+    lifecycle.works(relay)
     const transactions = pgTransactions(pool)
     const context: ServiceContext = {
       pool,
@@ -109,7 +109,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       clock,
       ids: systemIds,
       random: systemRandom,
-      life,
+      lifecycle,
       report,
     }
     const { keys, logTo } = parts
@@ -122,7 +122,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       ...(keys && { keys }),
       ...(logTo && { logTo }),
     }
-    const app = await createApp(ServiceModule.around(await spec.module(context), life), options)
+    const app = await createApp(ServiceModule.around(await spec.module(context), lifecycle), options)
     throughLogOf(app)
     ;({ onSent } = watchRelay(app, relay))
     const strategy = new LogServer({
@@ -138,7 +138,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     watchStandings(app, strategy, clock)
     watchStore(app, pool)
     const watch = new InvariantWatch({ pool, invariants: spec.invariants, clock, onError: report })
-    life.works(watch)
+    lifecycle.works(watch)
     showInvariants(app, watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
@@ -147,7 +147,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
     return app
   } catch (error) {
-    await life.onApplicationShutdown().catch(() => undefined)
+    await lifecycle.onApplicationShutdown().catch(() => undefined)
     throw error
   }
 }

@@ -5,7 +5,7 @@ import type { INestApplication } from '@nestjs/common'
 import type pg from 'pg'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type { Invariant } from './invariants.js'
-import type { Worker } from './life.js'
+import type { Worker } from './lifecycle.js'
 
 class CreateInvariantChecks1767225600900 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {

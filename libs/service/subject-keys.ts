@@ -2,7 +2,7 @@ import { masterKeysOf, pgSubjectKeys, SUBJECT_KEYS_SCHEMA, type MasterKeys, type
 import type { Clock } from '#kernel'
 import type { BaseConfig, PersonalDataConfig } from '#platform'
 import { createPool } from '#postgres'
-import type { Life } from './life.js'
+import type { Lifecycle } from './lifecycle.js'
 
 /** Reads of a few keys at once, most of them answered from memory. */
 const CONNECTIONS = 2
@@ -15,7 +15,7 @@ export const masterKeys = (config: Pick<PersonalDataConfig, 'MASTER_KEYS_BEFORE'
 export const openSubjectKeys = (
   name: string,
   config: PersonalDataConfig & Pick<BaseConfig, 'MASTER_KEY'>,
-  { clock, life }: { readonly clock: Clock; readonly life: Life },
+  { clock, lifecycle }: { readonly clock: Clock; readonly lifecycle: Lifecycle },
 ): SubjectKeys => {
   const pool = createPool({
     url: config.KEYS_DATABASE_URL,
@@ -23,6 +23,6 @@ export const openSubjectKeys = (
     applicationName: `${name}-keys`,
     maxConnections: CONNECTIONS,
   })
-  life.closes(() => pool.end())
+  lifecycle.closes(() => pool.end())
   return pgSubjectKeys(pool, masterKeys(config), clock)
 }

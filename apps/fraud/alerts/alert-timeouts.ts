@@ -1,7 +1,7 @@
 import type { Command, Commands } from '#event-store'
 import { alert } from '#fraud'
 import { isRefusal, type Clock, type Random, type Transactions } from '#kernel'
-import { isPassing } from '#service'
+import { isTransient } from '#messaging'
 import type { AlertStore } from './alert-store.js'
 import { alertStream } from './alert-stream.js'
 
@@ -65,7 +65,7 @@ export class AlertTimeouts {
       )
       for (const alertId of alertIds) this.#postponed.delete(alertId)
     } catch (error) {
-      if (isPassing(error)) throw error
+      if (isTransient(error)) throw error
       if (others.length > 0) {
         for (const alertId of alertIds) await this.#expire([alertId], now)
         return

@@ -11,7 +11,7 @@ export interface Worker {
  * that they stood on are given back: what was under way still finds them.
  */
 @Injectable()
-export class Life implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Lifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #workers: Worker[] = []
   readonly #closers: (() => Promise<unknown>)[] = []
 
