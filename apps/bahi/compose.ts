@@ -24,10 +24,10 @@ import { migrations as walletMigrations } from '../wallet/migrations.js'
 import { walletConfig } from '../wallet/wallet.config.js'
 import type { AppDatabase } from './databases.js'
 import { environmentOf, type Surroundings } from './environment.js'
-import { createFront, type AppStatus } from './front.js'
-import { mergeOpenApi } from './open-api.js'
-import { allowedMethods, createRouter } from './router.js'
-import { ROUTES, type AppName } from './routing-table.js'
+import { createFront, type AppStatus } from '../front/front.js'
+import { mergeOpenApi } from '../front/open-api.js'
+import { allowedMethods, createRouter } from '../front/router.js'
+import { ROUTES, type AppName } from '../front/routing-table.js'
 
 export const appDatabases: readonly AppDatabase[] = [
   { schema: 'order_command', migrations: orderCommandMigrations, subjectKeys: 'write' },

@@ -1,6 +1,6 @@
 import { LOG_SCHEMA } from './databases.js'
 import type { Secrets } from './home.js'
-import { SANDBOX_PREFIX } from './router.js'
+import { SANDBOX_PREFIX } from '../front/router.js'
 
 export interface Surroundings {
   /** Where the process listens: the provider's webhooks and the keys of tokens are fetched over real HTTP. */

@@ -5,8 +5,8 @@ import { testServerUrl } from '#postgres/testing'
 import pg from 'pg'
 import { appDatabases, startApps, type RunningApps } from './compose.js'
 import { appUrl, prepareDatabases } from './databases.js'
-import { mergeOpenApi, shape } from './open-api.js'
-import { ROUTES, type AppName } from './routing-table.js'
+import { mergeOpenApi, shape } from '../front/open-api.js'
+import { ROUTES, type AppName } from '../front/routing-table.js'
 
 /** What every app serves of itself; the front serves it for all. */
 const OWN = new Set(['/health/live', '/health/ready', '/metrics'])

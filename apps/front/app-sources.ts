@@ -1,9 +1,9 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import { unavailable } from '#platform'
-import type { AppStatus, FrontSources } from '../bahi/front.js'
-import { mergeOpenApi } from '../bahi/open-api.js'
-import { allowedMethods } from '../bahi/router.js'
-import type { AppName } from '../bahi/routing-table.js'
+import type { AppStatus, FrontSources } from './front.js'
+import { mergeOpenApi } from './open-api.js'
+import { allowedMethods } from './router.js'
+import type { AppName } from './routing-table.js'
 import { mergeExpositions } from './exposition.js'
 
 /** Longer than the apps' own readiness checks may take (1 s each, all at once). */

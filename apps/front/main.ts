@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { BACKLOG, readConfig } from '#platform'
-import { createFront } from '../bahi/front.js'
+import { createFront } from './front.js'
 import { appSources } from './app-sources.js'
 import { frontConfig } from './front.config.js'
 

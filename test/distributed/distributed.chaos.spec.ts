@@ -17,7 +17,7 @@ import {
   readAfter,
   staffToken,
 } from '../e2e/shop.js'
-import type { AppName } from '../../apps/bahi/routing-table.js'
+import type { AppName } from '../../apps/front/routing-table.js'
 import { membersOf } from './groups.js'
 import { startPlatform, type Platform } from './platform.js'
 import type { AppProcess, Ended } from './processes.js'

@@ -8,8 +8,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRouter } from '../../apps/bahi/router.js'
-import { ROUTES, type AppName } from '../../apps/bahi/routing-table.js'
+import { createRouter } from '../../apps/front/router.js'
+import { ROUTES, type AppName } from '../../apps/front/routing-table.js'
 
 export interface Gateway {
   readonly url: string

@@ -5,7 +5,7 @@ import { random, Shop, Traffic } from '../chaos/traffic.js'
 import { failWithout, kafkaMissing, skippedWithout } from '../support/kafka.mjs'
 import { redisMissing } from '../support/redis.mjs'
 import type { LogName } from '../../apps/bahi/cli/migrate-log/system.js'
-import type { AppName } from '../../apps/bahi/routing-table.js'
+import type { AppName } from '../../apps/front/routing-table.js'
 import { APPS, startPlatform, type Platform } from './platform.js'
 import { launch, run, watch, type Ended } from './processes.js'
 

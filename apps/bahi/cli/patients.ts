@@ -16,7 +16,7 @@ import { paymentSagaConfig } from '../../payment-saga/payment-saga.config.js'
 import { invariants as walletInvariants } from '../../wallet/invariants.js'
 import { migrations as walletMigrations } from '../../wallet/migrations.js'
 import { walletConfig } from '../../wallet/wallet.config.js'
-import type { AppName } from '../routing-table.js'
+import type { AppName } from '../../front/routing-table.js'
 
 /** An app of the platform of `npm start`, where all are one process and each has a schema. */
 export interface PlatformPatient extends Patient {

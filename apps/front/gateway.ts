@@ -1,6 +1,6 @@
 import { ROUTES, type Route } from './routing-table.js'
 
-const GENERATED = '# Made from apps/bahi/routing-table.ts by `npm run docs`; a test compares.'
+const GENERATED = '# Made from apps/front/routing-table.ts by `npm run docs`; a test compares.'
 
 /** What answers all that the table gives to nobody: documents, health and metrics of the whole, 404 and 405. */
 export const FRONT_APP = 'front'
