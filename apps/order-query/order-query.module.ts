@@ -1,9 +1,7 @@
-import type { EventStore, SealedTexts } from '#event-store'
-import { systemIds, type Clock } from '#kernel'
-import type { LogDriver } from '#messaging'
+import type { SealedTexts } from '#event-store'
 import type { PostgresConfig } from '#postgres'
 import { AppliedVersions, dataSourceOptions, typeormRows, typeormTransactions, type RowStore } from '#projections'
-import { Lifecycle } from '#service'
+import type { ServiceContext } from '#service'
 import { HttpCommands, Metrics } from '#platform'
 import { Module, type DynamicModule } from '@nestjs/common'
 import { TypeOrmModule } from '@nestjs/typeorm'
@@ -27,34 +25,28 @@ import { ENTITIES } from './read-models/tables.js'
 import { noCache, redisCache } from './read-models/read-cache.js'
 import { CLOCK, IDS, LOG_DRIVER, ON_VISIBLE, READ_CACHE, ROWS, SEALED_TEXTS } from './tokens.js'
 
-export const postgresOf = (config: OrderQueryConfig, maxConnections: number): PostgresConfig => ({
+const postgresOf = (config: OrderQueryConfig): PostgresConfig => ({
   url: config.DATABASE_URL,
   schema: config.DATABASE_SCHEMA,
   applicationName: 'order-query',
-  maxConnections,
+  maxConnections: config.DATABASE_CONNECTIONS,
 })
 
-export interface OrderQueryParts {
-  readonly clock: Clock
+/** The store keeps what was done by privileged roles. */
+export interface OrderQueryParts extends Pick<ServiceContext, 'clock' | 'ids' | 'lifecycle' | 'driver' | 'store'> {
   /** Opens what is sealed. */
   readonly sealed: SealedTexts
-  readonly driver: LogDriver
-  /** What was done by privileged roles. */
-  readonly store: EventStore
-  /** Gives back, after the consumers have drained, what no Nest module closes by itself. */
-  readonly lifecycle: Lifecycle
 }
 
 @Module({})
 export class OrderQueryModule {
-  static with(config: OrderQueryConfig, { clock, lifecycle, sealed, driver, store }: OrderQueryParts): DynamicModule {
-    const database = dataSourceOptions(postgresOf(config, config.DATABASE_CONNECTIONS), ENTITIES)
+  static with(config: OrderQueryConfig, { clock, ids, lifecycle, sealed, driver, store }: OrderQueryParts): DynamicModule {
+    const database = dataSourceOptions(postgresOf(config), ENTITIES)
     return {
       module: OrderQueryModule,
       imports: [TypeOrmModule.forRoot({ ...database, retryAttempts: 3, retryDelay: 1_000 })],
       controllers: [OrdersController, ProductsController, OpsController, EventsConsumer, DeadLettersConsumer, AuditConsumer],
       providers: [
-        { provide: Lifecycle, useValue: lifecycle },
         { provide: ROWS, useFactory: (source: DataSource) => typeormRows(source), inject: [DataSource] },
         {
           provide: AppliedVersions,
@@ -83,7 +75,7 @@ export class OrderQueryModule {
         Products,
         { provide: LOG_DRIVER, useValue: driver },
         { provide: CLOCK, useValue: clock },
-        { provide: IDS, useValue: systemIds },
+        { provide: IDS, useValue: ids },
         {
           provide: HttpCommands,
           useFactory: (source: DataSource) => new HttpCommands(store, clock, typeormTransactions(source)),

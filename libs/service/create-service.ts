@@ -2,11 +2,11 @@ import { CONTRACTS } from '#contracts'
 import { openEventStore, type EventStore, type EventStoreOptions, type RegisteredStreamType } from '#event-store'
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
-import { LogServer } from '#messaging/nest'
+import { LogServer, type LogServerOptions } from '#messaging/nest'
 import { createApp, publishingActs, Readiness, type AppOptions, type BaseConfig } from '#platform'
 import { openTracing, type Tracing } from '#tracing'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
-import type { DynamicModule } from '@nestjs/common'
+import type { DynamicModule, INestApplication } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type pg from 'pg'
 import { InvariantWatch, showInvariants } from './invariant-watch.js'
@@ -21,12 +21,13 @@ export type ServiceConfig = BaseConfig & {
   readonly DATABASE_CONNECTIONS: number
 }
 
-/** What an app that writes stands on. */
+/** What an app stands on. */
 export interface ServiceContext {
   readonly pool: pg.Pool
   readonly postgres: PostgresConfig
   readonly transactions: Transactions
   readonly store: EventStore
+  readonly driver: LogDriver
   readonly tracing: Tracing | undefined
   readonly clock: Clock
   readonly ids: Ids
@@ -37,9 +38,11 @@ export interface ServiceContext {
   report(error: unknown, during?: string): void
 }
 
-export interface ServiceSpec extends Pick<EventStoreOptions, 'publish'> {
+export interface ServiceSpec extends Pick<LogServerOptions, 'parkedKeys'> {
   /** What the app's store keeps: no app writes an event that is not registered. */
   readonly types: readonly RegisteredStreamType[]
+  /** None: it has no relay, and what its store keeps is told to nobody. */
+  readonly publish?: EventStoreOptions['publish']
   /** `wallet`: the consumer group, and the name in logs, metrics and messages. */
   readonly name: string
   /** One line for OpenAPI. */
@@ -47,15 +50,21 @@ export interface ServiceSpec extends Pick<EventStoreOptions, 'publish'> {
   readonly config: ServiceConfig
   /** What must always hold of its rows. */
   readonly invariants: readonly Invariant[]
+  /** Of its pool; `DATABASE_CONNECTIONS` where it is not said. */
+  readonly maxConnections?: number
   /** The app's own module. */
   module(context: ServiceContext): DynamicModule | Promise<DynamicModule>
+  /** What its consumer writes in, once the app is there; transactions of its pool where it is not said. */
+  transactions?(app: INestApplication): Transactions
+  /** For readiness: rejects where its database does not answer. By its pool where it is not said. */
+  askDatabase?(app: INestApplication): Promise<unknown>
 }
 
 /** What a test may bring along instead of what the configuration says. */
 export type ServiceParts = Partial<Pick<AppOptions, 'keys' | 'logTo' | 'clock'>> & { readonly driver?: LogDriver }
 
 /**
- * An app that writes, as a Nest application that does not listen: pool, event store, relay, consumer of its `@BatchPattern` handlers, health,
+ * An app as a Nest application that does not listen: pool, event store, relay, consumer of its `@BatchPattern` handlers, health,
  * and a shutdown in order. Its database and the log's are there and migrated. `startAllMicroservices()` starts its consumer, `init()` or
  * `listen()` its relay and workers, `close()` stops all of it and gives its connections back.
  */
@@ -73,7 +82,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       url: config.DATABASE_URL,
       schema: config.DATABASE_SCHEMA,
       applicationName: name,
-      maxConnections: config.DATABASE_CONNECTIONS,
+      maxConnections: spec.maxConnections ?? config.DATABASE_CONNECTIONS,
     }
     const pool = createPool(postgres)
     lifecycle.closes(() => pool.end())
@@ -82,29 +91,32 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
       pool,
       postgres,
       types: spec.types,
-      publish: publishingActs(spec.publish),
+      publish: spec.publish ? publishingActs(spec.publish) : () => [],
       clock,
       app: name,
       tracing,
       onBackgroundError: (error) => report(error, 'event store'),
     })
     lifecycle.closes(() => store.close())
-    const relay = new Relay({
-      outbox: store.outbox,
-      driver,
-      app: name,
-      clock,
-      random: systemRandom,
-      tracing,
-      listener: { onError: ({ error }) => report(error, 'relay'), onSent: (page) => onSent(page) },
-    })
-    lifecycle.works(relay)
+    const relay =
+      spec.publish &&
+      new Relay({
+        outbox: store.outbox,
+        driver,
+        app: name,
+        clock,
+        random: systemRandom,
+        tracing,
+        listener: { onError: ({ error }) => report(error, 'relay'), onSent: (page) => onSent(page) },
+      })
+    if (relay) lifecycle.works(relay)
     const transactions = pgTransactions(pool)
     const context: ServiceContext = {
       pool,
       postgres,
       transactions,
       store,
+      driver,
       tracing,
       clock,
       ids: systemIds,
@@ -124,13 +136,14 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     }
     const app = await createApp(ServiceModule.around(await spec.module(context), lifecycle), options)
     throughLogOf(app)
-    ;({ onSent } = watchRelay(app, relay))
+    if (relay) ({ onSent } = watchRelay(app, relay))
     const strategy = new LogServer({
       driver,
       group: name,
-      transactions,
+      transactions: spec.transactions?.(app) ?? transactions,
       consumerStore: pgConsumerStore(pool),
       clock,
+      ...(spec.parkedKeys && { parkedKeys: spec.parkedKeys }),
       listener: watchConsumer(app, report),
       contracts: CONTRACTS,
       tracing,
@@ -142,8 +155,8 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     showInvariants(app, watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
-    readiness.register('database', () => pool.query('SELECT 1'))
-    readiness.register('relay', () => Promise.resolve(relay.healthy()))
+    readiness.register('database', () => (spec.askDatabase ? spec.askDatabase(app) : pool.query('SELECT 1')))
+    if (relay) readiness.register('relay', () => Promise.resolve(relay.healthy()))
     readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
     return app
   } catch (error) {

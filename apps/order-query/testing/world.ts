@@ -8,7 +8,8 @@ import { createPool, migrate } from '#postgres'
 import { createTestDatabase } from '#postgres/testing'
 import { projector, typeormTransactions, type RowStore } from '#projections'
 import { DataSource } from 'typeorm'
-import { createOrderQueryApp, type OrderQueryAppParts } from '../app.js'
+import type { ServiceParts } from '#service'
+import { createOrderQueryApp } from '../app.js'
 import { migrations } from '../migrations.js'
 import { orderQueryConfig } from '../order-query.config.js'
 import { orderQueryProjection } from '../projection.js'
@@ -28,7 +29,7 @@ export interface Answer {
 }
 
 /** The app on a database of its own, not listening: read by `get`, fed by `feed` as its consumers are. */
-export const openWorld = async (parts: OrderQueryAppParts = {}, env: Readonly<Record<string, string>> = {}) => {
+export const openWorld = async (parts: ServiceParts = {}, env: Readonly<Record<string, string>> = {}) => {
   const database = await createTestDatabase(migrations, 'order_query')
   await migrate({ url: database.url, schema: 'log', migrations: logMigrations })
   await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
