@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 
 const AppUrl = (app: string) =>
   Type.String({ pattern: '^https?://[^\\s]+[^\\s/]$', description: `Where ${app} answers, without a slash at the end.` })
@@ -11,4 +11,3 @@ export const frontConfig = Type.Object({
   PAYMENT_SAGA_URL: AppUrl('payment-saga'),
   FRAUD_URL: AppUrl('fraud'),
 })
-export type FrontConfig = Static<typeof frontConfig>

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { defineMessage, Id, Timestamp, Version } from './define.js'
 
 export const AUDIT_EVENTS = 'audit.events'
@@ -35,4 +35,3 @@ export const PrivilegedActDone = defineMessage(AUDIT_EVENTS, 'PrivilegedActDone'
   commandId: 'http:4f1c',
   at: '2026-11-01T10:00:00.000Z',
 })
-export type PrivilegedActDoneData = Static<typeof done>

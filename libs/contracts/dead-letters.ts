@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { defineMessage, Id, Timestamp } from './define.js'
 
 /** Where consumers tell what they parked and what became of it, keyed by the dead letter's id. */
@@ -53,7 +53,6 @@ export const MessageParked = defineMessage(DEAD_LETTERS, 'MessageParked', 1, par
   attempts: 8,
   parkedAt: '2026-11-01T10:00:00.000Z',
 })
-export type MessageParkedData = Static<typeof parked>
 
 const moved = Type.Object({
   ...change,

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 import { Amount, defineMessage, Id, Sealed, Timestamp, Version } from './define.js'
 
 export const WALLET_EVENTS = 'wallet.events'
@@ -30,7 +30,6 @@ export const WalletChanged = defineMessage(WALLET_EVENTS, 'WalletChanged', 1, ch
   reference: '0190a000-0000-7000-8000-000000000001',
   at: '2026-11-01T10:00:01.000Z',
 })
-export type WalletChangedData = Static<typeof changed>
 
 const loadRequested = Type.Object({
   loadId: Id,
@@ -61,4 +60,3 @@ export const LoadRequested = defineMessage(WALLET_EVENTS, 'LoadRequested', 1, lo
   instrument: { subject: 'c-1', nonce: 'bm9uY2U', ciphertext: 'Y2lwaGVy' },
   at: '2026-11-01T10:00:01.000Z',
 })
-export type LoadRequestedData = Static<typeof loadRequested>

@@ -27,6 +27,9 @@ import {
 import { traceCommands } from './append/traced.js'
 import { registeredRef, streamName, typesByCategory, type AnyStreamType } from './stream.js'
 
+/** What cached states may take at most. */
+const CACHE_BYTES = 64 * 1024 * 1024
+
 export interface EventStoreOptions {
   /** For reads, snapshots, the outbox and upkeep. The batches and their loads have three connections of their own. */
   readonly pool: pg.Pool
@@ -37,8 +40,6 @@ export interface EventStoreOptions {
   /** Names the connections in `pg_stat_activity`. */
   readonly app: string
   readonly random?: Random
-  /** What cached states may take at most. 64 MiB unless told. */
-  readonly cache_bytes?: number
   /** Commands under way at once, the rest is `StoreOverloaded`. 10,000 unless told. */
   readonly maxQueued?: number
   /** How long a command's answer is kept: 48 h unless told, and never under 24 h, which clients are promised. */
@@ -82,7 +83,7 @@ class PgEventStore implements EventStore {
     const onError = options.onBackgroundError ?? (() => undefined)
     this.#types = typesByCategory(options.types)
     this.#events = pgEvents(pool, this.#types, clock)
-    this.#cache = new StateCache(options.cache_bytes ?? 64 * 1024 * 1024, clock)
+    this.#cache = new StateCache(CACHE_BYTES, clock)
     this.#batchPool = createPool({ ...postgres, applicationName: `${app}-commands`, maxConnections: 3 })
     this.#snapshots = new Snapshotter(pool, (stream, version) => this.#cache.snapshotTaken(stream, version), onError)
     this.#retry = { clock, random, retryFor_ms: options.retryFor_ms ?? 2_000 }

@@ -8,8 +8,6 @@ export interface PaymentAmounts {
   readonly refunded: Paise
 }
 
-export const nothingPaid = (amount: Paise): PaymentAmounts => ({ amount, authorised: ZERO, captured: ZERO, refunded: ZERO })
-
 /** What can still be given back. */
 export const refundable = ({ captured, refunded }: PaymentAmounts): Paise => subtract(captured, refunded)
 
@@ -19,7 +17,3 @@ export const refund = (amounts: PaymentAmounts, amount: Paise = refundable(amoun
   if (amount > refundable(amounts)) return refuse('refund-too-large', 'more than was captured and is not refunded yet')
   return { ...amounts, refunded: add(amounts.refunded, amount) }
 }
-
-/** Whether the amounts can be: the books of the order, the provider and the wallet are checked against it. */
-export const areConsistent = ({ amount, authorised, captured, refunded }: PaymentAmounts): boolean =>
-  ZERO <= refunded && refunded <= captured && captured <= amount && ZERO <= authorised && authorised <= amount

@@ -1,21 +1,23 @@
 import { describe, expect, it } from '@jest/globals'
-import { isRefusal, paise, type Paise } from '#kernel'
+import { isRefusal, paise, ZERO, type Paise } from '#kernel'
 import {
   addParts,
-  areConsistent,
   giveBack,
   isCardNumber,
   leftOf,
   maskInstrument,
   NO_PARTS,
-  nothingPaid,
   refund,
   refundable,
   sumOf,
+  type PaymentAmounts,
 } from '#payment'
 import fc from 'fast-check'
 
-const captured = (amount: Paise) => ({ ...nothingPaid(amount), authorised: amount, captured: amount })
+const captured = (amount: Paise): PaymentAmounts => ({ amount, authorised: amount, captured: amount, refunded: ZERO })
+
+const areConsistent = ({ amount, authorised, captured: taken, refunded }: PaymentAmounts): boolean =>
+  ZERO <= refunded && refunded <= taken && taken <= amount && ZERO <= authorised && authorised <= amount
 
 describe('refunds', () => {
   it('never exceed what was captured, however many there are', () => {

@@ -9,8 +9,6 @@ import { perMessage } from './per-message.js'
 import { replyRecord, toJson } from './requests.js'
 
 export interface LogServerOptions extends ConsumerOptions {
-  /** How long `close` waits for the batches under way; 10 s. */
-  readonly closeTimeout_ms?: number
   /** Keys of a batch that `@EventPattern` and `@MessagePattern` handlers work on at once; 64. */
   readonly concurrency?: number
 }
@@ -75,7 +73,7 @@ export class LogServer extends Server implements CustomTransportStrategy {
   async close(): Promise<void> {
     const consumer = this.#consumer
     this.#consumer = undefined
-    await consumer?.close(this.options.closeTimeout_ms)
+    await consumer?.close()
     const replies = this.#replies
     this.#replies = undefined
     await (await replies)?.close()

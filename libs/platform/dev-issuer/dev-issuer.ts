@@ -3,13 +3,13 @@ import type { Clock } from '#kernel'
 import type { Role } from '../auth/caller.js'
 import type { IssuerKey, IssuerKeyStore } from './keys.js'
 
+const LIFETIME_S = 3_600
+
 export interface DevIssuerOptions {
   readonly issuer: string
   readonly audience: string
   readonly keys: IssuerKeyStore
   readonly clock: Clock
-  /** Seconds; an hour unless given. */
-  readonly lifetime_s?: number
 }
 
 export interface IssuedToken {
@@ -26,12 +26,12 @@ export class DevIssuer {
 
   async issue(sub: string, roles: readonly Role[]): Promise<IssuedToken> {
     const { kid, privateJwk } = await this.#loaded()
-    const { issuer, audience, clock, lifetime_s = 3_600 } = this.options
+    const { issuer, audience, clock } = this.options
     const now_s = Math.floor(clock.now() / 1_000)
-    const accessToken = await new SignJWT({ sub, roles: [...roles], iss: issuer, aud: audience, iat: now_s, exp: now_s + lifetime_s })
+    const accessToken = await new SignJWT({ sub, roles: [...roles], iss: issuer, aud: audience, iat: now_s, exp: now_s + LIFETIME_S })
       .setProtectedHeader({ alg: 'ES256', kid })
       .sign(await importJWK(privateJwk, 'ES256'))
-    return { accessToken, expiresIn: lifetime_s }
+    return { accessToken, expiresIn: LIFETIME_S }
   }
 
   async jwks(): Promise<{ readonly keys: readonly JWK[] }> {

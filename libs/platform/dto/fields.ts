@@ -79,14 +79,6 @@ export const Whole = (options: WholeOptions): PropertyDecorator =>
     ),
   )
 
-/** A finite JSON number. Never for money. */
-export const Num = (options: WholeOptions): PropertyDecorator =>
-  field(
-    options,
-    { type: 'number', minimum: options.min, maximum: options.max },
-    rule('number', `must be a number from ${options.min} to ${options.max}`, (value) => inRange(value, options)),
-  )
-
 /** A whole number in a query string, where everything is text. */
 export const QueryWhole = (options: WholeOptions & { readonly default?: number }): PropertyDecorator =>
   applyDecorators(
