@@ -1,43 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Transactions } from '#kernel'
-import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
+import { memoryTransactions } from '#kernel/testing'
 import { MemoryConsumerStore } from '#messaging/testing'
-import { decodeMessage, encodeMessage } from '../cloud-events.js'
-import { noEffect, PartlyFailed, type StoredRecord } from '../log.js'
-import { PartitionConsumer, type PartitionOptions } from './partition.js'
-
-const place = { topic: 'said', partition: 0 }
-
-const record = (offset: number, key = 'k'): StoredRecord => ({
-  ...encodeMessage(
-    { topic: 'said', key, type: 'Said', schemaVersion: 1, data: {}, context: { correlationId: 'c', causationId: 'c' } },
-    'speaker',
-    0,
-    { incarnation: 'one', position: BigInt(offset + 1), ordinal: 0 },
-  ),
-  partition: 0,
-  offset: BigInt(offset),
-  timestamp_ms: 0,
-})
-
-const partitionOf = (transactions: Transactions, consumerStore: MemoryConsumerStore, more: Partial<PartitionOptions> = {}) =>
-  new PartitionConsumer(place, {
-    group: 'readers',
-    log: 'memory',
-    handler: () => Promise.resolve(noEffect),
-    transactions,
-    consumerStore,
-    clock: new FakeClock(),
-    random: seededRandom(1),
-    isTransient: () => true,
-    decode: decodeMessage,
-    firstRetry_ms: 1,
-    mostRetry_ms: 1,
-    listener: undefined,
-    logOf: () => Promise.resolve({ first: 0n, next: 3n }),
-    onAside: () => undefined,
-    ...more,
-  })
+import { PartlyFailed } from '../log.js'
+import type { PartitionConsumer } from './partition.js'
+import { partitionOf, place, record } from './partition.fixture.js'
 
 describe('a batch that comes late, after its lane was lost', () => {
   it('is not taken for a log that went back: the next lane goes on', async () => {

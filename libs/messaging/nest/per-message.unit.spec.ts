@@ -1,26 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
 import type { IncomingMessage } from '#kernel'
-import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
+import { memoryTransactions } from '#kernel/testing'
 import { DependencyUnavailable, isTransient } from '#messaging'
 import { MemoryConsumerStore } from '#messaging/testing'
-import { decodeMessage, encodeMessage } from '../cloud-events.js'
-import { PartitionConsumer } from '../consumer/partition.js'
+import { decodeMessage } from '../cloud-events.js'
+import { partitionOf, place, record } from '../consumer/partition.fixture.js'
 import { PartlyFailed, type StoredRecord } from '../log.js'
 import { perMessage } from './per-message.js'
 
-const place = { topic: 'said', partition: 0 }
-
-const record = (offset: number, key: string, name = `${key}${offset}`): StoredRecord => ({
-  ...encodeMessage(
-    { topic: 'said', key, id: name, type: 'Said', schemaVersion: 1, data: { name }, context: { correlationId: 'c', causationId: 'c' } },
-    'speaker',
-    0,
-    { incarnation: 'one', position: BigInt(offset + 1), ordinal: 0 },
-  ),
-  partition: 0,
-  offset: BigInt(offset),
-  timestamp_ms: 0,
-})
 const messages = (...records: readonly StoredRecord[]): readonly IncomingMessage[] => records.map(decodeMessage)
 
 /** What it handled; a name in `fails` fails by that error until it is taken out. */
@@ -108,21 +95,10 @@ describe('a handler of single messages', () => {
     const { handled, fails, batch } = handling()
     const consumerStore = new MemoryConsumerStore()
     const open = () =>
-      new PartitionConsumer(place, {
-        group: 'readers',
-        log: 'memory',
+      partitionOf(memoryTransactions(), consumerStore, {
         handler: batch,
-        transactions: memoryTransactions(),
-        consumerStore,
-        clock: new FakeClock(),
-        random: seededRandom(1),
         isTransient,
-        decode: decodeMessage,
-        firstRetry_ms: 1,
-        mostRetry_ms: 1,
-        listener: undefined,
         logOf: () => Promise.resolve({ first: 0n, next: 5n }),
-        onAside: () => undefined,
       })
     const partition = open()
     const { signal } = new AbortController()
