@@ -38,7 +38,13 @@ export class ConsumptionBreaker {
 
   /** Whether nothing may begin now but a probe under way. */
   get holds(): boolean {
-    return this.#openUntil !== undefined && (this.#probing || this.clock.now() < this.#openUntil)
+    return this.holds_ms > 0
+  }
+
+  /** For how long, as far as it is known: a probe may end any time. */
+  get holds_ms(): number {
+    if (this.#openUntil === undefined) return 0
+    return this.#probing ? MOST_PAUSE_MS : Math.max(0, this.#openUntil - this.clock.now())
   }
 
   /** Resolves when it may be asked again, or the signal aborts; undefined: a batch may begin at once, in the same turn. */
@@ -79,8 +85,7 @@ export class ConsumptionBreaker {
 
   async #wait(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.holds) {
-      const pause_ms = this.#probing ? MOST_PAUSE_MS : (this.#openUntil ?? 0) - this.clock.now()
-      await this.#wakeup.wait(this.clock, pause_ms, signal, this.#wakeup.since())
+      await this.#wakeup.wait(this.clock, this.holds_ms, signal, this.#wakeup.since())
     }
   }
 

@@ -96,7 +96,8 @@ export class Consumer {
       handlerOf: (topic) => this.#handlerOf(topic),
       policyOf: (topic) => options.parkedKeys?.[topic] ?? 'go-on',
       maxAttempts: options.maxAttempts ?? 8,
-      partitions: () => [...this.#partitions.values()].filter(({ place }) => !this.#breaker(place).holds),
+      partitions: () => [...this.#partitions.values()],
+      breakerOf: (place) => this.#breaker(place),
       producer: () => this.#sender(),
       poll_ms: options.deferredPoll_ms ?? 5_000,
     })
@@ -138,11 +139,6 @@ export class Consumer {
 
   resume(partition: TopicPartition): void {
     this.#consumer?.resume(partition)
-  }
-
-  /** Retries and publishes what is due now; for simulators, which do not start the worker's timers. */
-  workDeferred(): Promise<boolean> {
-    return this.#worker.work()
   }
 
   /** Puts a dead letter of this group back. False: unknown, or put back already and not parked again since. */

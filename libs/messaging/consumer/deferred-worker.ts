@@ -1,8 +1,18 @@
 import { DEAD_LETTERS } from '#contracts'
 import type { Clock } from '#kernel'
 import { backoff_ms } from '../backoff.js'
-import { PartlyFailed, type BatchHandler, type LogProducer, type TopicPartition } from '../log.js'
+import { DependencyUnavailable } from '../failure.js'
+import {
+  partitionName,
+  PartlyFailed,
+  type BatchHandler,
+  type Effect,
+  type LogProducer,
+  type StoredRecord,
+  type TopicPartition,
+} from '../log.js'
 import { Wakeup } from '../wakeup.js'
+import type { ConsumptionBreaker } from './breaker.js'
 import { changeRecord } from './dead-letters.js'
 import { reportOf } from './failure-report.js'
 import { letterId } from './letter-id.js'
@@ -18,6 +28,8 @@ export interface DeferredWorkerOptions extends Omit<PartitionOptions, 'handler' 
   readonly policyOf: (topic: string) => ParkedKeyPolicy
   readonly maxAttempts: number
   readonly partitions: () => readonly PartitionConsumer[]
+  /** The topic's, which its batches are held back by too. */
+  readonly breakerOf: (place: TopicPartition) => ConsumptionBreaker
   readonly producer: () => Promise<LogProducer>
   /** The slow look behind what this process itself deferred: for what others redrove. */
   readonly poll_ms: number
@@ -26,22 +38,44 @@ export interface DeferredWorkerOptions extends Omit<PartitionOptions, 'handler' 
 /** A held message waits for its redrive: the year 2255. */
 const NEVER_MS = 9_000_000_000_000
 const AT_ONCE = 64
+/** What a handler may take of a message that is tried again; then what it needs counts as away. */
+const HANDLER_MS = 60_000
+/** The longest pause of a message whose handler was not to blame: so soon it is tried once what was away is back. */
+const MOST_AWAY_MS = 10_000
 
 class Gone extends Error {}
 
-/** Retries deferred keys of the assigned partitions, each in order, parks what keeps failing, and tells of it in the dead-letter topic. */
+/**
+ * Retries deferred keys of the assigned partitions, each in order, parks what keeps failing, and tells of it in the dead-letter topic. Topics are
+ * worked on side by side, so none waits for another's handler; of one topic one message at a time.
+ */
 export class DeferredWorker {
   readonly #wakeup = new Wakeup()
   readonly #stopping = new AbortController()
   readonly #clock: Clock
-  #running: Promise<void> | undefined
+  /** Topics under way. */
+  readonly #busy = new Map<string, Promise<void>>()
+  /** By topic: failures in a row that lay in what its handler needs, or in the database. */
+  readonly #away = new Map<string, number>()
+  /** Keys whose handler was given up and has not ended: until then it is the only one of its key here. */
+  readonly #givenUp = new Set<string>()
+  #running: Promise<unknown> | undefined
 
   constructor(private readonly options: DeferredWorkerOptions) {
     this.#clock = options.clock
   }
 
   start(): void {
-    this.#running ??= this.#run()
+    this.#running ??= Promise.all([
+      this.#keep(
+        () => this.#begin(),
+        () => this.#untilNext(),
+      ),
+      this.#keep(
+        () => this.#publish(),
+        () => Promise.resolve(this.options.poll_ms),
+      ),
+    ])
   }
 
   look(): void {
@@ -51,34 +85,19 @@ export class DeferredWorker {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the consumer closes'))
     await this.#running
+    await Promise.all(this.#busy.values())
   }
 
-  /** One round: everything that is due now. Answers whether there was anything. */
-  async work(): Promise<boolean> {
-    const { consumerStore, group } = this.options
-    const partitions = this.options.partitions()
-    for (const partition of partitions) await partition.store()
-    const due = partitions.length === 0 ? [] : await consumerStore.due(group, places(partitions), this.#clock.now(), AT_ONCE)
-    for (const message of due) {
-      if (this.#stopping.signal.aborted) return false
-      const ofTopic = partitions.filter(({ place }) => place.topic === message.record.topic)
-      const partition =
-        ofTopic.find(({ place }) => place.partition === message.record.partition) ?? ofTopic.find(({ place }) => place.partition === 0)
-      if (partition) await this.#retry(message, partition)
-    }
-    const published = await this.#publish()
-    return due.length > 0 || published
-  }
-
-  async #run(): Promise<void> {
+  /** `step` answers whether there may be more to do at once. */
+  async #keep(step: () => Promise<boolean>, untilNext: () => Promise<number>): Promise<void> {
     let failures = 0
     while (!this.#stopping.signal.aborted) {
       const since = this.#wakeup.since()
       let pause_ms = this.options.poll_ms
       try {
-        if (await this.work()) continue
+        if (await step()) continue
         failures = 0
-        pause_ms = await this.#untilNext()
+        pause_ms = await untilNext()
       } catch (error) {
         this.options.listener?.onError?.(error)
         pause_ms = backoff_ms(++failures, this.options.random)
@@ -87,36 +106,108 @@ export class DeferredWorker {
     }
   }
 
+  /** Begins with what is due of topics that are not under way. Answers whether there was anything: then there may be more, of others. */
+  async #begin(): Promise<boolean> {
+    const { consumerStore, group } = this.options
+    const free = this.#free()
+    for (const partition of free) await partition.store()
+    const due = free.length === 0 ? [] : await consumerStore.due(group, places(free), this.#clock.now(), AT_ONCE)
+    for (const [topic, messages] of Map.groupBy(due, ({ record }) => record.topic)) {
+      const ofTopic = free.filter(({ place }) => place.topic === topic)
+      this.#busy.set(topic, this.#workOn(topic, messages, ofTopic))
+    }
+    return due.length > 0
+  }
+
+  #free(): readonly PartitionConsumer[] {
+    return this.options.partitions().filter(({ place }) => !this.#busy.has(place.topic) && !this.options.breakerOf(place).holds)
+  }
+
   async #untilNext(): Promise<number> {
-    const partitions = this.options.partitions()
-    const next = partitions.length === 0 ? undefined : await this.options.consumerStore.nextDue(this.options.group, places(partitions))
-    return next === undefined ? this.options.poll_ms : Math.min(this.options.poll_ms, Math.max(1, next - this.#clock.now()))
+    const { consumerStore, group, poll_ms, breakerOf } = this.options
+    const held = this.options.partitions().flatMap(({ place }) => breakerOf(place).holds_ms || [])
+    const free = this.#free()
+    const next = free.length === 0 ? undefined : await consumerStore.nextDue(group, places(free))
+    return Math.min(poll_ms, ...held, next === undefined ? poll_ms : Math.max(1, next - this.#clock.now()))
+  }
+
+  /** Never rejects. A topic whose messages cannot even be put off has its pause before it is looked at again. */
+  async #workOn(topic: string, due: readonly DeferredMessage[], partitions: readonly PartitionConsumer[]): Promise<void> {
+    try {
+      for (const message of due) {
+        const partition =
+          partitions.find(({ place }) => place.partition === message.record.partition) ??
+          partitions.find(({ place }) => place.partition === 0)
+        if (!partition) continue
+        if (this.#stopping.signal.aborted || this.options.breakerOf(partition.place).holds) break
+        await this.#retry(message, partition)
+      }
+    } catch (error) {
+      this.options.listener?.onError?.(error)
+      const pause_ms = backoff_ms(Math.max(1, this.#away.get(topic) ?? 0), this.options.random)
+      await this.#clock.sleep(pause_ms, this.#stopping.signal).catch(() => undefined)
+    } finally {
+      this.#busy.delete(topic)
+      this.#wakeup.ring()
+    }
   }
 
   async #retry(deferred: DeferredMessage, partition: PartitionConsumer): Promise<void> {
     const { consumerStore: store, group, transactions, tracing } = this.options
     const { record } = deferred
+    if (this.#givenUp.has(keyOf(record))) return await this.#putOff(deferred)
+    const ended = this.options.breakerOf(partition.place).begin()
     const version = partition.version(record.key)
     let batch: TracedBatch | undefined
     try {
       if (this.options.prepare) await this.options.prepare([record])
       batch = traceBatch(tracing, group, [this.options.decode(record)])
-      const effect = await this.options.handlerOf(record.topic)?.(batch.messages)
-      if (!effect) throw new Error(`no handler of ${record.topic}`)
+      const handled = this.options.handlerOf(record.topic)?.(batch.messages)
+      if (!handled) throw new Error(`no handler of ${record.topic}`)
+      const effect = await this.#inTime(keyOf(record), handled)
       const waits = await transactions.run(async (tx) => {
         if (!(await store.settle(tx, group, record, this.#clock.now()))) throw new Gone()
         await effect(tx)
         return store.waits(tx, group, partition.place, record.key)
       })
       batch.end()
+      ended('succeeded')
+      this.#away.delete(record.topic)
       if (!waits) partition.release(record.key, version)
     } catch (thrown) {
-      if (thrown instanceof Gone) return
+      if (thrown instanceof Gone) return ended('unknown')
       batch?.end(thrown)
       const error = thrown instanceof PartlyFailed ? thrown.failures[0]?.error : thrown
-      if (this.options.isTransient(error)) return await this.#postpone(deferred, deferred.attempts)
-      await this.#failed(deferred, partition, version, error)
+      const away = this.options.isTransient(error)
+      // That a message is at fault says nothing of what the handler needs.
+      ended(away ? 'failed' : 'unknown')
+      if (away) await this.#putOff(deferred)
+      else await this.#failed(deferred, partition, version, error)
     }
+  }
+
+  async #inTime(key: string, handled: Promise<Effect>): Promise<Effect> {
+    const over = new AbortController()
+    const late = this.#clock.sleep(HANDLER_MS, over.signal).then(() => {
+      this.#givenUp.add(key)
+      const ended = () => void this.#givenUp.delete(key)
+      void handled.then(ended, ended)
+      throw new DependencyUnavailable(`a handler did not end within ${HANDLER_MS} ms`)
+    })
+    try {
+      return await Promise.race([handled, late])
+    } finally {
+      late.catch(() => undefined)
+      over.abort()
+    }
+  }
+
+  /** Not the message's fault, so it counts no try; the pause grows with what failed in a row. */
+  async #putOff(deferred: DeferredMessage): Promise<void> {
+    const { topic } = deferred.record
+    const failures = (this.#away.get(topic) ?? 0) + 1
+    this.#away.set(topic, failures)
+    await this.#postpone(deferred, this.#pause_ms(failures, Math.min(this.options.mostRetry_ms, MOST_AWAY_MS)))
   }
 
   async #failed(deferred: DeferredMessage, partition: PartitionConsumer, version: number, error: unknown): Promise<void> {
@@ -124,7 +215,7 @@ export class DeferredWorker {
     const { record } = deferred
     const attempts = deferred.attempts + 1
     const failure = reportOf(error)
-    if (attempts < this.options.maxAttempts) return await this.#postpone({ ...deferred, failure }, attempts)
+    if (attempts < this.options.maxAttempts) return await this.#postpone({ ...deferred, failure, attempts }, this.#pause_ms(attempts))
     const letter = { id: letterId(group, record), record, attempts, failure, parkedAt_ms: this.#clock.now() }
     const hold = this.options.policyOf(record.topic) === 'hold'
     const waits = await transactions.run(async (tx) => {
@@ -135,14 +226,19 @@ export class DeferredWorker {
       return hold || !there || (await store.waits(tx, group, partition.place, record.key))
     })
     if (!waits) partition.release(record.key, version)
+    this.#wakeup.ring()
     const { traceparent } = record.headers
     listener?.onParked?.({ id: letter.id, partition: partition.place, attempts, errorClass: failure.errorClass, traceparent })
   }
 
-  async #postpone(deferred: DeferredMessage, attempts: number): Promise<void> {
-    const { consumerStore, group, random, firstRetry_ms, mostRetry_ms, transactions } = this.options
-    const due_ms = this.#clock.now() + backoff_ms(Math.max(1, attempts), random, firstRetry_ms, mostRetry_ms)
-    await transactions.run(async (tx) => void (await consumerStore.postpone(tx, group, { ...deferred, attempts, due_ms })))
+  #pause_ms(failures: number, most_ms = this.options.mostRetry_ms): number {
+    return backoff_ms(failures, this.options.random, this.options.firstRetry_ms, most_ms)
+  }
+
+  async #postpone(deferred: DeferredMessage, pause_ms: number): Promise<void> {
+    const { consumerStore, group, transactions } = this.options
+    const due_ms = this.#clock.now() + pause_ms
+    await transactions.run(async (tx) => void (await consumerStore.postpone(tx, group, { ...deferred, due_ms })))
   }
 
   /** After the commit, so perhaps twice: readers know a dead letter by its id. */
@@ -162,3 +258,5 @@ export class DeferredWorker {
 }
 
 const places = (partitions: readonly PartitionConsumer[]): readonly TopicPartition[] => partitions.map(({ place }) => place)
+
+const keyOf = (record: StoredRecord): string => `${partitionName(record)} ${record.key}`
