@@ -98,12 +98,15 @@ export class SagaWorker {
   #opening = false
   /** There was no room for what may be due. */
   #starved = false
-  readonly #ends = new Map<string, PromiseWithResolvers<SagaState>>()
+  /** Who waits for a saga's end, each alone. */
+  readonly #ends = new Map<string, Set<PromiseWithResolvers<SagaState>>>()
   #loop: Promise<void> | undefined
   #wake = new AbortController()
   #idle = Promise.withResolvers<void>()
   #rung = false
   #stopped = false
+  /** Nothing is under way any more. */
+  #over = false
   #bell: { close(): Promise<void> } | undefined
   #beats: Promise<void> | undefined
   readonly #end = new AbortController()
@@ -139,7 +142,9 @@ export class SagaWorker {
     this.ring()
     await this.#bell?.close()
     await this.#loop
-    for (const { reject } of this.#ends.values()) reject(new Error('the worker stopped'))
+    for (const waiting of this.#ends.values()) for (const { reject } of waiting) reject(new Error('the worker stopped'))
+    this.#ends.clear()
+    this.#over = true
     this.#end.abort(new Error('stopped'))
     await this.#beats
   }
@@ -158,16 +163,23 @@ export class SagaWorker {
     return answered.promise
   }
 
-  /** The saga as this worker ends it. Ask before it is started; another process may end it, so bound the wait by `signal`. */
-  ended(sagaId: string, signal: AbortSignal): Promise<SagaState> {
-    const waiting = this.#ends.get(sagaId) ?? Promise.withResolvers<SagaState>()
-    this.#ends.set(sagaId, waiting)
+  /**
+   * The saga as this worker ends it. Ask before it is started; another process may end it, so bound the wait by `signal`. Rejects with the signal's
+   * reason, and where the worker stops.
+   */
+  async ended(sagaId: string, signal: AbortSignal): Promise<SagaState> {
+    signal.throwIfAborted()
+    if (this.#over) throw new Error('the worker stopped')
+    const mine = Promise.withResolvers<SagaState>()
+    const waiting = this.#ends.get(sagaId) ?? new Set()
+    this.#ends.set(sagaId, waiting.add(mine))
     const forget = () => {
-      this.#ends.delete(sagaId)
-      waiting.reject(signal.reason)
+      waiting.delete(mine)
+      if (waiting.size === 0 && this.#ends.get(sagaId) === waiting) this.#ends.delete(sagaId)
+      mine.reject(signal.reason)
     }
     signal.addEventListener('abort', forget, { once: true })
-    return waiting.promise.finally(() => signal.removeEventListener('abort', forget))
+    return mine.promise.finally(() => signal.removeEventListener('abort', forget))
   }
 
   async #work(): Promise<void> {
@@ -287,7 +299,7 @@ export class SagaWorker {
   }
 
   #tellEnd(state: SagaState): void {
-    this.#ends.get(state.id)?.resolve(state)
+    for (const { resolve } of this.#ends.get(state.id) ?? []) resolve(state)
     this.#ends.delete(state.id)
   }
 

@@ -234,4 +234,26 @@ describe('a worker that starts sagas itself', () => {
     over.abort(new Error('long enough'))
     await expect(waiting).rejects.toThrow('long enough')
   })
+
+  it('tells an end to each who waits for it: one that gives up takes it from no other', async () => {
+    const { worker, start } = open()
+    await worker.start()
+    const input = start('saga')
+    const impatient = new AbortController()
+    const patient = [worker.ended(input.sagaId, impatient.signal), worker.ended(input.sagaId, never), worker.ended(input.sagaId, never)]
+    impatient.abort(new Error('long enough'))
+    await expect(patient.shift()).rejects.toThrow('long enough')
+    await worker.submit(input)
+    for (const each of patient) expect(await each).toMatchObject({ id: input.sagaId, phase: 'completed' })
+    await worker.stop()
+  })
+
+  it('lets nobody wait who gave up before, or came after it stopped', async () => {
+    const { worker } = open()
+    await worker.start()
+    const nobody = sagaIdFor('walk', 'nobody')
+    await expect(worker.ended(nobody, AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late')
+    await worker.stop()
+    await expect(worker.ended(nobody, never)).rejects.toThrow('stopped')
+  })
 })
