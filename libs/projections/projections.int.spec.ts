@@ -1,6 +1,6 @@
 import { systemClock } from '#kernel'
 import { eventually } from '#kernel/testing'
-import { classifyFailure } from '#postgres'
+import { asPg, classifyFailure, type PgTransaction } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm'
@@ -74,6 +74,29 @@ describe('projections on PostgreSQL', () => {
     for (let times = 0; times < database.maxConnections + 1; times++)
       await expect(transactions.run((tx) => asTypeorm(tx).query('SELECT 1/0'))).rejects.toThrow('division')
     expect(await source.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+  })
+
+  it('gives the rows of a statement that nobody waits for after COMMIT, and not of one that was rolled back', async () => {
+    const transactions = typeormTransactions(source)
+    const told: unknown[] = []
+    const send = (tx: PgTransaction, n: number) =>
+      tx.send<{ n: number }>({ text: 'SELECT $1::int AS n', values: [n] }, undefined, (rows) => told.push(...rows))
+    await transactions.run(async (transaction) => {
+      const tx = asPg(transaction)
+      send(tx, 1)
+      await tx.query('SELECT 1')
+      tx.onCommit(() => told.push('committed'))
+      send(tx, 2)
+      expect(told).toEqual([])
+    })
+    expect(told).toEqual([{ n: 1 }, 'committed', { n: 2 }])
+    const failed = transactions.run(async (transaction) => {
+      send(asPg(transaction), 3)
+      asPg(transaction).send({ text: 'SELECT 1 / 0' })
+      await Promise.resolve()
+    })
+    await expect(failed).rejects.toThrow('division by zero')
+    expect(told).toHaveLength(3)
   })
 
   it('survives a connection cut inside a transaction', async () => {

@@ -70,7 +70,14 @@ const runOnce = async <T>(source: DataSource, work: (tx: Transaction) => Promise
       kind: 'postgres',
       optimistic: false,
       query: (query, values) => (typeof query === 'string' ? client.query(query, values && [...values]) : client.query(query)),
-      send: (query, explain) => sent.add(client.query(query), explain),
+      send: <Row extends pg.QueryResultRow>(
+        query: pg.QueryConfig,
+        explain?: (error: unknown) => unknown,
+        answered?: (rows: readonly Row[]) => void,
+      ) => {
+        const answer = client.query<Row>(query)
+        sent.add(answered ? answer.then(({ rows }) => void committed.push(() => answered(rows))) : answer, explain)
+      },
       manager: runner.manager,
       onCommit: (run) => void committed.push(run),
     }
