@@ -1,4 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
+import { boundedText } from '#kernel'
 import { unavailable } from '#platform'
 import type { AppStatus, FrontSources } from './front.js'
 import { mergeOpenApi } from './open-api.js'
@@ -54,7 +55,7 @@ const read = async (url: string): Promise<string> => {
 
 const get = (url: string): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(ASK_MS), redirect: 'error' })
 
-const text = async (answer: Response): Promise<string> => {
-  if (Number(answer.headers.get('content-length') ?? 0) > MAX_BYTES) throw unavailable(new Error(`${answer.url} says too much`))
-  return answer.text()
-}
+const text = (answer: Response): Promise<string> =>
+  boundedText(answer.body, MAX_BYTES).catch((error: unknown) => {
+    throw unavailable(error)
+  })

@@ -1,3 +1,4 @@
+export * from './bounded-text.js'
 export * from './decider.js'
 export * from './message.js'
 export * from './money.js'

@@ -1,4 +1,4 @@
-import type { Clock, JsonObject } from '#kernel'
+import { boundedText, type Clock, type JsonObject } from '#kernel'
 import { currentTrace, type Tracing } from '#tracing'
 import { Agent, fetch as undiciFetch } from 'undici'
 import type { Bulkhead } from './bulkhead.js'
@@ -130,7 +130,8 @@ export class ProviderHttp {
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeout_ms[step])]),
       })
       span?.set({ 'http.response.status_code': response.status })
-      const answer = await boundedJson(response.body, maxAnswerBytes)
+      const text = await boundedText(response.body, maxAnswerBytes)
+      const answer: unknown = text === '' ? undefined : JSON.parse(text)
       span?.end()
       ended(response.status >= 500 || response.status === 429 ? 'failed' : 'succeeded')
       return { answered: true, status: response.status, body: answer }
@@ -147,17 +148,4 @@ export class ProviderHttp {
 const nameOf = (error: unknown): string => {
   const name: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'name') : undefined
   return typeof name === 'string' ? name : 'no answer'
-}
-
-/** Reads no further than the bound, whatever is sent. */
-const boundedJson = async (body: AsyncIterable<Uint8Array> | null, most: number): Promise<unknown> => {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  // Leaving the loop by a throw cancels the stream, and with it the connection.
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > most) throw new RangeError('the answer is too large')
-    chunks.push(chunk)
-  }
-  return bytes === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString('utf8'))
 }

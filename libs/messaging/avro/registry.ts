@@ -1,3 +1,4 @@
+import { boundedText } from '#kernel'
 import { DependencyUnavailable } from '../failure.js'
 
 export interface RegistryOptions {
@@ -14,6 +15,8 @@ export interface FoundSchema {
 }
 
 const UNKNOWN_SCHEMA = 40_403
+/** Far more than a schema takes. */
+const MOST_BYTES = 1_024 * 1_024
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json'
 
 /**
@@ -65,7 +68,7 @@ export class SchemaRegistry {
         signal: AbortSignal.timeout(this.options.timeout_ms ?? 5_000),
         ...(body && { body: JSON.stringify(body) }),
       })
-      const text = await response.text()
+      const text = await boundedText(response.body, MOST_BYTES)
       return { status: response.status, body: (JSON.parse(text || '{}') as object | null) ?? {} }
     } catch (error) {
       throw this.#away('did not answer', error)
