@@ -138,8 +138,9 @@ export interface Commands {
    */
   execute(command: Command): Promise<Answered>
   /**
-   * For consumers: executes in order inside the consumer's transaction, all or nothing with it. A conflict is decided again
-   * within the transaction. The store's lock is taken here, so call it last.
+   * For consumers: executes in order inside the consumer's transaction, all or nothing with it. What it answers holds once `tx` commits: in a
+   * first, optimistic run it is presumed, and a conflict runs the whole transaction again; in any other a conflict is decided again within it.
+   * The store's lock is taken here, so call it last.
    */
   executeAll(commands: readonly Command[], tx: Transaction): Promise<readonly Answered[]>
 }

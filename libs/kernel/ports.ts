@@ -25,7 +25,10 @@ export interface Transaction {
   readonly kind: string
 }
 
-/** Opens a transaction, commits when `work` resolves, rolls back when it rejects (and rejects with the same error). */
+/**
+ * Opens a transaction, commits when `work` resolves, rolls back when it rejects (and rejects with the same error). `work` may run more than once,
+ * each time in a new transaction: it changes nothing but through `tx`.
+ */
 export interface Transactions {
   run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
 }

@@ -135,7 +135,7 @@ export interface LogConsumer {
   close(timeout_ms?: number): Promise<void>
 }
 
-/** The second phase of a handler: what is written, in one transaction with the offset. */
+/** The second phase of a handler: what is written, in one transaction with the offset. It may run twice for one commit: no effect outside `tx`. */
 export type Effect = (tx: Transaction) => Promise<void>
 
 /**

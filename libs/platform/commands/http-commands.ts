@@ -57,7 +57,10 @@ export interface HttpCommandSpec {
    * command is not done and yet answered as if it had failed.
    */
   reveal?(body: Json): Json
-  /** Rows that commit with the events, written after them; not called for a replay. Needs `HttpCommands` with transactions. */
+  /**
+   * Rows that commit with the events, written after them; none for a replay. It may be called in a run that is then rolled back, also for a
+   * replay: what it does other than through `tx` must bear that. Needs `HttpCommands` with transactions.
+   */
   alongside?(tx: Transaction): Promise<void>
 }
 
