@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { DataSource } from 'typeorm'
 import { invariants } from './invariants.js'
 import { TOPICS_READ } from './messages/events.consumer.js'
+import { RecoveredLetters } from './ops/recovered-letters.js'
 import type { OrderQueryConfig } from './order-query.config.js'
 import { OrderQueryModule } from './order-query.module.js'
 import { streamTypes } from './streams.js'
@@ -22,15 +23,17 @@ export const createOrderQueryApp = (config: OrderQueryConfig, parts: ServicePart
       // Of acts alone, and none is published: what this app keeps is collected here already.
       types: streamTypes,
       maxConnections: MESSAGING_CONNECTIONS,
-      module: ({ clock, ids, lifecycle, driver, store }) =>
-        OrderQueryModule.with(config, {
+      module: ({ pool, clock, ids, lifecycle, driver, store, report }) => {
+        lifecycle.works(new RecoveredLetters({ pool, clock, onError: report }))
+        return OrderQueryModule.with(config, {
           clock,
           ids,
           lifecycle,
           driver,
           store,
           sealed: openSubjectKeys('order-query', config, { clock, lifecycle }),
-        }),
+        })
+      },
       // Half of the connections are the readers', however many partitions catch up.
       transactions: (app) => typeormTransactions(app.get(DataSource), { mostAtOnce: Math.floor(config.DATABASE_CONNECTIONS / 2) }),
       askDatabase: (app) => app.get(DataSource).query('SELECT 1'),

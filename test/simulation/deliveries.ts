@@ -81,6 +81,7 @@ export class Deliveries {
       unpublished: (...asked) => store.unpublished(...asked),
       published: (...asked) => store.published(...asked),
       redrive: (...asked) => store.redrive(...asked),
+      forgetRecovered: (...asked) => store.forgetRecovered(...asked),
       places: (...asked) => store.places(...asked),
       aside: (...asked) => store.aside(...asked),
     }

@@ -9,6 +9,7 @@ import { createPool } from '#postgres'
 import { streamTypes } from '../streams.js'
 import { LOG_DRIVER } from '../tokens.js'
 import { openWorld, type World } from '../testing/world.js'
+import { RecoveredLetters } from './recovered-letters.js'
 
 const ADMIN = ['asha', 'admin'] as const
 const TOPIC = 'parcels'
@@ -277,6 +278,45 @@ describe('the audit trail', () => {
     for (const text of [`UPDATE audit SET actor = 'nobody'`, 'DELETE FROM audit', 'TRUNCATE audit'])
       await expect(pool.query(text)).rejects.toThrow('the audit trail is only added to')
     await pool.end()
+  })
+})
+
+describe('dead letters that recovered', () => {
+  it('are forgotten with their history ninety days after; what is still parked, and who asked for redrives, is kept', async () => {
+    const pool = createPool(world.database)
+    const now_ms = systemClock.now()
+    const at = (daysAgo: number) => new Date(now_ms - daysAgo * 86_400_000)
+    const put = async (id: string, status: string, parkedDaysAgo: number, changedDaysAgo: number) => {
+      await pool.query(
+        `INSERT INTO dead_letters VALUES ($1, 'moved', 'moved', 0, 0, 'k', 'm', 'Moved', 's', 'TypeError', 'e', 'h', 8, $2, 'c', NULL, $3, 2)`,
+        [id, at(parkedDaysAgo), status],
+      )
+      await pool.query(`INSERT INTO dead_letter_history VALUES ($1, 1, $2, 'PARKED', '', '', 8), ($1, 2, $3, $4, 'asha', NULL, NULL)`, [
+        id,
+        at(parkedDaysAgo),
+        at(changedDaysAgo),
+        status,
+      ])
+    }
+    try {
+      await put('old', 'RECOVERED', 200, 91)
+      await put('lately', 'RECOVERED', 200, 89)
+      await put('parked', 'PARKED', 200, 200)
+      await pool.query(`INSERT INTO redrives VALUES ('r', 'c', 'asha', 'mended', $1, '{}', '{old}')`, [at(91)])
+      const letters = new RecoveredLetters({ pool, clock: systemClock, onError: () => undefined })
+      expect([await letters.forget(), await letters.forget()]).toEqual([1, 0])
+      const left = async (table: string) =>
+        (await pool.query<{ id: string }>(`SELECT DISTINCT id FROM ${table} WHERE id IN ('old', 'lately', 'parked') ORDER BY id`)).rows.map(
+          ({ id }) => id,
+        )
+      expect([await left('dead_letters'), await left('dead_letter_history')]).toEqual([
+        ['lately', 'parked'],
+        ['lately', 'parked'],
+      ])
+      expect((await pool.query(`SELECT FROM redrives WHERE redrive_id = 'r'`)).rowCount).toBe(1)
+    } finally {
+      await pool.end()
+    }
   })
 })
 

@@ -84,6 +84,30 @@ describe("keys that others' producers write", () => {
   })
 })
 
+describe('dead letters that recovered', () => {
+  it('are removed once they are old and the log was told; others are kept', async () => {
+    const database = await createTestDatabase(messagingMigrations)
+    const pool = createPool({ ...database, maxConnections: 1 })
+    try {
+      await pool.query(`INSERT INTO dead_letter (id, "group", topic, partition, "offset", key, headers, value, recorded_at_ms, attempts, failure,
+          parked_at_ms, state, changed_at_ms, published)
+        SELECT id, who, 'said', 0, 0, 'k', '{}', '', 0, 8, '{}', 0, state, changed, told FROM (VALUES
+          ('old', 'readers', 'recovered', 99, true), ('older', 'readers', 'recovered', 1, true), ('young', 'readers', 'recovered', 100, true),
+          ('untold', 'readers', 'recovered', 1, false), ('parked', 'readers', 'parked', 1, true), ('redriven', 'readers', 'redriven', 1, true),
+          ('of others', 'writers', 'recovered', 1, true)
+        ) AS letter (id, who, state, changed, told)`)
+      const store = pgConsumerStore(pool)
+      expect(await store.forgetRecovered('readers', 100, 1)).toBe(1)
+      expect(await store.forgetRecovered('readers', 100, 10)).toBe(1)
+      const { rows } = await pool.query<{ id: string }>('SELECT id FROM dead_letter ORDER BY id')
+      expect(rows.map(({ id }) => id)).toEqual(['of others', 'parked', 'redriven', 'untold', 'young'])
+    } finally {
+      await pool.end()
+      await database.drop()
+    }
+  })
+})
+
 describe('very much that waits behind few keys', () => {
   it('is not read to find what is due', async () => {
     const database = await createTestDatabase(messagingMigrations)

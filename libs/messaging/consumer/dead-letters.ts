@@ -6,9 +6,12 @@ import type { DeadLetter, LetterChange } from './store.js'
 
 const DAY_MS = 86_400_000
 
+/** A dead letter that recovered is forgotten after so long: as long as its topic tells of it. */
+export const RECOVERED_KEPT_MS = 90 * DAY_MS
+
 /** The topics that messaging itself needs. */
 export const messagingTopics: readonly TopicSpec[] = [
-  { name: DEAD_LETTERS, partitions: 1, retention_ms: 90 * DAY_MS },
+  { name: DEAD_LETTERS, partitions: 1, retention_ms: RECOVERED_KEPT_MS },
   { name: REDRIVES, partitions: 1, retention_ms: 7 * DAY_MS },
 ]
 

@@ -13,7 +13,7 @@ import {
 } from '../log.js'
 import { Wakeup } from '../wakeup.js'
 import type { ConsumptionBreaker } from './breaker.js'
-import { changeRecord } from './dead-letters.js'
+import { changeRecord, RECOVERED_KEPT_MS } from './dead-letters.js'
 import { reportOf } from './failure-report.js'
 import { letterId } from './letter-id.js'
 import type { PartitionConsumer, PartitionOptions } from './partition.js'
@@ -38,6 +38,8 @@ export interface DeferredWorkerOptions extends Omit<PartitionOptions, 'handler' 
 /** A held message waits for its redrive: the year 2255. */
 const NEVER_MS = 9_000_000_000_000
 const AT_ONCE = 64
+const FORGET_EVERY_MS = 3_600_000
+const FORGOTTEN_AT_ONCE = 1_000
 /** What a handler may take of a message that is tried again; then what it needs counts as away. */
 const HANDLER_MS = 60_000
 /** The longest pause of a message whose handler was not to blame: so soon it is tried once what was away is back. */
@@ -46,8 +48,8 @@ const MOST_AWAY_MS = 10_000
 class Gone extends Error {}
 
 /**
- * Retries deferred keys of the assigned partitions, each in order, parks what keeps failing, and tells of it in the dead-letter topic. Topics are
- * worked on side by side, so none waits for another's handler; of one topic one message at a time.
+ * Retries deferred keys of the assigned partitions, each in order, parks what keeps failing, tells of it in the dead-letter topic, and forgets
+ * what recovered long ago. Topics are worked on side by side, so none waits for another's handler; of one topic one message at a time.
  */
 export class DeferredWorker {
   readonly #wakeup = new Wakeup()
@@ -75,6 +77,7 @@ export class DeferredWorker {
         () => this.#publish(),
         () => Promise.resolve(this.options.poll_ms),
       ),
+      this.#keepForgetting(),
     ])
   }
 
@@ -239,6 +242,18 @@ export class DeferredWorker {
     const { consumerStore, group, transactions } = this.options
     const due_ms = this.#clock.now() + pause_ms
     await transactions.run(async (tx) => void (await consumerStore.postpone(tx, group, { ...deferred, due_ms })))
+  }
+
+  async #keepForgetting(): Promise<void> {
+    const { consumerStore, group, listener } = this.options
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const before_ms = this.#clock.now() - RECOVERED_KEPT_MS
+      const forgotten = await consumerStore
+        .forgetRecovered(group, before_ms, FORGOTTEN_AT_ONCE)
+        .catch((error: unknown) => (listener?.onError?.(error), 0))
+      if (forgotten < FORGOTTEN_AT_ONCE) await this.#clock.sleep(FORGET_EVERY_MS, signal).catch(() => undefined)
+    }
   }
 
   /** After the commit, so perhaps twice: readers know a dead letter by its id. */

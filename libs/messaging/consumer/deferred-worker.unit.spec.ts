@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { IncomingMessage } from '#kernel'
 import { FakeClock, memoryTransactions, seededRandom } from '#kernel/testing'
-import { Consumer, DependencyUnavailable, encodeMessage, type BatchHandler, type ConsumerOptions } from '#messaging'
+import { Consumer, DependencyUnavailable, encodeMessage, noEffect, type BatchHandler, type ConsumerOptions } from '#messaging'
 import { MemoryBroker, MemoryConsumerStore, memoryLog } from '#messaging/testing'
 
 const CONTEXT = { correlationId: 'c', causationId: 'c' }
@@ -37,7 +37,7 @@ const groupOf = async (handlers: Readonly<Record<string, BatchHandler>>, more: P
     }
   }
   closers.push(() => Promise.all([consumer.close(1), pass(10)]))
-  return { clock, consumerStore, send, pass }
+  return { clock, consumer, consumerStore, send, pass }
 }
 
 /** Fails each message once, so that it is put aside, and then does as `retry` does. */
@@ -163,5 +163,32 @@ describe('a dependency that is away while messages are put aside', () => {
     for (const [n, pause] of pauses.slice(0, 4).entries()) expect([n, pause >= 250 * 2 ** n]).toEqual([n, true])
     for (const pause of pauses.slice(6)) expect([pause >= 5_000, pause <= 15_000]).toEqual([true, true])
     expect(pauses.length).toBeGreaterThan(7)
+  })
+})
+
+describe('a dead letter that recovered', () => {
+  it('is forgotten after ninety days; one that is parked is kept', async () => {
+    const DAY_MS = 86_400_000
+    let mended = false
+    const { clock, consumer, consumerStore, send, pass } = await groupOf(
+      {
+        said: (messages) =>
+          messages.some(({ key }) => key === 'ill' || !mended) ? Promise.reject(new TypeError('ill')) : Promise.resolve(noEffect),
+      },
+      { maxAttempts: 2 },
+    )
+    await send('said', 'mended', 'ill')
+    await pass(5_000)
+    const letter = consumerStore.parked().find(({ record }) => record.key === 'mended')
+    mended = true
+    expect(await consumer.redrive(letter?.id ?? '', 'asha')).toBe(true)
+    await pass(5_000)
+    const kept = () => consumerStore.letters().map(({ record }) => record.key)
+    clock.advance(89 * DAY_MS)
+    await pass(3_600_000)
+    expect(kept().toSorted()).toEqual(['ill', 'mended'])
+    clock.advance(DAY_MS)
+    await pass(3_600_000)
+    expect(kept()).toEqual(['ill'])
   })
 })

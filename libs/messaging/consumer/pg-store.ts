@@ -218,6 +218,17 @@ class PgConsumerStore implements ConsumerStore {
     return rowCount === 1
   }
 
+  async forgetRecovered(group: string, before_ms: number, limit: number): Promise<number> {
+    const { rowCount } = await this.pool.query({
+      name: 'consumer-forget-recovered',
+      text: `DELETE FROM dead_letter WHERE id IN (
+          SELECT id FROM dead_letter WHERE "group" = $1 AND state = 'recovered' AND published AND changed_at_ms < $2
+          LIMIT $3 FOR UPDATE SKIP LOCKED)`,
+      values: [group, before_ms, limit],
+    })
+    return rowCount ?? 0
+  }
+
   async places(group: string): Promise<readonly Place[]> {
     const { rows } = await this.pool.query<Omit<Place, 'log'> & { readonly log: string | null }>({
       name: 'consumer-places',

@@ -118,6 +118,8 @@ export interface ConsumerStore {
   published(group: string, changes: readonly LetterChange[], log: string): Promise<void>
   /** Back to `deferred`, due now. False: unknown, or already redriven and not parked again since. */
   redrive(tx: Transaction, group: string, id: string, order: RedriveOrder): Promise<boolean>
+  /** Removes dead letters that recovered before that time, once the log was told, at most `limit`. Answers how many. */
+  forgetRecovered(group: string, before_ms: number, limit: number): Promise<number>
   /** Every partition that the group was ever in. */
   places(group: string): Promise<readonly Place[]>
   /** Partitions with something aside. */

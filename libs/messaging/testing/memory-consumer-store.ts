@@ -143,6 +143,14 @@ export class MemoryConsumerStore implements ConsumerStore {
     return Promise.resolve(true)
   }
 
+  forgetRecovered(group: string, before_ms: number, limit: number): Promise<number> {
+    const old = [...this.#parked].filter(
+      ([, each]) => each.group === group && each.state === 'recovered' && each.published && each.at_ms < before_ms,
+    )
+    for (const [id] of old.slice(0, limit)) this.#parked.delete(id)
+    return Promise.resolve(Math.min(old.length, limit))
+  }
+
   places(group: string): Promise<readonly Place[]> {
     const places = [...this.#places].flatMap(([name, { next, log }]) => {
       const [of = '', place = ''] = name.split(' ')
@@ -170,6 +178,11 @@ export class MemoryConsumerStore implements ConsumerStore {
   /** Dead letters that were not redriven: for checks. */
   parked(): readonly DeadLetter[] {
     return [...this.#parked.values()].filter(({ state }) => state === 'parked').map(({ letter }) => letter)
+  }
+
+  /** Dead letters, redriven or not: for checks. */
+  letters(): readonly DeadLetter[] {
+    return [...this.#parked.values()].map(({ letter }) => letter)
   }
 
   /** How many messages wait: for checks. */
