@@ -40,7 +40,7 @@ const NEVER_MS = 9_000_000_000_000
 const AT_ONCE = 64
 const FORGET_EVERY_MS = 3_600_000
 const FORGOTTEN_AT_ONCE = 1_000
-/** What a handler may take of a message that is tried again; then what it needs counts as away. */
+/** What a handler may take of a message that is tried again; then it is put off as while what it needs is away. */
 const HANDLER_MS = 60_000
 /** The longest pause of a message whose handler was not to blame: so soon it is tried once what was away is back. */
 const MOST_AWAY_MS = 10_000
@@ -117,7 +117,11 @@ export class DeferredWorker {
     const due = free.length === 0 ? [] : await consumerStore.due(group, places(free), this.#clock.now(), AT_ONCE)
     for (const [topic, messages] of Map.groupBy(due, ({ record }) => record.topic)) {
       const ofTopic = free.filter(({ place }) => place.topic === topic)
-      this.#busy.set(topic, this.#workOn(topic, messages, ofTopic))
+      const ended = () => {
+        this.#busy.delete(topic)
+        this.#wakeup.ring()
+      }
+      this.#busy.set(topic, this.#workOn(topic, messages, ofTopic).then(ended))
     }
     return due.length > 0
   }
@@ -147,11 +151,8 @@ export class DeferredWorker {
       }
     } catch (error) {
       this.options.listener?.onError?.(error)
-      const pause_ms = backoff_ms(Math.max(1, this.#away.get(topic) ?? 0), this.options.random)
+      const pause_ms = backoff_ms(this.#failedAgain(topic), this.options.random)
       await this.#clock.sleep(pause_ms, this.#stopping.signal).catch(() => undefined)
-    } finally {
-      this.#busy.delete(topic)
-      this.#wakeup.ring()
     }
   }
 
@@ -182,8 +183,8 @@ export class DeferredWorker {
       batch?.end(thrown)
       const error = thrown instanceof PartlyFailed ? thrown.failures[0]?.error : thrown
       const away = this.options.isTransient(error)
-      // That a message is at fault says nothing of what the handler needs.
-      ended(away ? 'failed' : 'unknown')
+      // A message that is at fault, or alone does not end, says nothing of what the handler needs.
+      ended(away && !this.#givenUp.has(keyOf(record)) ? 'failed' : 'unknown')
       if (away) await this.#putOff(deferred)
       else await this.#failed(deferred, partition, version, error)
     }
@@ -207,10 +208,14 @@ export class DeferredWorker {
 
   /** Not the message's fault, so it counts no try; the pause grows with what failed in a row. */
   async #putOff(deferred: DeferredMessage): Promise<void> {
-    const { topic } = deferred.record
+    const failures = this.#failedAgain(deferred.record.topic)
+    await this.#postpone(deferred, this.#pause_ms(failures, Math.min(this.options.mostRetry_ms, MOST_AWAY_MS)))
+  }
+
+  #failedAgain(topic: string): number {
     const failures = (this.#away.get(topic) ?? 0) + 1
     this.#away.set(topic, failures)
-    await this.#postpone(deferred, this.#pause_ms(failures, Math.min(this.options.mostRetry_ms, MOST_AWAY_MS)))
+    return failures
   }
 
   async #failed(deferred: DeferredMessage, partition: PartitionConsumer, version: number, error: unknown): Promise<void> {

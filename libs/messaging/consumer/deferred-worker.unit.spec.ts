@@ -8,12 +8,14 @@ const CONTEXT = { correlationId: 'c', causationId: 'c' }
 const closers: (() => Promise<unknown>)[] = []
 
 /** A group of these topics, and a clock that is moved by hand. */
-const groupOf = async (handlers: Readonly<Record<string, BatchHandler>>, more: Partial<ConsumerOptions> = {}) => {
+const groupOf = async (
+  handlers: Readonly<Record<string, BatchHandler>>,
+  { consumerStore = new MemoryConsumerStore(), ...more }: Partial<ConsumerOptions> & { readonly consumerStore?: MemoryConsumerStore } = {},
+) => {
   const clock = new FakeClock()
   const random = seededRandom(3)
   const driver = memoryLog(new MemoryBroker(), { clock, random })
   await driver.ensureTopics(Object.keys(handlers).map((name) => ({ name, partitions: 2, retention_ms: 86_400_000 })))
-  const consumerStore = new MemoryConsumerStore()
   const consumer = new Consumer(
     { driver, group: 'readers', transactions: memoryTransactions(), consumerStore, clock, random, deferredPoll_ms: 3_600_000, ...more },
     new Map(Object.entries(handlers)),
@@ -163,6 +165,39 @@ describe('a dependency that is away while messages are put aside', () => {
     for (const [n, pause] of pauses.slice(0, 4).entries()) expect([n, pause >= 250 * 2 ** n]).toEqual([n, true])
     for (const pause of pauses.slice(6)) expect([pause >= 5_000, pause <= 15_000]).toEqual([true, true])
     expect(pauses.length).toBeGreaterThan(7)
+  })
+})
+
+describe('a breaker that opens while the worker looks', () => {
+  it('keeps its topic from nothing but this look', async () => {
+    let away = false
+    let look = () => Promise.resolve()
+    class SlowStore extends MemoryConsumerStore {
+      override async due(...asked: Parameters<MemoryConsumerStore['due']>) {
+        const due = await super.due(...asked)
+        if (due.length > 0) await look()
+        return due
+      }
+    }
+    const consumerStore = new SlowStore()
+    const handled: string[] = []
+    const retried = aside(({ key }) => Promise.resolve(void handled.push(key)))
+    const { send, pass } = await groupOf(
+      { said: (messages, signal) => (away ? Promise.reject(new DependencyUnavailable('away')) : retried(messages, signal)) },
+      { consumerStore },
+    )
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    look = () => gate
+    await send('said', 'k1')
+    await pass(1_000)
+    away = true
+    await send('said', 'k2', 'k3', 'k4')
+    await pass(10_000)
+    open()
+    await pass(0)
+    away = false
+    await pass(20_000)
+    expect(handled.toSorted()).toEqual(['k1', 'k2', 'k3', 'k4'])
   })
 })
 
