@@ -59,8 +59,7 @@ export class BusinessMetrics {
         )
     })
     metrics.gauge('products_out_of_stock', 'Products of which nothing is left to sell.', [], async (gauge) => {
-      const rows: { count: number }[] = await source.query('SELECT count(*)::int AS count FROM stock WHERE available = 0').catch(() => [])
-      gauge.reset()
+      const rows: { count: number }[] = await source.query('SELECT count(*)::int AS count FROM stock WHERE available = 0')
       for (const { count } of rows) gauge.set(count)
     })
   }
@@ -68,8 +67,7 @@ export class BusinessMetrics {
   #recent(): Promise<readonly Figures[]> {
     const at_ms = this.clock.now()
     if (this.#looked && at_ms - this.#looked.at_ms < FRESH_MS) return this.#looked.figures
-    // While the database is away nothing is shown, rather than what was.
-    const figures = this.source.query<readonly Figures[]>(ORDERS, [new Date(at_ms - WINDOW_MS)]).catch(() => [])
+    const figures = this.source.query<readonly Figures[]>(ORDERS, [new Date(at_ms - WINDOW_MS)])
     this.#looked = { at_ms, figures }
     return figures
   }

@@ -607,3 +607,20 @@ describe("an operator's hand", () => {
     await until(order, paid)
   })
 })
+
+describe('metrics', () => {
+  it('are answered while the database is away, without what is counted there, and with it when it is back', async () => {
+    const counted = ['sagas', 'reconciliation_cases', 'reconciliation_failed_days', 'provider_webhooks', 'payment_reversals']
+    const shown = async () => {
+      const { statusCode, body } = await payments.app.inject({ url: '/metrics' })
+      expect(statusCode).toBe(200)
+      expect(body).toMatch(/^provider_circuit\{/m)
+      return counted.filter((name) => new RegExp(`^${name}\\{`, 'm').test(body))
+    }
+    payments.line.cut()
+    expect(await shown()).toEqual([])
+    payments.line.mend()
+    // No saga need be under way.
+    await eventually('they are back', async () => (await shown()).length >= counted.length - 1)
+  })
+})

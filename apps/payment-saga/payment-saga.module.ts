@@ -28,8 +28,6 @@ import { ReconciliationReports } from './reconciliation/reports.js'
 import { CLOCK, IDS, RETURN_URL, SAGAS, STORE, TRANSACTIONS } from './tokens.js'
 import { WebhookInbox } from './webhooks/webhook-inbox.js'
 
-const ENDED: ReadonlySet<string> = new Set(['COMPLETED', 'COMPENSATED'])
-
 /** Measured when it is scraped. */
 @Injectable()
 class PaymentSagaMetrics {
@@ -56,14 +54,15 @@ class PaymentSagaMetrics {
     metrics.gauge('reconciliation_failed_days', 'Days whose settlement file was broken, or never came.', [], async (gauge) => {
       gauge.set((await differences()).failedDays)
     })
-    metrics.gauge('sagas', 'Sagas by type and status.', ['type', 'status'], async (gauge) => {
+    metrics.gauge('sagas', 'Sagas that have not ended, by type and status.', ['type', 'status'], async (gauge) => {
+      const each = await running()
       gauge.reset()
-      for (const { type, status, count } of await running()) gauge.set({ type, status }, count)
+      for (const { type, status, count } of each) gauge.set({ type, status }, count)
     })
     metrics.gauge('saga_oldest_seconds', 'Age of the oldest saga that has not ended.', ['type', 'status'], async (gauge) => {
+      const each = await running()
       gauge.reset()
-      for (const { type, status, since_ms } of await running())
-        if (!ENDED.has(status)) gauge.set({ type, status }, Math.max(0, clock.now() - since_ms) / 1_000)
+      for (const { type, status, since_ms } of each) gauge.set({ type, status }, Math.max(0, clock.now() - since_ms) / 1_000)
     })
     metrics.gauge(
       'provider_webhooks',

@@ -97,7 +97,7 @@ export interface SagaStore {
   definitionsInUse(): Promise<
     readonly { readonly type: string; readonly version: number; readonly count: number; readonly examples: readonly string[] }[]
   >
-  /** How many instances there are of each type and status, and since when the oldest, in milliseconds since the epoch. */
+  /** How many instances have not ended, by type and status, and since when the oldest of them is under way, in milliseconds since the epoch. */
   counts(): Promise<readonly { readonly type: string; readonly status: SagaStatus; readonly count: number; readonly since_ms: number }[]>
 }
 

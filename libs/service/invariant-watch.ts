@@ -95,17 +95,18 @@ export class InvariantWatch implements Worker {
   }
 }
 
-/** As metrics: nothing where no check was ever made. */
+/** As metrics. */
 export const showInvariants = (app: INestApplication, watch: InvariantWatch): void => {
   const metrics = app.get(Metrics)
-  const told = lookedAtOnce(() => watch.told().catch(() => []))
+  const told = lookedAtOnce(() => watch.told())
   metrics.gauge(
     'invariant_violations',
     'What breaks an invariant, at the last check; at most 100 are counted. Must be 0.',
     ['invariant'],
     async (gauge) => {
+      const each = await told()
       gauge.reset()
-      for (const { name, violations } of await told()) gauge.set({ invariant: name }, violations)
+      for (const { name, violations } of each) gauge.set({ invariant: name }, violations)
     },
   )
   metrics.gauge('invariant_check_age_seconds', 'How long ago an invariant was checked last.', ['invariant'], async (gauge) => {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { eventStoreMigrations, eventType, EventTypes, type EventStore, type RegisteredStreamType } from '#event-store'
 import type { IncomingMessage } from '#kernel'
 import { eventually } from '#kernel/testing'
-import { messagingMigrations, noEffect, type Effect } from '#messaging'
+import { messagingMigrations, noEffect, type Effect, type LogDriver } from '#messaging'
 import { BatchPattern } from '#messaging/nest'
 import { MemoryBroker, memoryLog } from '#messaging/testing'
 import { testTokens } from '#platform/testing'
-import { createTestDatabase, type TestDatabase } from '#postgres/testing'
+import { createTestDatabase, cuttable, type Cuttable, type TestDatabase } from '#postgres/testing'
 import { Controller, Module } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import Type from 'typebox'
@@ -42,14 +42,17 @@ class NotesModule {}
 let database: TestDatabase
 let app: NestFastifyApplication
 let store: EventStore
+let driver: LogDriver
+let line: Cuttable
 
 beforeAll(async () => {
   database = await createTestDatabase([...eventStoreMigrations, ...messagingMigrations, ...invariantMigrations])
+  line = await cuttable(database.url)
   const send = async (_: unknown, keep: () => void) => {
     if (logIsAway) throw new Error('the log is away')
     keep()
   }
-  const driver = memoryLog(new MemoryBroker(), { hooks: { send } })
+  driver = memoryLog(new MemoryBroker(), { hooks: { send } })
   await driver.ensureTopics([{ name: 'notes', partitions: 1, retention_ms: 60_000 }])
   app = await createService(
     {
@@ -60,7 +63,7 @@ beforeAll(async () => {
       config: {
         NODE_ENV: 'test',
         PORT: 0,
-        DATABASE_URL: database.url,
+        DATABASE_URL: line.url,
         DATABASE_SCHEMA: database.schema,
         DATABASE_CONNECTIONS: 4,
         REGION: 'in-test',
@@ -96,6 +99,7 @@ beforeAll(async () => {
 afterAll(async () => {
   goOn()
   await app.close()
+  await line.close()
   await database.drop()
 })
 
@@ -123,6 +127,7 @@ describe('what alerts read', () => {
       'relay_age_seconds{app="notes"}',
       'consumer_waiting_seconds{topic="notes",partition="0",app="notes"}',
       'consumer_log_gap{topic="notes",partition="0",app="notes"}',
+      'consumer_parked_messages{topic="notes",partition="0",app="notes"}',
     ])
       await eventually(series, async () => (await scraped(series)) === 0)
   })
@@ -147,5 +152,22 @@ describe('what alerts read', () => {
     goOn()
     await eventually('nothing waits', async () => (await scraped(waiting)) === 0)
     expect(read).toContain('note-two')
+  })
+
+  it('says how many messages are parked, from the first on', async () => {
+    const producer = await driver.producer()
+    await producer.send([{ topic: 'notes', key: 'no message', headers: {}, value: Buffer.from('{') }])
+    await producer.close()
+    const parked = 'consumer_parked_messages{topic="notes",partition="0",app="notes"}'
+    await eventually('it is parked', async () => (await scraped(parked)) === 1)
+  })
+
+  it('is not there while the database is away, and all else is', async () => {
+    line.cut()
+    const looked = ['event_store_room_partitions{app="notes"}', 'consumer_parked_messages{topic="notes",partition="0",app="notes"}']
+    expect(await Promise.all(looked.map(scraped))).toEqual([undefined, undefined])
+    expect(await scraped('relay_age_seconds{app="notes"}')).toEqual(expect.any(Number))
+    line.mend()
+    for (const each of looked) await eventually(each, async () => (await scraped(each)) !== undefined)
   })
 })

@@ -92,7 +92,7 @@ export const watchConsumer = (app: INestApplication, report: (error: unknown, du
 /** Where the consumer's partitions stand, looked at when the metrics are scraped. Nothing is shown while the log or the database is away. */
 export const watchStandings = (app: INestApplication, consumer: Pick<LogServer, 'standings'>, clock: Clock): void => {
   const metrics = app.get(Metrics)
-  const look = lookedAtOnce<readonly Standing[]>(() => consumer.standings().catch(() => []))
+  const look = lookedAtOnce<readonly Standing[]>(() => consumer.standings())
   const gauge = (name: string, help: string, value: (standing: Standing) => number): void => {
     metrics.gauge(name, help, ['topic', 'partition'], async (each) => {
       const standings = await look()
@@ -114,9 +114,7 @@ export const watchStore = (app: INestApplication, pool: pg.Pool): void => {
   app
     .get(Metrics)
     .gauge('event_store_room_partitions', 'Room for events, in partitions: below 1, none is made ahead.', [], async (gauge) => {
-      const room = await roomLeft(pool).catch(() => undefined)
-      if (room === undefined) gauge.reset()
-      else gauge.set(room)
+      gauge.set(await roomLeft(pool))
     })
 }
 

@@ -27,7 +27,7 @@ export const watchDecided = (metrics: Metrics, pool: pg.Pool, clock: Clock): voi
     async (gauge) => {
       const decided = await valuesOf(pool, DECIDED, [since(), TIMED_OUT_BY])
       gauge.reset()
-      for (const decision of ['approve', 'decline']) if (decided) gauge.set({ decision }, decided.get(decision) ?? 0)
+      for (const decision of ['approve', 'decline']) gauge.set({ decision }, decided.get(decision) ?? 0)
     },
   )
   metrics.gauge(
@@ -37,17 +37,15 @@ export const watchDecided = (metrics: Metrics, pool: pg.Pool, clock: Clock): voi
     async (gauge) => {
       const sampled = await valuesOf(pool, SAMPLED, [since()])
       gauge.reset()
-      for (const label of ['approve', 'decline', 'none']) if (sampled) gauge.set({ label }, sampled.get(label) ?? 0)
+      for (const label of ['approve', 'decline', 'none']) gauge.set({ label }, sampled.get(label) ?? 0)
     },
   )
 }
 
-/** Undefined where the database does not answer: nothing is told then, rather than zeros. */
-const valuesOf = (pool: pg.Pool, text: string, values: readonly string[]): Promise<ReadonlyMap<string, number> | undefined> =>
-  pool.query<{ kind: string; value: number }>(text, [...values]).then(
-    ({ rows }) => new Map(rows.map(({ kind, value }) => [kind, value])),
-    () => undefined,
-  )
+const valuesOf = async (pool: pg.Pool, text: string, values: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+  const { rows } = await pool.query<{ kind: string; value: number }>(text, [...values])
+  return new Map(rows.map(({ kind, value }) => [kind, value]))
+}
 
 const firstIdAt = (at_ms: number): string => {
   const time = Math.max(0, at_ms).toString(16).padStart(12, '0')

@@ -14,7 +14,7 @@ import { decodeMessage, encodeMessage, logMigrations, postgresLog, type LogConsu
 import type { Role } from '#platform'
 import { testTokens } from '#platform/testing'
 import { createPool, migrate } from '#postgres'
-import { createTestDatabase } from '#postgres/testing'
+import { createTestDatabase, cuttable, type Cuttable } from '#postgres/testing'
 import type { BenchAnswer } from '#saga/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createPaymentSagaApp } from '../app.js'
@@ -44,6 +44,8 @@ type World = ConstructorParameters<typeof Books>[0]
 export interface TestPayments {
   readonly app: NestFastifyApplication
   readonly provider: StubProvider
+  /** The line to the app's database. */
+  readonly line: Cuttable
   readonly changes: PaymentChangedMessage[]
   call(
     method: 'GET' | 'POST',
@@ -68,12 +70,13 @@ export const startTestPayments = async (window_s = 2, more: Partial<PaymentSagaC
   await migrate({ url: database.url, schema: SUBJECT_KEYS_SCHEMA, migrations: subjectKeyMigrations })
   const keyPool = createPool({ ...database, schema: SUBJECT_KEYS_SCHEMA, maxConnections: 1 })
   const keys = pgSubjectKeys(keyPool, masterKeysOf(MASTER_KEY), systemClock)
+  const line = await cuttable(database.url)
   const provider = await startStubProvider(window_s * 1_000)
   const tokens = await testTokens()
   const config: PaymentSagaConfig = {
     NODE_ENV: 'test',
     PORT: 0,
-    DATABASE_URL: database.url,
+    DATABASE_URL: line.url,
     KEYS_DATABASE_URL: database.url,
     DATABASE_SCHEMA: 'payment_saga',
     DATABASE_CONNECTIONS: 6,
@@ -126,6 +129,7 @@ export const startTestPayments = async (window_s = 2, more: Partial<PaymentSagaC
       return app
     },
     provider,
+    line,
     changes,
     publish: (message) => publish(message),
     async call(method, path, { as = OPERATOR, body, headers = {} } = {}) {
@@ -167,6 +171,7 @@ export const startTestPayments = async (window_s = 2, more: Partial<PaymentSagaC
       await driver.close()
       await provider.close()
       await keyPool.end()
+      await line.close()
       await database.drop()
     },
   }

@@ -59,7 +59,7 @@ export class Metrics {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] })
   }
 
-  /** `collect` sets it whenever it is scraped. */
+  /** `collect` sets it whenever it is scraped. Where it rejects, nothing of this gauge is shown, neither zeros nor what was, and all else is. */
   gauge<Label extends string>(
     name: string,
     help: string,
@@ -71,7 +71,7 @@ export class Metrics {
       help,
       labelNames: [...labelNames],
       registers: [this.registry],
-      ...(collect && { collect: () => collect(gauge) }),
+      ...(collect && { collect: () => shown(gauge, labelNames, collect) }),
     })
     return gauge
   }
@@ -83,6 +83,20 @@ export class Metrics {
     buckets: readonly number[] = DURATIONS_S,
   ): Histogram<Label> {
     return new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers: [this.registry] })
+  }
+}
+
+const shown = async <Label extends string>(
+  gauge: Gauge<Label>,
+  labelNames: readonly Label[],
+  collect: (gauge: Gauge<Label>) => Promise<void> | void,
+): Promise<void> => {
+  try {
+    await collect(gauge)
+  } catch {
+    gauge.reset()
+    // Without labels, to reset it is to say 0.
+    if (labelNames.length === 0) gauge.remove()
   }
 }
 

@@ -17,6 +17,11 @@ RETURNING task.saga_id, task.name, task.due_at, task.correlation_id, task.run, t
 
 export const DUE_IN = `SELECT (extract(epoch FROM due_at - now()) * 1000)::float8 AS due_in FROM saga_tasks ORDER BY due_at LIMIT 1`
 
+/** Of what has not ended, by its index: each replica is asked at each scrape, and nobody deletes what has. */
+export const COUNTS = `
+SELECT type, status, count(*)::int AS count, (extract(epoch FROM min(started_at)) * 1000)::float8 AS since_ms
+FROM saga_instances WHERE status NOT IN ('COMPLETED', 'COMPENSATED') GROUP BY type, status ORDER BY type, status`
+
 const HELD = `
 SELECT claim.nth::int AS nth FROM unnest($1::uuid[], $2::text[], $3::bigint[]) WITH ORDINALITY AS claim (saga_id, name, epoch, nth)
 JOIN saga_tasks task ON task.saga_id = claim.saga_id AND task.name = claim.name AND task.epoch = claim.epoch`
@@ -162,10 +167,10 @@ export const pgSagaStore = (pool: pg.Pool, config: PostgresConfig): SagaStore =>
   },
 
   async counts() {
-    const { rows } = await pool.query<{ type: string; status: SagaStatus; count: number; since_ms: number }>(
-      `SELECT type, status, count(*)::int AS count, (extract(epoch FROM min(started_at)) * 1000)::float8 AS since_ms
-       FROM saga_instances GROUP BY type, status ORDER BY type, status`,
-    )
+    const { rows } = await pool.query<{ type: string; status: SagaStatus; count: number; since_ms: number }>({
+      name: 'saga-counts',
+      text: COUNTS,
+    })
     return rows
   },
 })

@@ -87,7 +87,7 @@ export const memorySagaStore = (
       })
     },
     async counts() {
-      const groups = Map.groupBy(instances.values(), ({ type, status }) => `${type} ${status}`)
+      const groups = Map.groupBy([...instances.values()].filter(open), ({ type, status }) => `${type} ${status}`)
       return [...groups.values()].flatMap((group) =>
         group[0]
           ? [
