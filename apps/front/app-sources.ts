@@ -30,7 +30,8 @@ export const appSources = (urls: AppUrls, now: () => number = Date.now): FrontSo
       return document.merged
     },
     readiness: async () => new Map(await all((url) => readinessOf(url))),
-    metrics: async () => mergeExpositions((await all((url) => read(`${url}/metrics`))).map(([, text]) => text)),
+    // Of those that answer: whoever scrapes this asks whether it does.
+    metrics: async () => mergeExpositions((await all((url) => read(`${url}/metrics`).catch(() => ''))).map(([, text]) => text)),
   }
 }
 

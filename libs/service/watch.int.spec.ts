@@ -167,6 +167,7 @@ describe('what alerts read', () => {
     const looked = ['event_store_room_partitions{app="notes"}', 'consumer_parked_messages{topic="notes",partition="0",app="notes"}']
     expect(await Promise.all(looked.map(scraped))).toEqual([undefined, undefined])
     expect(await scraped('relay_age_seconds{app="notes"}')).toEqual(expect.any(Number))
+    expect(await scraped('health_check{check="database",app="notes"}')).toBe(0)
     line.mend()
     for (const each of looked) await eventually(each, async () => (await scraped(each)) !== undefined)
   })

@@ -6,7 +6,7 @@ import { baseUrl } from '../e2e/shop.js'
 import { describePanels, load, LOAD_MS } from '../observability/dashboards.js'
 import { askPrometheus } from '../support/prometheus.js'
 
-const APPS = ['fraud', 'order-command', 'order-query', 'payment-saga', 'wallet']
+const SCRAPED = ['fraud', 'gateway', 'order-command', 'order-query', 'payment-saga', 'wallet']
 const SCRAPED_MS = 60_000
 const port = process.env['PROMETHEUS_PORT']
 if (!port) throw new Error('PROMETHEUS_PORT is not set: run the suite through `npm run test:e2e:compose`')
@@ -24,13 +24,13 @@ interface Rules {
 /** `docker compose --profile observability up`, without Grafana, whose dashboards are asked for what they would ask. */
 describe("Compose's Prometheus", () => {
   it(
-    'finds every app, has each of the rules, and keeps exemplars',
+    'finds every app and the gateway, has each of the rules, and keeps exemplars',
     async () => {
       await eventually(
         'all are scraped',
         async () => {
           const found = await ask('up == 1')
-          return JSON.stringify([...new Set(found.map(({ metric }) => metric['app'] ?? ''))].sort()) === JSON.stringify(APPS)
+          return JSON.stringify([...new Set(found.map(({ metric }) => metric['app'] ?? ''))].sort()) === JSON.stringify(SCRAPED)
         },
         SCRAPED_MS,
       )

@@ -10,7 +10,7 @@ import { orderQueryConfig } from '../../apps/order-query/order-query.config.js'
 import { paymentSagaConfig } from '../../apps/payment-saga/payment-saga.config.js'
 import { providerSandboxConfig } from '../../apps/provider-sandbox/sandbox.config.js'
 import { walletConfig } from '../../apps/wallet/wallet.config.js'
-import { named, selects, workloadsOf, type Container, type KubeObject, type Workload } from './objects.js'
+import { named, selects, workloadsOf, type Container, type KubeObject, type Relabeling, type Workload } from './objects.js'
 import { routesLeadToServices } from './routes.js'
 import { backupsAreInTheRegion } from './stores.js'
 
@@ -27,8 +27,8 @@ export const CONFIGS: Readonly<Record<string, TObject>> = {
 }
 /** The apps with an event store. */
 export const STORES = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
-/** `job_name` of deploy/prometheus/prometheus.yml. */
-const JOB = 'apps'
+/** Whom each `job_name` of deploy/prometheus/prometheus.yml scrapes; a PodMonitor has the name of its job. */
+const SCRAPED: Readonly<Record<string, readonly string[]>> = { apps: STORES, gateway: ['gateway'] }
 /** `ENV PORT` of the Dockerfile. */
 const APP_PORT = 3_000
 /** What the image's health check and the apps' command line read beside the configuration. */
@@ -389,19 +389,27 @@ export const collectorReadsTheApps = (objects: readonly KubeObject[], of: string
 /** `__meta_kubernetes_pod_label_app_kubernetes_io_name`, as Prometheus finds a pod's label under. */
 const metaLabel = (label: string): string => `__meta_kubernetes_pod_label_${label.replace(/\W/g, '_')}`
 
+const dropsAll = ({ sourceLabels, regex, action }: Relabeling): boolean =>
+  sourceLabels?.join() === '__name__' && regex === '.*' && action === 'drop'
+
 /** By the operator's own relabelling alone, `job` were `namespace/name`, and `up` had no app: rules and dashboards ask for both. */
 export const scrapesAreNamedAsRulesRead: Check = (objects) =>
   named(objects, 'PodMonitor').flatMap(({ metadata, spec }) => {
     const pods = workloadsOf(objects).filter(({ kind, labels }) => kind === 'Deployment' && selects(spec?.selector, labels))
-    const [scraped, apps] = [pods.map(({ name }) => name).sort(), [...STORES].sort()]
+    const [scraped, wanted] = [pods.map(({ name }) => name).sort(), (SCRAPED[metadata.name] ?? []).toSorted()]
     return [
       // Series of another that repeats theirs, as front does, would count twice.
-      ...(scraped.join() === apps.join() ? [] : [`${metadata.name} scrapes ${scraped.join(', ') || 'nobody'}, and not ${apps.join(', ')}`]),
-      ...(spec?.podMetricsEndpoints ?? []).flatMap(({ port, relabelings = [] }) => {
+      ...(scraped.join() === wanted.join()
+        ? []
+        : [`${metadata.name} scrapes ${scraped.join(', ') || 'nobody'}, and not ${wanted.join(', ')}`]),
+      ...(spec?.podMetricsEndpoints ?? []).flatMap(({ port, relabelings = [], metricRelabelings = [] }) => {
         const job = relabelings.find(({ targetLabel }) => targetLabel === 'job')?.replacement
         const from = relabelings.find(({ targetLabel }) => targetLabel === 'app')?.sourceLabels
         return [
-          ...(job === JOB ? [] : [`${metadata.name} scrapes as the job ${job}, and rules read ${JOB}`]),
+          ...(job === metadata.name ? [] : [`${metadata.name} scrapes as the job ${job}, and rules read ${metadata.name}`]),
+          ...(metadata.name === 'apps' || metricRelabelings.some(dropsAll)
+            ? []
+            : [`${metadata.name} keeps series that repeat those of the apps`]),
           ...pods.flatMap(({ name, labels, pod }) => [
             ...(pod?.containers.some(({ ports = [] }) => ports.some((each) => each.name === port)) ? [] : [`${name} has no port ${port}`]),
             ...(Object.entries(labels).some(([label, value]) => from?.join() === metaLabel(label) && value === name)

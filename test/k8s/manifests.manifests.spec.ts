@@ -374,6 +374,11 @@ if (!skipped) {
       finds('scrapesAreNamedAsRulesRead', nobody, /^apps scrapes nobody, and not/)
       const twice = scraped((spec) => (spec.selector = { matchLabels: { 'app.kubernetes.io/component': 'app' } }))
       finds('scrapesAreNamedAsRulesRead', twice, /^apps scrapes fraud, front, /)
+      type Kept = { spec: { podMetricsEndpoints: [{ metricRelabelings?: object[] }] } }
+      const repeated = planted(objectsOf('production'), 'PodMonitor', 'gateway', ({ spec }: Kept) => {
+        delete spec.podMetricsEndpoints[0].metricRelabelings
+      })
+      finds('scrapesAreNamedAsRulesRead', repeated, /^gateway keeps series that repeat those of the apps/)
     })
 
     it('a way that is open and not in the table, and one that is in the table and closed', () => {

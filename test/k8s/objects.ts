@@ -69,6 +69,14 @@ export interface PolicyRule {
   readonly to?: readonly Peer[]
   readonly ports?: readonly { readonly port: number }[]
 }
+export interface Relabeling {
+  readonly sourceLabels?: readonly string[]
+  readonly targetLabel?: string
+  readonly replacement?: string
+  readonly regex?: string
+  readonly action?: string
+}
+
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
@@ -108,11 +116,8 @@ export interface KubeObject {
     readonly groups?: unknown
     readonly podMetricsEndpoints?: readonly {
       readonly port: string
-      readonly relabelings?: readonly {
-        readonly sourceLabels?: readonly string[]
-        readonly targetLabel: string
-        readonly replacement?: string
-      }[]
+      readonly relabelings?: readonly Relabeling[]
+      readonly metricRelabelings?: readonly Relabeling[]
     }[]
     readonly rules?: readonly {
       readonly http?: {

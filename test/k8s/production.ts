@@ -64,10 +64,10 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
     })
   })
 
-  it('production is watched: its apps are scraped, and the rules are there', () => {
+  it('production is watched: its apps and its gateway are scraped, and the rules are there', () => {
     // Of what is not there no check of its parts finds anything wrong.
     expect(['PodMonitor', 'PrometheusRule'].map((kind) => named(production(), kind).map(({ metadata }) => metadata.name))).toEqual([
-      ['apps'],
+      ['apps', 'gateway'],
       ['bahi'],
     ])
   })

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '#kernel'
+import type { Metrics } from '../observability/metrics.js'
 
 /** Rejects, or answers false, when the dependency cannot be used. The signal is aborted when its time is over. */
 export type ReadinessCheck = (signal: AbortSignal) => Promise<unknown>
@@ -44,4 +45,13 @@ export class Readiness {
     over.abort()
     return first
   }
+}
+
+/** As metrics, looked at when they are scraped. */
+export const showHealth = (metrics: Metrics, readiness: Readiness): void => {
+  metrics.gauge('health_check', 'What must work for this app to take requests: 1 where it does.', ['check'], async (gauge) => {
+    const { checks } = await readiness.look()
+    gauge.reset()
+    for (const [check, result] of Object.entries(checks)) gauge.set({ check }, result === 'ok' ? 1 : 0)
+  })
 }

@@ -29,6 +29,11 @@ describe('health', () => {
       { status: 'unavailable', checks: { database: 'ok', log: 'failing' } },
     ])
     expect(await get('/health/live', own)).toMatchObject({ statusCode: 200 })
+    const { body } = await get('/metrics', own)
+    expect(body.split('\n').filter((line) => line.startsWith('health_check{'))).toEqual([
+      'health_check{check="database",app="demo"} 1',
+      'health_check{check="log",app="demo"} 0',
+    ])
     await own.app.close()
   })
 

@@ -6,7 +6,7 @@ import { AccessGuard } from '../auth/access-guard.js'
 import { DtoPipe } from '../dto/dto-pipe.js'
 import { ProblemFilter } from '../errors/problem-filter.js'
 import { Metrics } from '../observability/metrics.js'
-import { Readiness } from './health.js'
+import { Readiness, showHealth } from './health.js'
 import { OpenApi } from './openapi.js'
 import { HealthController, MetricsController, OpenApiController } from './operations.controller.js'
 import type { AppOptions } from './options.js'
@@ -22,9 +22,11 @@ export class PlatformModule {
     // A CommonJS module that requires Nest's ESM: it loads once Nest itself is loaded.
     const { PrometheusModule } = await import('@willsoto/nestjs-prometheus')
     const clock: Clock = options.clock ?? systemClock
+    const [readiness, metrics] = [new Readiness(clock), new Metrics(options.name)]
+    showHealth(metrics, readiness)
     const shared = [
-      { provide: Readiness, useValue: new Readiness(clock) },
-      { provide: Metrics, useValue: new Metrics(options.name) },
+      { provide: Readiness, useValue: readiness },
+      { provide: Metrics, useValue: metrics },
       { provide: OpenApi, useValue: new OpenApi(options.name, options.description ?? '') },
       { provide: APP_LOG, useValue: log },
     ]
