@@ -227,7 +227,7 @@ export class Platform {
     const webhooks = new WebhookInbox({
       store: {
         ...this.#webhooks,
-        keep: (webhook, now) => life.write('keep webhook', () => this.#webhooks.keep(webhook, now)),
+        keep: (webhook, now, most) => life.write('keep webhook', () => this.#webhooks.keep(webhook, now, most)),
         pending: (limit, attempts, now) => life.read('read webhooks', () => this.#webhooks.pending(limit, attempts, now)),
       },
       engine,

@@ -7,8 +7,9 @@ export const memoryWebhookStore = (): WebhookStore => {
   const at = ({ provider, eventId }: Pick<Webhook, 'provider' | 'eventId'>) => `${provider} ${eventId}`
   const unworked = () => [...kept.values()].filter(({ processedAt }) => processedAt === undefined)
   return {
-    async keep(webhook, now) {
-      if (kept.has(at(webhook))) return false
+    async keep(webhook, now, mostAttempts) {
+      const known = kept.get(at(webhook))
+      if (known && (known.processedAt !== undefined || known.attempts < mostAttempts)) return false
       kept.set(at(webhook), { ...webhook, attempts: 0, receivedAt: now, nextAttemptAt: now })
       return true
     },

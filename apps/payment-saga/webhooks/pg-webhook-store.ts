@@ -68,13 +68,15 @@ export const webhookMigrations: readonly Migration[] = [
 const nameOf = ({ provider, eventId }: Pick<Webhook, 'provider' | 'eventId'>) => `${provider} ${eventId}`
 
 export const pgWebhookStore = (pool: pg.Pool, sealer: Sealer): WebhookStore => ({
-  async keep(webhook, now) {
+  async keep(webhook, now, mostAttempts) {
     const { provider, eventId, body } = webhook
     const { rowCount } = await pool.query({
       name: 'webhook-keep',
       text: `INSERT INTO provider_webhooks (provider, event_id, sealed, received_at, next_attempt_at) VALUES ($1, $2, $3, $4, $4)
-             ON CONFLICT DO NOTHING`,
-      values: [provider, eventId, sealer.seal(body, nameOf(webhook)), new Date(now)],
+             ON CONFLICT (provider, event_id) DO UPDATE
+             SET sealed = excluded.sealed, attempts = 0, received_at = excluded.received_at, next_attempt_at = excluded.next_attempt_at
+             WHERE provider_webhooks.processed_at IS NULL AND provider_webhooks.attempts >= $5`,
+      values: [provider, eventId, sealer.seal(body, nameOf(webhook)), new Date(now), mostAttempts],
     })
     return rowCount === 1
   },

@@ -16,7 +16,7 @@ export interface WebhookInboxPorts {
 }
 
 const BATCH = 100
-/** Some nine hours. Then it is left to be looked at; the status query settles the payment all the same. */
+/** Some nine hours. Then it is left to be looked at, and tried anew when it is sent again; the status query settles the payment all the same. */
 const MOST_ATTEMPTS = 20
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60 * 60_000
@@ -61,7 +61,7 @@ export class WebhookInbox {
       this.ports.onError?.(new Error(`a webhook of ${provider} without effect: ${event.unread}`))
       return 'unread'
     }
-    await store.keep({ provider, eventId: event.eventId, body: text }, clock.now())
+    await store.keep({ provider, eventId: event.eventId, body: text }, clock.now(), MOST_ATTEMPTS)
     this.#ring()
     return 'kept'
   }

@@ -48,18 +48,18 @@ describe('what is personal in a webhook', () => {
     await pool.query('TRUNCATE provider_webhooks')
     const store = pgWebhookStore(pool, sealerOf(FIRST))
     expect(personalIn(body)).toEqual(PERSONAL)
-    await store.keep(webhook, 1_000)
+    await store.keep(webhook, 1_000, 3)
     expect(await table()).toContain('e-1')
     expect(personalIn(await table())).toEqual([])
     expect(await store.pending(10, 3, 1_000)).toEqual([{ ...webhook, attempts: 0 }])
     await pgTransactions(pool).run((tx) => store.done([webhook], 2_000, tx))
     expect(await table()).toContain('"sealed": null')
-    expect(await store.keep(webhook, 3_000)).toBe(false)
+    expect(await store.keep(webhook, 3_000, 3)).toBe(false)
   })
 
   it('opens under an older master key, under no other, and as no other event', async () => {
     await pool.query('TRUNCATE provider_webhooks')
-    await pgWebhookStore(pool, sealerOf(FIRST)).keep(webhook, 1_000)
+    await pgWebhookStore(pool, sealerOf(FIRST)).keep(webhook, 1_000, 3)
     const opened = async (...secrets: [string, ...string[]]) =>
       (await pgWebhookStore(pool, sealerOf(...secrets)).pending(10, 3, 1_000)).map(({ body: each }) => each)
     expect([await opened(SECOND, FIRST), await opened(SECOND)]).toEqual([[body], [undefined]])

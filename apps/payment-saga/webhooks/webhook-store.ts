@@ -21,8 +21,8 @@ export interface WaitingWebhook extends Pick<Webhook, 'provider' | 'eventId'> {
  * kept sealed, and only until it was worked on. What stays is that the event came.
  */
 export interface WebhookStore {
-  /** Keeps it; false: it was kept before. */
-  keep(webhook: Webhook, now: number): Promise<boolean>
+  /** Keeps it, one that failed `mostAttempts` times as if it were new; false: it was kept before, and is tried again or was worked on. */
+  keep(webhook: Webhook, now: number, mostAttempts: number): Promise<boolean>
   /** Webhooks that are due and were not worked on yet, the longest due first; not those that failed `mostAttempts` times. */
   pending(limit: number, mostAttempts: number, now: number): Promise<readonly WaitingWebhook[]>
   done(webhooks: readonly Pick<Webhook, 'provider' | 'eventId'>[], now: number, tx: Transaction): Promise<void>

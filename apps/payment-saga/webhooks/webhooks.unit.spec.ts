@@ -152,5 +152,7 @@ describe('the webhook inbox', () => {
     clock.advance(24 * 3_600_000)
     expect(await inbox.workDue()).toBe(0)
     expect(await inbox.counts()).toEqual({ waiting: 0, givenUp: 1 })
+    // The provider is asked to send it again.
+    expect([await receive(body('e-1')), await inbox.counts(), await inbox.workDue()]).toEqual(['kept', { waiting: 1, givenUp: 0 }, 1])
   })
 })
