@@ -3,7 +3,7 @@ import { openEventStore, type EventStore, type EventStoreOptions, type Registere
 import { systemClock, systemIds, systemRandom, type Clock, type Ids, type Random, type Transactions } from '#kernel'
 import { pgConsumerStore, Relay, type LogDriver, type RelayListener } from '#messaging'
 import { LogServer, type LogServerOptions } from '#messaging/nest'
-import { createApp, publishingActs, Readiness, type AppOptions, type BaseConfig } from '#platform'
+import { createApp, Metrics, publishingActs, Readiness, type AppOptions, type BaseConfig } from '#platform'
 import { openTracing, type Tracing } from '#tracing'
 import { createPool, pgTransactions, type PostgresConfig } from '#postgres'
 import type { DynamicModule, INestApplication } from '@nestjs/common'
@@ -152,7 +152,7 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     watchStore(app, pool)
     const watch = new InvariantWatch({ pool, invariants: spec.invariants, clock, onError: report })
     lifecycle.works(watch)
-    showInvariants(app, watch)
+    showInvariants(app.get(Metrics), watch)
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => (spec.askDatabase ? spec.askDatabase(app) : pool.query('SELECT 1')))

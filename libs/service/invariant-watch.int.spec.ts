@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { systemClock } from '#kernel'
+import { Metrics } from '#platform'
 import { createPool } from '#postgres'
 import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
-import { InvariantWatch, invariantMigrations } from './invariant-watch.js'
+import { InvariantWatch, invariantMigrations, showInvariants } from './invariant-watch.js'
 import { byQuery } from './invariants.js'
 
 let database: TestDatabase
@@ -56,5 +57,19 @@ describe('invariants', () => {
     expect(await watch.checkDue()).toBe(0)
     const [told] = await watch.told()
     expect([told?.violations, (told?.age_s ?? 0) > 3_599, failures]).toEqual([0, true, ['invariants']])
+  })
+  it('whose check never succeeded are no known violations, and grow old', async () => {
+    const watch = replica('never right', 0, 'SELECT sku FROM no_such_table')
+    expect([await watch.checkDue(), await watch.told()]).toEqual([
+      0,
+      [{ name: 'never right', violations: null, age_s: expect.any(Number) }],
+    ])
+    await pool.query(`UPDATE invariant_checks SET since = since - interval '1 hour' WHERE name = 'never right'`)
+    await watch.checkDue()
+    const metrics = new Metrics('notes')
+    showInvariants(metrics, watch)
+    const { text } = await metrics.exposition(undefined)
+    expect(Number(/^invariant_check_age_seconds\{invariant="never right",app="notes"\} (\S+)$/m.exec(text)?.[1])).toBeGreaterThan(3_599)
+    expect(text).not.toMatch(/^invariant_violations\{/m)
   })
 })

@@ -1,7 +1,6 @@
 import type { Clock } from '#kernel'
-import { lookedAtOnce, Metrics } from '#platform'
+import { lookedAtOnce, type Metrics } from '#platform'
 import type { Migration } from '#postgres'
-import type { INestApplication } from '@nestjs/common'
 import type pg from 'pg'
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 import type { Invariant } from './invariants.js'
@@ -22,7 +21,18 @@ class CreateInvariantChecks1767225600900 implements MigrationInterface {
   }
 }
 
-export const invariantMigrations: readonly Migration[] = [CreateInvariantChecks1767225600900]
+/** Since when it was to be checked: one whose check never succeeded has no other age. */
+class AgeUncheckedInvariants1767225600910 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE invariant_checks ADD COLUMN since timestamptz NOT NULL DEFAULT now()')
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE invariant_checks DROP COLUMN since')
+  }
+}
+
+export const invariantMigrations: readonly Migration[] = [CreateInvariantChecks1767225600900, AgeUncheckedInvariants1767225600910]
 
 export interface InvariantWatchOptions {
   readonly pool: pg.Pool
@@ -42,8 +52,16 @@ RETURNING name`
 const TELL = 'UPDATE invariant_checks SET violations = $2, checked_at = clock_timestamp() WHERE name = $1'
 
 const TOLD = `
-SELECT name, violations, extract(epoch FROM clock_timestamp() - checked_at)::float8 AS age_s FROM invariant_checks
-WHERE checked_at IS NOT NULL AND name = ANY ($1::text[])`
+SELECT name, violations, extract(epoch FROM clock_timestamp() - coalesce(checked_at, since))::float8 AS age_s FROM invariant_checks
+WHERE name = ANY ($1::text[])`
+
+export interface ToldInvariant {
+  readonly name: string
+  /** Null: no check of it has succeeded. */
+  readonly violations: number | null
+  /** Since the last check that succeeded, or since the first was due. */
+  readonly age_s: number
+}
 
 /** Checks an app's invariants now and then, once for all of its replicas, and keeps what came of it where each replica's metrics find it. */
 export class InvariantWatch implements Worker {
@@ -72,7 +90,7 @@ export class InvariantWatch implements Worker {
         await pool.query(TELL, [name, (await violations(pool)).length])
         checked++
       } catch (error) {
-        // What was told before grows old, which is an alert of its own.
+        // What was told before, or that nothing was, grows old, which is an alert of its own.
         onError(error, 'invariants')
       }
     }
@@ -80,9 +98,9 @@ export class InvariantWatch implements Worker {
   }
 
   /** What the last checks came to, whichever replica made them. */
-  async told(): Promise<readonly { readonly name: string; readonly violations: number; readonly age_s: number }[]> {
+  async told(): Promise<readonly ToldInvariant[]> {
     const names = this.options.invariants.map(({ name }) => name)
-    return (await this.options.pool.query<{ name: string; violations: number; age_s: number }>(TOLD, [names])).rows
+    return (await this.options.pool.query<ToldInvariant>(TOLD, [names])).rows
   }
 
   async #run(): Promise<void> {
@@ -96,8 +114,7 @@ export class InvariantWatch implements Worker {
 }
 
 /** As metrics. */
-export const showInvariants = (app: INestApplication, watch: InvariantWatch): void => {
-  const metrics = app.get(Metrics)
+export const showInvariants = (metrics: Metrics, watch: InvariantWatch): void => {
   const told = lookedAtOnce(() => watch.told())
   metrics.gauge(
     'invariant_violations',
@@ -106,11 +123,16 @@ export const showInvariants = (app: INestApplication, watch: InvariantWatch): vo
     async (gauge) => {
       const each = await told()
       gauge.reset()
-      for (const { name, violations } of each) gauge.set({ invariant: name }, violations)
+      for (const { name, violations } of each) if (violations !== null) gauge.set({ invariant: name }, violations)
     },
   )
-  metrics.gauge('invariant_check_age_seconds', 'How long ago an invariant was checked last.', ['invariant'], async (gauge) => {
-    gauge.reset()
-    for (const { name, age_s } of await told()) gauge.set({ invariant: name }, age_s)
-  })
+  metrics.gauge(
+    'invariant_check_age_seconds',
+    'How long ago an invariant was checked last, or was to be for the first time.',
+    ['invariant'],
+    async (gauge) => {
+      gauge.reset()
+      for (const { name, age_s } of await told()) gauge.set({ invariant: name }, age_s)
+    },
+  )
 }
