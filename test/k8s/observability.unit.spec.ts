@@ -33,11 +33,11 @@ interface Rule {
   readonly record?: string
   readonly alert?: string
   readonly expr: string
-  readonly annotations?: { readonly runbook?: string }
+  readonly annotations?: { readonly runbook?: string; readonly summary?: string }
 }
 const { groups } = parse(read('deploy/prometheus/rules.yml')) as { readonly groups: readonly { readonly rules: readonly Rule[] }[] }
 const rules = groups.flatMap((group) => group.rules)
-const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
+const recorded = new Map(rules.flatMap(({ record, expr }) => (record === undefined ? [] : [[record, expr] as const])))
 
 interface Panel {
   readonly title: string
@@ -67,11 +67,71 @@ const unknown = (expr: string): readonly string[] =>
     return !(OURS.has(name) || OURS.get(base) === 'histogram' || RUNTIME.has(name) || recorded.has(name))
   })
 
+/** What each series has that was scraped, whatever its metric. */
+const OF_EVERY_SERIES = ['app', 'job', 'instance']
+
+/** The labels that an expression's series have for certain: those of its leftmost vector, which operators keep. */
+const labelsOf = (expr: string): readonly string[] => {
+  const rest = expr.trim().replace(/^(?:\(|[\d.]+\s*[-*/]|(?:rate|increase|abs|avg_over_time)\()\s*/, '')
+  if (rest !== expr.trim()) return labelsOf(rest)
+  const [, aggregated, by = ''] = /^(sum|max|min|count|avg)\s*(?:by\s*\(([^)]*)\))?\s*\(/.exec(rest) ?? []
+  if (aggregated) return by.split(',').map((label) => label.trim())
+  const [, matchers] = /^absent\(\w+\{([^}]*)\}/.exec(rest) ?? []
+  if (matchers !== undefined) return [...matchers.matchAll(/(\w+)="/g)].map(([, label = '']) => label)
+  const [, quantile] = /^histogram_quantile\([\d.]+,([^]*)/.exec(rest) ?? []
+  if (quantile !== undefined) return labelsOf(quantile).filter((label) => label !== 'le')
+  const recording = recorded.get(/^[a-zA-Z_:][\w:]*/.exec(rest)?.[0] ?? '')
+  return recording === undefined ? OF_EVERY_SERIES : labelsOf(recording)
+}
+
+/** Labels that a rule speaks of and its series do not have: Prometheus writes nothing in their place. */
+const unsaid = ({ expr, annotations }: Pick<Rule, 'expr' | 'annotations'>): readonly string[] => {
+  const said = [...(annotations?.summary ?? '').matchAll(/\$labels\.(\w+)/g)].map(([, label = '']) => label)
+  return said.filter((label) => !labelsOf(expr).includes(label))
+}
+
+const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+  readonly scrape_configs: readonly {
+    readonly job_name: string
+    readonly dns_sd_configs: readonly { readonly names: readonly string[] }[]
+  }[]
+}
+const CODE = [...sources('libs'), ...sources('apps')].join('\n')
+const SCRAPED = new Set(scrape_configs.flatMap(({ job_name, dns_sd_configs }) => [job_name, ...(dns_sd_configs[0]?.names ?? [])]))
+
+/** Values that a matcher asks for and nobody sets; statuses and routes of HTTP are not looked at. */
+const unset = (expr: string): readonly string[] =>
+  [...expr.matchAll(/(\w+)(?:=|!=|=~|!~)"([^"]*)"/g)]
+    .filter(([, label]) => label !== 'route')
+    .flatMap(([, label, values = '']) => values.split('|').map((value) => ({ label, value })))
+    .filter(
+      ({ label = '', value }) =>
+        !/^\d/.test(value) && (label === 'job' || label === 'app' ? !SCRAPED.has(value) : !CODE.includes(`'${value}'`)),
+    )
+    .map(({ label, value }) => `${label}=${value}`)
+
 describe('what is looked at is there', () => {
   it('finds a metric that no code makes', () => {
     expect(unknown('rate(nobody_counts_this_total{app="x"}[5m]) > 0 and on (app) up == 1')).toEqual(['nobody_counts_this_total'])
     expect(unknown('sum by (le) (rate(sagas_bucket[5m]))')).toEqual(['sagas_bucket'])
   })
+
+  it('finds a label that the rule has not kept, and a value that no code sets', () => {
+    const annotations = { summary: '{{ $labels.app }} of {{ $labels.topic }} is {{ $value }}' }
+    expect(unsaid({ expr: 'max by (topic) (consumer_waiting_seconds) > 5', annotations })).toEqual(['app'])
+    expect(unsaid({ expr: 'relay_age_seconds > 5', annotations })).toEqual(['topic'])
+    expect(unsaid({ expr: 'abs(app:http_errors:ratio_rate5m - app:http_errors:ratio_rate5m offset 1w) > 1', annotations })).toEqual([
+      'topic',
+    ])
+    expect(unset('sagas{status="NEEDS_ATENTION"} > 0 and up{job="app"}')).toEqual(['status=NEEDS_ATENTION', 'job=app'])
+  })
+
+  it.each(rules.map((rule) => [rule.record ?? rule.alert ?? '', rule] as const))(
+    'the rule %s asks and tells of labels that there are',
+    (_, rule) => {
+      expect([unsaid(rule), unset(rule.expr)]).toEqual([[], []])
+    },
+  )
 
   it.each(rules.map((rule) => [rule.record ?? rule.alert ?? '', rule.expr]))('the rule %s reads metrics of the code', (_, expr) => {
     expect(namesIn(expr).length).toBeGreaterThan(0)
@@ -84,7 +144,7 @@ describe('what is looked at is there', () => {
     ),
   )('the panel %s reads metrics of the code', (_, expr) => {
     expect(namesIn(expr).length).toBeGreaterThan(0)
-    expect(unknown(expr)).toEqual([])
+    expect([unknown(expr), unset(expr)]).toEqual([[], []])
   })
 
   it('every panel asks the Prometheus that Grafana is given', () => {
@@ -105,9 +165,6 @@ describe('what is looked at is there', () => {
   })
 
   it('an app without a replica is missed, whichever it is of those that are looked for', () => {
-    const { scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
-      readonly scrape_configs: readonly { readonly dns_sd_configs: readonly { readonly names: readonly string[] }[] }[]
-    }
     const gone = rules.find(({ alert }) => alert === 'AppGone')?.expr ?? ''
     const missed = [...gone.matchAll(/absent\(up\{job="apps", app="([\w-]+)"\}\)/g)].map(([, app]) => app)
     expect(missed).toEqual(scrape_configs[0]?.dns_sd_configs[0]?.names)
