@@ -266,6 +266,7 @@ describe('order-query over HTTP', () => {
 
   describe('bad parameters', () => {
     const cursor = Buffer.from(JSON.stringify(['price', '1', 'x'])).toString('base64url')
+    const noDay = Buffer.from(JSON.stringify(['-placedAt', '2026-02-30T00:00:00.000Z', 'x'])).toString('base64url')
     const huge = Buffer.from(JSON.stringify(['relevance', 1e300, 'x'])).toString('base64url')
     it.each([
       ['/v1/orders?limit=0', '/limit'],
@@ -284,6 +285,7 @@ describe('order-query over HTTP', () => {
       ['/v1/orders?unknown=1', '/unknown'],
       ['/v1/orders?cursor=!', '/cursor'],
       [`/v1/orders?cursor=${cursor}`, '/cursor'],
+      [`/v1/orders?cursor=${noDay}`, '/cursor'],
       ['/v1/products?minPrice=-1', '/minPrice'],
       ['/v1/products?minPrice=1.5', '/minPrice'],
       ['/v1/products?maxPrice=1e3', '/maxPrice'],

@@ -211,9 +211,16 @@ describe('bad input', () => {
   })
 
   it('each query parameter wrong is a 400 that names it', async () => {
+    // Of the shape of a place in a list by time, and none that the database knows.
+    const places = [
+      ['2026-01-01T00:00:00+23:00', 'x'],
+      ['0000-01-01T00:00:00Z', 'x'],
+      ['2026-02-30T00:00:00.000Z', 'x'],
+      ['2026-01-01T00:00:00.000Z', 'a\0'],
+    ].map((place) => Buffer.from(JSON.stringify(place)).toString('base64url'))
     const wrong: Readonly<Record<string, readonly string[]>> = {
       limit: ['0', '101', '-1', '1.5', 'x', '', '1e1', '9'.repeat(30), '1&limit=2'],
-      cursor: ['!', 'x', 'eyJhIjoxfQ', 'W10', 'bnVsbA', 'a'.repeat(2_000), ''],
+      cursor: ['!', 'x', 'eyJhIjoxfQ', 'W10', 'bnVsbA', 'a'.repeat(2_000), '', ...places],
       from: ['yesterday', '2026-13-01T00:00:00Z', '2026-01-01', ''],
       to: ['yesterday', '2026-02-30T00:00:00Z', '1'],
       at: ['yesterday', '2026-02-30T00:00:00Z', ''],

@@ -1,7 +1,8 @@
 import type { Json } from '#kernel'
-import { Cursor, isInstant, pageOf, type Page } from '#platform'
+import { Cursor, pageOf, type Page } from '#platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import { isTimePlace } from '../read-models/keyset.js'
 import type { ActDto, AuditQuery } from './audit.dto.js'
 
 /** id, app, actor, roles, action, path, status, refused, reason, correlation, command, at. */
@@ -24,9 +25,6 @@ interface ActRow {
   readonly at: Date
 }
 
-const isPosition = (value: Json): value is [string, string] =>
-  Array.isArray(value) && value.length === 2 && isInstant(value[0]) && typeof value[1] === 'string' && !value[1].includes('\0')
-
 const EQUAL = { actor: 'actor', app: 'app', action: 'action', path: 'path' } as const
 
 /** Who did what by a role that customers do not have, in all apps. */
@@ -44,7 +42,7 @@ export class AuditTrail {
     if (from !== undefined) terms.push(`at >= $${values.push(new Date(from))}`)
     if (to !== undefined) terms.push(`at < $${values.push(new Date(to))}`)
     if (cursor !== undefined) {
-      const [at, id] = Cursor.parse(cursor, isPosition)
+      const [at, id] = Cursor.parse(cursor, isTimePlace)
       terms.push(`(at, id) < ($${values.push(at)}, $${values.push(id)})`)
     }
     const where = terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`

@@ -1,7 +1,8 @@
-import { Cursor, isInstant, pageOf, type Page } from '#platform'
+import { Cursor, pageOf, type Page } from '#platform'
 import type { Json } from '#kernel'
 import { Inject, Injectable } from '@nestjs/common'
 import { DataSource } from 'typeorm'
+import { isTimePlace } from '../read-models/keyset.js'
 import type { DeadLetterDto, DeadLetterEntryDto, DeadLettersQuery, LetterFilterDto } from './ops.dto.js'
 
 interface LetterRow {
@@ -40,11 +41,6 @@ export const conditionOf = (filter: LetterFilterDto): { readonly text: string; r
   return { text: terms.length === 0 ? 'true' : terms.join(' AND '), values }
 }
 
-type Position = readonly [parkedAt: string, id: string]
-
-const isPosition = (value: Json): value is [string, string] =>
-  Array.isArray(value) && value.length === 2 && isInstant(value[0]) && typeof value[1] === 'string'
-
 /** What the groups parked, as they told. */
 @Injectable()
 export class DeadLetters {
@@ -52,7 +48,7 @@ export class DeadLetters {
 
   /** The newest first. */
   async list({ status, limit, cursor, ...filter }: DeadLettersQuery): Promise<Page<DeadLetterDto>> {
-    const after: Position | undefined = cursor === undefined ? undefined : Cursor.parse(cursor, isPosition)
+    const after = cursor === undefined ? undefined : Cursor.parse(cursor, isTimePlace)
     const { text, values } = conditionOf(filter)
     const bound: unknown[] = [...values, status ?? 'PARKED']
     const page = after ? `AND (parked_at, id) < ($${bound.push(after[0])}, $${bound.push(after[1])})` : ''

@@ -13,15 +13,20 @@ export interface Sort {
   readonly type: 'timestamptz' | 'bigint' | 'text' | 'real'
 }
 
+/** As a row's own time is written: PostgreSQL knows no year 0, fewer offsets than RFC 3339, and, where `Date.parse` counts on, no 30 February. */
+const isTime = (key: Json | undefined): key is string =>
+  typeof key === 'string' && /^[12]\d{3}-/.test(key) && !Number.isNaN(Date.parse(key)) && new Date(key).toISOString() === key
+
+const isText = (key: Json | undefined): key is string => typeof key === 'string' && !key.includes('\0') && key.isWellFormed()
+
+/** Where a page of a list by time alone ended: the last row's time and its id. What it accepts, PostgreSQL accepts. */
+export const isTimePlace = (value: Json): value is [time: string, id: string] =>
+  Array.isArray(value) && value.length === 2 && isTime(value[0]) && isText(value[1])
+
 const ACCEPTED: Readonly<Record<Sort['type'], (key: Json | undefined) => key is SortKey>> = {
-  timestamptz: (key): key is SortKey =>
-    typeof key === 'string' &&
-    /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(key) &&
-    !Number.isNaN(Date.parse(key)) &&
-    // JavaScript reads 30 February as 2 March; PostgreSQL does not.
-    new Date(key).toISOString() === key,
+  timestamptz: isTime,
   bigint: (key): key is SortKey => typeof key === 'string' && /^\d{1,18}$/.test(key),
-  text: (key): key is SortKey => typeof key === 'string' && !key.includes('\0') && key.isWellFormed(),
+  text: isText,
   // Within what a real can hold: 1e300 would be the database's error.
   real: (key): key is SortKey => typeof key === 'number' && (key === 0 || (key > 1e-30 && key < 1e30)),
 }
@@ -42,7 +47,7 @@ export const paginate = <Row extends ObjectLiteral>(
 ): SelectQueryBuilder<Row> => {
   if (cursor !== undefined) {
     const isPlace = (value: Json): value is Place & Json =>
-      Array.isArray(value) && value.length === 3 && value[0] === sortName && ACCEPTED[type](value[1]) && ACCEPTED.text(value[2])
+      Array.isArray(value) && value.length === 3 && value[0] === sortName && ACCEPTED[type](value[1]) && isText(value[2])
     const [, key, last] = Cursor.parse(cursor, isPlace)
     query.andWhere(`(${expression}, ${id}) ${direction === 'ASC' ? '>' : '<'} (CAST(:cursorKey AS ${type}), :cursorId)`, {
       cursorKey: key,
