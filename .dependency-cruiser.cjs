@@ -2,11 +2,14 @@
 const lib = (names) => `^libs/(${names})/`
 const above = {
   kernel:
-    'contracts|postgres|tracing|event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
-  'contracts|postgres|tracing': 'event-store|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
-  'event-store': 'contracts|messaging|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
-  messaging: 'event-store|projections|saga|platform|order|order-http|payment-http|stock|wallet|payment|fraud',
-  'projections|saga|platform': 'order|order-http|payment-http|stock|wallet|payment|fraud',
+    'contracts|postgres|tracing|event-store|messaging|projections|saga|platform|service|order|order-http|payment-http|stock|wallet|payment|fraud',
+  'contracts|postgres|tracing':
+    'event-store|messaging|projections|saga|platform|service|order|order-http|payment-http|stock|wallet|payment|fraud',
+  'event-store': 'contracts|messaging|projections|saga|platform|service|order|order-http|payment-http|stock|wallet|payment|fraud',
+  messaging: 'event-store|projections|saga|platform|service|order|order-http|payment-http|stock|wallet|payment|fraud',
+  'projections|saga|platform': 'service|order|order-http|payment-http|stock|wallet|payment|fraud',
+  service: 'order|order-http|payment-http|stock|wallet|payment|fraud',
+  'order-http|payment-http': 'messaging|projections|saga|service',
 }
 const FRONT_DOOR = '^libs/[^/]+/((nest|testing)/)?index\\.ts$'
 const domain = 'order|stock|wallet|payment|fraud'
