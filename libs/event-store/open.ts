@@ -44,7 +44,9 @@ export interface EventStoreOptions {
   readonly maxQueued?: number
   /** How long a command's answer is kept: 48 h unless told, and never under 24 h, which clients are promised. */
   readonly commandRetention_ms?: number
+  /** How long between two sweeps of answers that expired and messages that were published; 30 s unless told. */
   readonly sweepEvery_ms?: number
+  /** How long a command whose database is away is tried again, before the caller hears of it; 2 s unless told. */
   readonly retryFor_ms?: number
   /** Where spans are kept: one for each command. */
   readonly tracing?: Tracing | undefined

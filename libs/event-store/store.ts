@@ -72,7 +72,7 @@ export interface RecordedEvent {
   readonly metadata: EventMetadata
   /** Milliseconds since the epoch. */
   readonly recordedAt: number
-  /** SHA-256 over stream, version, type, time, payload, metadata and the hash before it. */
+  /** SHA-256 over stream, version, type, schema version, time, payload, metadata and the hash before it. */
   readonly hash: Uint8Array
 }
 

@@ -36,19 +36,19 @@ export interface SagaWorkerPorts {
 }
 
 export interface SagaWorkerOptions {
-  /** Activities at once. */
+  /** Activities at once; 64. */
   readonly concurrency: number
-  /** Tasks claimed, and inputs applied, in one transaction. */
+  /** Tasks claimed, and inputs applied, in one transaction; 100. */
   readonly batch: number
-  /** Inputs that wait to be applied; more are `SagaWorkerOverloaded`. */
+  /** Inputs that wait to be applied, 10,000; more are `SagaWorkerOverloaded`. */
   readonly maxQueued: number
-  /** A task that was taken and not settled is due again after this, though its worker lives. Longer than `timeout_ms`. */
+  /** A task that was taken and not settled is due again after this, though its worker lives; 10 s. Longer than `timeout_ms`. */
   readonly lease_ms: number
-  /** How often it says that it lives. One that was not heard for three times as long is dead, and its tasks are due at once. */
+  /** How often it says that it lives; 1 s. One that was not heard for three times as long is dead, and its tasks are due at once. */
   readonly beat_ms: number
-  /** A run is aborted, and unknown, after this. */
+  /** A run is aborted, and unknown, after this; 8 s. */
   readonly timeout_ms: number
-  /** The slow poll behind the doorbell. */
+  /** The slow poll behind the doorbell; 5 s. */
   readonly poll_ms: number
 }
 

@@ -22,8 +22,11 @@ export interface KafkaLogOptions extends KafkaSecurity {
   readonly replicationFactor?: number
   /** How long a killed member keeps its partitions; 10 s. Brokers refuse less than `group.min.session.timeout.ms`, 6 s by default. */
   readonly sessionTimeout_ms?: number
+  /** How often a member says that it lives; 3 s, or a quarter of the session where that is less. */
   readonly heartbeatInterval_ms?: number
+  /** How long members have to join again when partitions are shared out anew; 15 s. */
   readonly rebalanceTimeout_ms?: number
+  /** How long a broker has to take a connection; 3 s. */
   readonly connectionTimeout_ms?: number
   /** Messages of these contracts are written as Avro, by the schemas of this registry, and read so; JSON unless given. */
   readonly registry?: AvroOptions
