@@ -190,10 +190,7 @@ describe('failures', () => {
         () => undefined,
         (error: unknown) => error,
       )
-    const failures = [
-      await failure(fetch(`${url}/closes`)),
-      await failure(fetch(`${url}/hangs`, { signal: AbortSignal.timeout(50) })),
-    ]
+    const failures = [await failure(fetch(`${url}/closes`)), await failure(fetch(`${url}/hangs`, { signal: AbortSignal.timeout(50) }))]
     server.close()
     failures.push(await failure(fetch(`${url}/gone`)))
     expect(failures.map((error) => [String(error), isTransient(error)])).toEqual(
