@@ -196,6 +196,12 @@ export const budgetsLetNodesDrain: Check = (objects) => {
     })
 }
 
+/** What brokers of Kafka 4 and newer understand (KIP-896); KEDA says 1.0.0 unless it is told. */
+const speaksWithBrokers = (version = '1.0.0'): boolean => {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > 2 || (major === 2 && minor >= 1)
+}
+
 export const scalersFitThePartitions: Check = (objects) => {
   const partitions = Math.min(...topicSpecs({ LOG: 'kafka' }).map((topic) => topic.partitions))
   const consumers = new Set(['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud'])
@@ -227,6 +233,7 @@ export const scalersFitThePartitions: Check = (objects) => {
         .flatMap(({ metadata }) => [
           ...(TOPICS.some((topic) => topic === metadata['topic']) ? [] : [`${of} looks at ${metadata['topic']}, which is no topic`]),
           ...(metadata['consumerGroup'] === target ? [] : [`${of} looks at the group ${metadata['consumerGroup']}`]),
+          ...(speaksWithBrokers(metadata['version']) ? [] : [`${of} speaks as Kafka ${metadata['version'] ?? '1.0.0'} did`]),
           // The operator asks from a namespace of its own.
           ...(metadata['bootstrapServers']?.includes(`.${namespace}.svc:`)
             ? []

@@ -24,7 +24,14 @@ export const EDGES: Readonly<Record<'local' | 'production' | 'logs', readonly st
     'provider-sandbox -> postgres:5432',
     'migrate-provider-sandbox -> postgres:5432',
   ],
-  production: [...everyApp, ...upkeep, 'gateway -> front:3000', 'postgres -> postgres:*', 'kafka -> kafka:*'],
+  production: [
+    ...everyApp,
+    ...upkeep,
+    'gateway -> front:3000',
+    // An instance copies from another, and so does the Job that makes it.
+    ...['postgres', 'postgres-job'].flatMap((from) => [`${from} -> postgres:*`, `${from} -> postgres-job:*`]),
+    'kafka -> kafka:*',
+  ],
   // A collector speaks with its sink, which is elsewhere, and with nothing of ours.
   logs: [],
 }

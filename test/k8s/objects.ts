@@ -27,11 +27,14 @@ export interface Container {
   readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[]
   readonly resources?: { readonly requests?: Labels; readonly limits?: Labels }
-  readonly securityContext?: {
-    readonly allowPrivilegeEscalation?: boolean
-    readonly readOnlyRootFilesystem?: boolean
-    readonly capabilities?: { readonly drop?: readonly string[] }
-  }
+  readonly securityContext?: ContainerSecurity
+}
+export interface ContainerSecurity {
+  readonly allowPrivilegeEscalation?: boolean
+  readonly readOnlyRootFilesystem?: boolean
+  readonly runAsNonRoot?: boolean
+  readonly seccompProfile?: { readonly type: string }
+  readonly capabilities?: { readonly drop?: readonly string[] }
 }
 export interface PodSpec {
   readonly automountServiceAccountToken?: boolean
@@ -132,6 +135,8 @@ export interface KubeObject {
       readonly matches?: readonly { readonly path: { readonly type: string; readonly value: string } }[]
       readonly backendRefs?: readonly { readonly name: string; readonly port: number }[]
     }[]
+    readonly parentRefs?: readonly { readonly name: string; readonly namespace?: string }[]
+    readonly hostnames?: readonly string[]
     readonly cluster?: { readonly name: string }
     readonly backup?: {
       readonly barmanObjectStore?: {
@@ -148,8 +153,16 @@ export interface KubeObject {
     readonly postgresql?: { readonly synchronous?: { readonly number: number; readonly dataDurability?: string } }
     readonly roles?: readonly string[]
     readonly kafka?: {
+      readonly version?: string
       readonly config: Readonly<Record<string, string | number | boolean>>
-      readonly listeners: readonly { readonly port: number; readonly tls: boolean }[]
+      readonly listeners: readonly {
+        readonly name: string
+        readonly port: number
+        readonly tls: boolean
+        readonly networkPolicyPeers?: readonly Peer[]
+      }[]
+      readonly rack?: { readonly topologyKey?: string }
+      readonly template?: Readonly<Record<string, { readonly securityContext?: ContainerSecurity }>>
     }
     readonly secretTargetRef?: readonly { readonly parameter: string; readonly name: string; readonly key: string }[]
   }
@@ -172,8 +185,15 @@ export const workloadsOf = (objects: readonly KubeObject[]): readonly Workload[]
     const { name } = metadata
     const template = spec?.template ?? spec?.jobTemplate?.spec.template
     if (PODS.has(kind) && template) return [{ name, kind, labels: template.metadata.labels, object, pod: template.spec }]
-    // Pods that CloudNativePG and Strimzi make, by the labels that they give them.
-    if (kind === 'Cluster') return [{ name, kind, labels: spec?.inheritedMetadata?.labels ?? {}, object, pod: undefined }]
+    // Pods that CloudNativePG and Strimzi make, by the labels that they give them. Those of the Jobs that make an instance or let one rejoin inherit
+    // nothing from the Cluster: https://github.com/cloudnative-pg/cloudnative-pg/blob/v1.27.0/pkg/specs/jobs.go
+    if (kind === 'Cluster') {
+      const ofCluster = { 'cnpg.io/cluster': name }
+      return [
+        { name, kind, labels: { ...spec?.inheritedMetadata?.labels, ...ofCluster }, object, pod: undefined },
+        { name: `${name}-job`, kind, labels: ofCluster, object, pod: undefined },
+      ]
+    }
     if (kind === 'Kafka') return [{ name, kind, labels: { 'app.kubernetes.io/name': 'kafka' }, object, pod: undefined }]
     return []
   })

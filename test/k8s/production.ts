@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { EDGES } from './dependencies.js'
+import { openEdges } from './network.js'
 import { named, type KubeObject } from './objects.js'
 import { planted } from './planted.js'
+import { brokersAreRestricted, fitsTheOperators, listenersAreOpenTo, operatorPodsReachTheApiServer, operatorsOf } from './operators.js'
 import { acknowledgedIsOnTwo, encryptedAtRest } from './stores.js'
 import { storesAreReachedByTls } from './tls.js'
 
@@ -61,6 +66,84 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
       ['Cluster', 'postgres', ['postgresql', 'synchronous'], 'postgres acknowledges what is on one instance'],
     ])('would not survive the loss of one where %s %s says no %j', (kind, name, path, what) => {
       expect(acknowledgedIsOnTwo(without(kind, name, path))).toEqual([what])
+    })
+  })
+
+  describe('what the operators make of production', () => {
+    type Rules = { spec: { egress: { ports?: { port: number }[] }[]; podSelector: object } }
+    type Brokers = {
+      spec: { kafka: { version: string; listeners: [{ networkPolicyPeers?: object[] }]; template: { initContainer?: object } } }
+    }
+    const planting = (change: (spec: Brokers['spec']['kafka']) => unknown) =>
+      planted(production(), 'Kafka', 'kafka', ({ spec }: Brokers) => void change(spec.kafka))
+
+    it('reaches the API server, without which no pod of theirs starts', () => {
+      expect(operatorPodsReachTheApiServer(production())).toEqual([])
+    })
+
+    it('would not start where a policy of its pods says nothing of the API server, or where none is of its pods', () => {
+      const shut = planted(production(), 'NetworkPolicy', 'kafka', ({ spec }: Rules) => spec.egress.pop())
+      expect(operatorPodsReachTheApiServer(shut)).toEqual(['kafka does not reach the API server'])
+      const half = planted(production(), 'NetworkPolicy', 'postgres', ({ spec }: Rules) => spec.egress.at(-1)?.ports?.pop())
+      expect(operatorPodsReachTheApiServer(half)).toEqual([
+        'postgres does not reach the API server',
+        'postgres-job does not reach the API server',
+      ])
+      // By the labels that an instance inherits, and the pods of a Job do not.
+      const instances = planted(production(), 'NetworkPolicy', 'postgres', ({ spec }: Rules) => {
+        spec.podSelector = { matchLabels: { 'app.kubernetes.io/name': 'postgres' } }
+      })
+      expect(operatorPodsReachTheApiServer(instances)).toEqual(['postgres-job does not reach the API server'])
+      expect(openEdges(instances)).not.toContain('postgres-job -> postgres:*')
+    })
+
+    const operators = operatorsOf(readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8'))
+
+    it('is what the operators of docs/operations.md take, from their namespaces', () => {
+      expect([...operators.keys()]).toEqual(['CloudNativePG', 'Strimzi', 'KEDA', 'External Secrets', 'Prometheus operator', 'Gateway API'])
+      expect(fitsTheOperators(production(), operators)).toEqual([])
+    })
+
+    it('would not be with a Kafka that the operator has no images of, or an operator elsewhere', () => {
+      expect(
+        fitsTheOperators(
+          planting((kafka) => (kafka.version = '4.1.1')),
+          operators,
+        ),
+      ).toEqual(['Strimzi 1.2.0 does not take kafka of 4.1.1'])
+      const unsaid = new Map([...operators].filter(([name]) => name !== 'KEDA'))
+      expect(fitsTheOperators(production(), unsaid)).toEqual(['the namespace keda is in no table'])
+    })
+
+    const clients = EDGES.production.flatMap((edge) => /^([\w-]+) -> kafka:9092$/.exec(edge)?.[1] ?? [])
+
+    it('lets nobody to the brokers but who is in the dependency table, and the scaler', () => {
+      expect(clients).toHaveLength(5)
+      expect(listenersAreOpenTo(production(), [...clients, 'keda/'])).toEqual([])
+    })
+
+    it('would let everybody in, or others, or not all, where a listener says so', () => {
+      const open = planting(({ listeners: [listener] }) => delete listener.networkPolicyPeers)
+      expect(listenersAreOpenTo(open, clients)).toEqual(['the listener tls of kafka is open to everybody'])
+      const other = planting(({ listeners: [{ networkPolicyPeers = [] }] }) => {
+        networkPolicyPeers[0] = { podSelector: { matchLabels: { 'app.kubernetes.io/name': 'front' } } }
+        networkPolicyPeers.push({ namespaceSelector: {} })
+      })
+      expect(listenersAreOpenTo(other, [...clients, 'keda/'])).toEqual([
+        'the listener tls of kafka is open to front',
+        'the listener tls of kafka is open to every namespace/',
+        'the listener tls of kafka is closed to order-command',
+      ])
+    })
+
+    it('is admitted by the namespace, which is restricted', () => {
+      expect(brokersAreRestricted(production())).toEqual([])
+      expect(brokersAreRestricted(planting(({ template }) => delete template.initContainer))).toEqual([
+        'the initContainer of kafka may run as root',
+        'the initContainer of kafka has no seccomp profile',
+        'the initContainer of kafka may gain privileges',
+        'the initContainer of kafka keeps capabilities',
+      ])
     })
   })
 

@@ -73,11 +73,13 @@ export const collector = () => {
 /** promtool is of Prometheus: Debian's package, or its image. */
 export const promtool = () => (runs('promtool', '--version') ? 'promtool' : undefined)
 
-/** Schemas kept beside the checkout, for networks without the public ones. */
+/** Schemas of operators whose versions the public catalogue does not say, and those kept beside the checkout, for networks without the public ones. */
 export const schemaLocations = () => {
+  const own = join(root, 'test/k8s/schemas/{{.ResourceKind}}{{.KindSuffix}}.json')
   const kept = join(root, '../shared/kubernetes/schemas')
-  if (existsSync(kept)) return [`${kept}/{{.ResourceKind}}{{.KindSuffix}}.json`]
+  if (existsSync(kept)) return [own, `${kept}/{{.ResourceKind}}{{.KindSuffix}}.json`]
   return [
+    own,
     'default',
     'https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json',
   ]
