@@ -289,8 +289,10 @@ describe('the fraud app', () => {
     expect((await call('POST', `/v1/fraud/alerts/${alertId}/decision`, { decision: 'maybe', note: 'x' })).status).toBe(400)
   })
 
-  it('is ready', async () => {
+  it('is ready, and for requests by its database alone', async () => {
     const ready = await app.inject({ method: 'GET', url: '/health/ready' })
-    expect(ready.json()).toMatchObject({ status: 'ok', checks: { database: 'ok', relay: 'ok' } })
+    expect(ready.json()).toEqual({ status: 'ok', checks: { database: 'ok', relay: 'ok', consumer: 'ok' } })
+    const forRequests = await app.inject({ method: 'GET', url: '/health/ready?of=requests' })
+    expect(forRequests.json()).toEqual({ status: 'ok', checks: { database: 'ok' } })
   })
 })

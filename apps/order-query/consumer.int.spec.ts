@@ -34,6 +34,7 @@ describe('order-query on the log', () => {
     expect((await world.get('/v1/products/LOGGED', { token })).body['available']).toBe(3)
     // It has no relay.
     expect((await world.get('/health/ready')).body).toEqual({ status: 'ok', checks: { database: 'ok', consumer: 'ok' } })
+    expect((await world.get('/health/ready?of=requests')).body).toEqual({ status: 'ok', checks: { database: 'ok' } })
   })
 
   it('sets a message off contract aside, with what follows of its key, and goes on with the other keys', async () => {

@@ -156,8 +156,9 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     app.connectMicroservice({ strategy }, { inheritAppConfig: false })
     const readiness = app.get(Readiness)
     readiness.register('database', () => (spec.askDatabase ? spec.askDatabase(app) : pool.query('SELECT 1')))
-    if (relay) readiness.register('relay', () => Promise.resolve(relay.healthy()))
-    readiness.register('consumer', () => Promise.resolve(strategy.healthy()))
+    // Without the log requests are answered on: what they tell waits in the outbox, and reads are of what was read of it.
+    if (relay) readiness.register('relay', () => Promise.resolve(relay.healthy()), { neededFor: 'messages' })
+    readiness.register('consumer', () => Promise.resolve(strategy.healthy()), { neededFor: 'messages' })
     return app
   } catch (error) {
     await lifecycle.onApplicationShutdown().catch(() => undefined)

@@ -280,6 +280,16 @@ export const appsLeaveQuietly: Check = (objects) =>
       ].map((what) => `${name} ${what}`)
     })
 
+/** Where requests are sent: what an app needs for messages alone takes no replica away, and front, which says what is not there, needs none. */
+export const readyIsForRequests: Check = (objects) =>
+  containersOf(objects).flatMap(({ workload, container }) => {
+    const app = workload.kind === 'Deployment' ? appOf(container) : undefined
+    if (app === undefined) return []
+    const should = app === 'front' ? '/health/live' : '/health/ready?of=requests'
+    const path = container.readinessProbe?.httpGet?.path
+    return path === should ? [] : [`${workload.name} takes requests by ${path}, not by ${should}`]
+  })
+
 /** Nothing that gives tokens to anybody or moves no money goes to production. */
 export const productionIsProduction: Check = (objects) => [
   ...named(objects, 'ConfigMap').flatMap(({ metadata, data = {} }) => [
@@ -438,6 +448,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   scalersFitThePartitions,
   podsAreRestricted,
   appsLeaveQuietly,
+  readyIsForRequests,
   podsAreSpread,
   backupsAreInTheRegion,
   storesAreSignedDaily,

@@ -334,6 +334,16 @@ if (!skipped) {
       for (const what of [/fraud is killed before/, /fraud is restarted for what/]) finds('appsLeaveQuietly', hasty, what)
     })
 
+    it('apps that are taken away with what requests do not need, and a front that is with any app', () => {
+      const probed = (app: string, path: string) =>
+        planted(local(), 'Deployment', app, (each: Pod) =>
+          Object.assign(container(each), { readinessProbe: { httpGet: { path, port: 'http' } } }),
+        )
+      finds('readyIsForRequests', probed('wallet', '/health/ready'), /^wallet takes requests by \/health\/ready, not by/)
+      finds('readyIsForRequests', probed('wallet', '/health/live'), /^wallet takes requests by \/health\/live, not by/)
+      finds('readyIsForRequests', probed('front', '/health/ready?of=requests'), /^front takes requests by/)
+    })
+
     it('a spread without a selector, which the API server refuses', () => {
       const unselected = planted(local(), 'Deployment', 'fraud', (each: Pod) =>
         Object.assign(each.spec.template.spec, { topologySpreadConstraints: [{ maxSkew: 1, matchLabelKeys: ['pod-template-hash'] }] }),

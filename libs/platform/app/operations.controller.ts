@@ -1,5 +1,12 @@
-import { Controller, Get, Header, Headers, Inject, Res } from '@nestjs/common'
-import { type ApiResponseNoStatusOptions, ApiExcludeController, ApiExcludeEndpoint, ApiOkResponse, ApiTags } from '@nestjs/swagger'
+import { Controller, Get, Header, Headers, Inject, Query, Res } from '@nestjs/common'
+import {
+  type ApiResponseNoStatusOptions,
+  ApiExcludeController,
+  ApiExcludeEndpoint,
+  ApiOkResponse,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Public } from '../auth/access.js'
 import { Metrics } from '../observability/metrics.js'
@@ -31,11 +38,13 @@ export class HealthController {
     return { status: 'ok', checks: {} }
   }
 
+  /** Whether all works that it needs; with `?of=requests` whether what requests need does, for whoever decides where to send them. */
   @Get('ready')
   @Header('cache-control', 'no-store')
+  @ApiQuery({ name: 'of', required: false, enum: ['requests'] })
   @ApiOkResponse(HEALTH)
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
-    const health = await this.readiness.look()
+  async ready(@Res({ passthrough: true }) reply: FastifyReply, @Query('of') of?: unknown): Promise<Health> {
+    const health = await this.readiness.look(of === 'requests' ? of : undefined)
     void reply.code(health.status === 'ok' ? 200 : 503)
     return health
   }

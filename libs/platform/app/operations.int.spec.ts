@@ -37,10 +37,31 @@ describe('health', () => {
     await own.app.close()
   })
 
+  it('is ready for requests while what is needed for messages alone is away, and says so of both to who asks for all', async () => {
+    const own = await demoApp()
+    const readiness = own.app.get(Readiness)
+    let there = true
+    readiness.register('database', () => Promise.resolve(there))
+    readiness.register('consumer', () => Promise.resolve(false), { neededFor: 'messages' })
+    const ask = async (url: string) => {
+      const { statusCode, body } = await get(url, own)
+      return [statusCode, JSON.parse(body)]
+    }
+    const of = '/health/ready?of=requests'
+    expect(await ask(of)).toEqual([200, { status: 'ok', checks: { database: 'ok' } }])
+    expect(await ask('/health/ready')).toEqual([503, { status: 'unavailable', checks: { database: 'ok', consumer: 'failing' } }])
+    there = false
+    expect(await ask(of)).toEqual([503, { status: 'unavailable', checks: { database: 'failing' } }])
+    // Of what it does not know it leaves nothing out.
+    expect((await ask('/health/ready?of=nothing'))[0]).toBe(503)
+    expect(Object.keys((await ask('/health/ready?of=nothing'))[1].checks)).toEqual(['database', 'consumer'])
+    await own.app.close()
+  })
+
   it('does not wait for a check that hangs', async () => {
     const clock = new FakeClock()
     const readiness = new Readiness(clock)
-    readiness.register('database', () => new Promise(() => undefined), 250)
+    readiness.register('database', () => new Promise(() => undefined), { timeout_ms: 250 })
     const look = readiness.look()
     clock.advance(250)
     expect(await look).toEqual({ status: 'unavailable', checks: { database: 'timed-out' } })
