@@ -95,7 +95,7 @@ export interface KubeObject {
     }
     readonly schedule?: string
     readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
-    readonly strategy?: { readonly rollingUpdate?: { readonly maxUnavailable: number | string } }
+    readonly strategy?: { readonly rollingUpdate?: { readonly maxUnavailable: number | string; readonly maxSurge?: number | string } }
     readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[]
     readonly podSelector?: Selector
     readonly policyTypes?: readonly string[]
@@ -150,7 +150,11 @@ export interface KubeObject {
     readonly storage?: { readonly class?: string; readonly storageClass?: string }
     readonly walStorage?: { readonly storageClass?: string }
     readonly instances?: number
-    readonly postgresql?: { readonly synchronous?: { readonly number: number; readonly dataDurability?: string } }
+    readonly imageName?: string
+    readonly postgresql?: {
+      readonly synchronous?: { readonly number: number; readonly dataDurability?: string }
+      readonly parameters?: Labels
+    }
     readonly roles?: readonly string[]
     readonly kafka?: {
       readonly version?: string

@@ -6,7 +6,9 @@ import { openEdges } from './network.js'
 import { named, type KubeObject } from './objects.js'
 import { planted } from './planted.js'
 import { brokersAreRestricted, fitsTheOperators, listenersAreOpenTo, operatorPodsReachTheApiServer, operatorsOf } from './operators.js'
-import { acknowledgedIsOnTwo, encryptedAtRest } from './stores.js'
+import { connectionsFit } from './connections.js'
+import { payersComeBack } from './payers.js'
+import { acknowledgedIsOnTwo, encryptedAtRest, imagesAreBuiltOn } from './stores.js'
 import { storesAreReachedByTls } from './tls.js'
 
 /** What is asked of production alone, of what its overlay renders to when tests run. */
@@ -145,6 +147,38 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
         'the initContainer of kafka keeps capabilities',
       ])
     })
+  })
+
+  it('has connections for every app at its most replicas, rolled, on an image that is built on', () => {
+    expect(connectionsFit(production())).toEqual([])
+    expect(imagesAreBuiltOn(production())).toEqual([])
+    type Cluster = { spec: { imageName: string; postgresql: { parameters: Record<string, string> } } }
+    const small = planted(production(), 'Cluster', 'postgres', ({ spec }: Cluster) => {
+      spec.postgresql.parameters['max_connections'] = '500'
+      spec.imageName = 'ghcr.io/cloudnative-pg/postgresql:18'
+    })
+    expect(connectionsFit(small)).toEqual(['postgres takes 500 connections, and there may be 568'])
+    expect(imagesAreBuiltOn(small)).toEqual(['postgres runs ghcr.io/cloudnative-pg/postgresql:18'])
+    const hungry = planted(
+      production(),
+      'Deployment',
+      'fraud',
+      ({ spec }: { spec: { template: { spec: { containers: [{ env: object[] }] } } } }) =>
+        spec.template.spec.containers[0].env.push({ name: 'DATABASE_CONNECTIONS', value: '20' }),
+    )
+    expect(connectionsFit(hungry)).toEqual(['postgres takes 600 connections, and there may be 638'])
+  })
+
+  it('sends payers back from their bank to the host that it is reached at, and on to the shop', () => {
+    expect(payersComeBack(production())).toEqual([])
+    type Settings = { data: Record<string, string> }
+    const lost = planted(production(), 'ConfigMap', 'provider', ({ data }: Settings) => {
+      delete data['PUBLIC_URL']
+      delete data['PAYMENT_RETURN_URL']
+    })
+    expect(payersComeBack(lost)).toEqual(['payers are sent back to undefined', 'payers end at undefined'])
+    const elsewhere = planted(production(), 'ConfigMap', 'provider', ({ data }: Settings) => (data['PUBLIC_URL'] = 'https://shop.example'))
+    expect(payersComeBack(elsewhere)).toEqual(['payers are sent back to https://shop.example'])
   })
 
   it('production is watched: its apps and its gateway are scraped, and the rules are there', () => {

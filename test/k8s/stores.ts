@@ -24,6 +24,15 @@ export const backupsAreInTheRegion = (objects: readonly KubeObject[]): readonly 
   })
 }
 
+/** A tag of PostgreSQL's version alone is of a Debian that gets no more builds: https://github.com/cloudnative-pg/postgres-containers#image-tags */
+const IMAGE = /:\d+\.\d+-system-[a-z]+$/
+
+/** Backups to an object store by CloudNativePG itself need Barman in the image, which only those of the type `system` have. */
+export const imagesAreBuiltOn = (objects: readonly KubeObject[]): readonly string[] =>
+  clustersOf(objects)
+    .filter(({ spec }) => !IMAGE.test(spec?.imageName ?? ''))
+    .map(({ metadata, spec }) => `${metadata.name} runs ${spec?.imageName}`)
+
 /** Each volume that outlives its pod is of the class that encrypts, and each backup says how it is encrypted. */
 export const encryptedAtRest = (objects: readonly KubeObject[]): readonly string[] => {
   const volumes = objects.flatMap(({ kind, metadata, spec }): readonly (readonly [string, string | undefined])[] => {
