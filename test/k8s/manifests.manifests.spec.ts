@@ -419,7 +419,7 @@ if (!skipped) {
     it('fire when they should and are silent on what is near', () => {
       const run = (file: string) =>
         spawnSync(promtool()!, ['test', 'rules', file], { cwd: join(root, 'deploy/prometheus'), encoding: 'utf8', timeout: 60_000 })
-      for (const { status, stdout, stderr } of [run('rules.test.yml'), run('rules.week.test.yml')])
+      for (const { status, stdout, stderr } of ['rules', 'rules.week', 'cluster-rules'].map((name) => run(`${name}.test.yml`)))
         expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining('SUCCESS')])
     }, 150_000)
   })

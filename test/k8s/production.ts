@@ -185,7 +185,7 @@ export const describeProduction = (production: () => readonly KubeObject[]): voi
     // Of what is not there no check of its parts finds anything wrong.
     expect(['PodMonitor', 'PrometheusRule'].map((kind) => named(production(), kind).map(({ metadata }) => metadata.name))).toEqual([
       ['apps', 'gateway'],
-      ['bahi'],
+      ['bahi', 'bahi-cluster'],
     ])
   })
 
