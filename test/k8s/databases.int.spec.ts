@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -10,6 +10,10 @@ import { placePostgres } from '../../apps/bahi/postgres/placement.js'
 import { removePostgres, startPostgres, type RunningPostgres } from '../../apps/bahi/postgres/server.js'
 import { ASK_KEY_RIGHTS, KEY_RIGHTS } from '../support/key-rights.js'
 
+interface Database {
+  readonly kind: 'Database'
+  readonly spec: { readonly name: string; readonly owner: string }
+}
 interface Cluster {
   readonly kind: 'Cluster'
   readonly spec: {
@@ -21,12 +25,16 @@ interface Cluster {
         readonly postInitApplicationSQL: readonly string[]
       }
     }
+    readonly postgresql: { readonly pg_hba: readonly string[] }
     readonly managed: { readonly roles: readonly { readonly name: string; readonly login: boolean }[] }
   }
 }
 
-const documents = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../k8s/overlays/production/postgres.yaml'), 'utf8'))
-const { spec } = documents.map((each) => each.toJS() as Cluster).find(({ kind }) => kind === 'Cluster')!
+const documents = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../k8s/overlays/production/postgres.yaml'), 'utf8')).map(
+  (each) => each.toJS() as Cluster | Database,
+)
+const { spec } = documents.find(({ kind }) => kind === 'Cluster') as Cluster
+const databases = documents.flatMap((each) => (each.kind === 'Database' ? [each.spec] : []))
 
 // A server of its own: roles are of the whole server, and these have the names that they have in production.
 describe('the databases of k8s/overlays/production', () => {
@@ -81,5 +89,38 @@ describe('the databases of k8s/overlays/production', () => {
       else await expect(answer).rejects.toThrow('permission denied for database "keys"')
     }
     expect(spec.managed.roles.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(KEY_RIGHTS)))
+  }, 60_000)
+
+  it('let each role into its own and into the keys, and into no other app’s', async () => {
+    const roles = spec.managed.roles.map(({ name }) => name)
+    expect(databases.map(({ name }) => name).sort()).toEqual([...roles].sort())
+    for (const { name, owner } of databases) await run(server.url, `CREATE DATABASE ${name} OWNER ${owner}`)
+    const ways = async (): Promise<readonly string[]> => {
+      const open = []
+      for (const role of roles)
+        for (const { name } of [...databases, { name: 'keys' }, { name: 'postgres' }])
+          if (
+            await run(urlOf(name, role), 'SELECT 1').then(
+              () => true,
+              () => false,
+            )
+          )
+            open.push(`${role} -> ${name}`)
+      return open.sort()
+    }
+    // What PostgreSQL does by itself.
+    expect(await ways()).toContain('fraud -> wallet')
+
+    // Where they stand in the file that CloudNativePG makes; here of a socket, which is neither a host nor TLS.
+    const rules = spec.postgresql.pg_hba
+    expect(rules.filter((rule) => !/^hostssl .* scram-sha-256$|^host .* reject$/.test(rule))).toEqual([])
+    const file = String((await run(server.url, 'SHOW hba_file'))[0])
+    const lines = [...rules, 'host all all all scram-sha-256'].map((rule) => rule.replace(/^host(?:ssl)? (\S+ \S+) all /, 'local $1 '))
+    writeFileSync(file, `${lines.join('\n')}\n`)
+    await run(server.url, 'SELECT pg_reload_conf()')
+    expect(await run(server.url, 'SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL')).toEqual([])
+    expect(await ways()).toEqual(
+      [...roles.map((role) => `${role} -> ${role}`), ...Object.keys(KEY_RIGHTS).map((role) => `${role} -> keys`)].sort(),
+    )
   }, 60_000)
 })
