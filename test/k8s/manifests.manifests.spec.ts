@@ -11,6 +11,7 @@ import { workloadsOf, type KubeObject } from './objects.js'
 import { planted } from './planted.js'
 import { describeProduction } from './production.js'
 import { render, type Rendered } from './render.js'
+import { restoresInPeace } from './restore.js'
 import { routesLeadToServices, waysIn } from './routes.js'
 import { collectorVersion, kubeconform, kustomize, MISSING, promtool, schemaLocations } from './tools.mjs'
 
@@ -47,7 +48,7 @@ if (!skipped) {
   const objectsOf = (overlay: string): readonly KubeObject[] => rendered[overlay]?.objects ?? []
   beforeAll(() => {
     failWithout(missing)
-    for (const overlay of ['local', 'production', 'logs']) rendered[overlay] = render(overlay)
+    for (const overlay of ['local', 'production', 'restore', 'logs']) rendered[overlay] = render(overlay)
     rendered['ingress'] = render('ingress', INGRESS)
   }, 120_000)
 
@@ -62,6 +63,41 @@ if (!skipped) {
 
     it('opens exactly the ways of the dependency table', () => {
       expect([...openEdges(objectsOf(overlay))].sort()).toEqual([...EDGES[overlay]].sort())
+    })
+  })
+
+  describe('production while it is restored', () => {
+    const restore = () => objectsOf('restore')
+
+    it('is valid, runs nothing that writes to a store, and makes the databases of a point in time from where they were backed up', () => {
+      const own = new Set(['Cluster', 'ScaledObject', 'CronJob', 'ScheduledBackup', 'Deployment'])
+      expect(
+        judged(
+          restore()
+            .filter(({ kind }) => own.has(kind))
+            .map((each) => stringify(each))
+            .join('---\n'),
+        ),
+      ).toEqual(isValid)
+      expect(restoresInPeace(restore())).toEqual([])
+      expect(CHECKS['backupsAreInTheRegion']?.(restore())).toEqual([])
+    }, 130_000)
+
+    it('would not pass as production is, and archived into what it is restored from', () => {
+      expect(restoresInPeace(objectsOf('production'))).toEqual(
+        expect.arrayContaining([
+          'wallet runs',
+          'wallet is scaled up again',
+          'CronJob checkpoint-wallet runs',
+          'ScheduledBackup postgres runs',
+          'Job migrate-wallet runs',
+          'postgres is made anew, and not of a point in time',
+          'postgres is restored from where nothing was backed up',
+        ]),
+      )
+      type Cluster = { spec: { backup: { barmanObjectStore: { serverName?: string } } } }
+      const into = planted(restore(), 'Cluster', 'postgres', ({ spec }: Cluster) => delete spec.backup.barmanObjectStore.serverName)
+      expect(restoresInPeace(into)).toEqual(['postgres is archived into what it is restored from'])
     })
   })
 

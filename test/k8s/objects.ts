@@ -80,10 +80,17 @@ export interface Relabeling {
   readonly action?: string
 }
 
+interface Archive {
+  readonly serverName?: string
+  readonly destinationPath?: string
+  readonly endpointURL?: string
+  readonly wal?: { readonly encryption?: string }
+  readonly data?: { readonly encryption?: string }
+}
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Labels }
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Labels; readonly annotations?: Labels }
   readonly data?: Labels
   readonly stringData?: Labels
   // Each kind has its own; a check reads what its kind has.
@@ -138,12 +145,14 @@ export interface KubeObject {
     readonly parentRefs?: readonly { readonly name: string; readonly namespace?: string }[]
     readonly hostnames?: readonly string[]
     readonly cluster?: { readonly name: string }
+    readonly suspend?: boolean
+    readonly bootstrap?: {
+      readonly initdb?: object
+      readonly recovery?: { readonly source?: string; readonly recoveryTarget?: { readonly targetTime?: string } }
+    }
+    readonly externalClusters?: readonly { readonly name: string; readonly barmanObjectStore?: Archive }[]
     readonly backup?: {
-      readonly barmanObjectStore?: {
-        readonly endpointURL?: string
-        readonly wal?: { readonly encryption?: string }
-        readonly data?: { readonly encryption?: string }
-      }
+      readonly barmanObjectStore?: Archive
     }
     readonly storageClassName?: string
     readonly volumeClaimTemplates?: readonly { readonly spec: { readonly storageClassName?: string } }[]
