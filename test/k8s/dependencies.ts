@@ -35,3 +35,22 @@ export const EDGES: Readonly<Record<'local' | 'production' | 'logs', readonly st
   // A collector speaks with its sink, which is elsewhere, and with nothing of ours.
   logs: [],
 }
+
+const everywhere = ['names: everybody -> kube-system/kube-dns:53', 'metrics: monitoring/ -> app:3000', 'gateway: anywhere -> gateway:8080']
+
+/** What is opened into and out of the namespace, policy by policy, and to exactly whom. */
+export const ELSEWHERE: Readonly<Record<'local' | 'production', readonly string[]>> = {
+  local: everywhere,
+  production: [
+    ...everywhere,
+    'postgres: cnpg-system/ -> postgres:*',
+    // The API server and the store of backups: where they are is the cluster's.
+    'postgres: postgres -> anywhere:443',
+    'postgres: postgres -> anywhere:6443',
+    'kafka: strimzi/ -> kafka:*',
+    'kafka: keda/ -> kafka:9092',
+    'kafka: kafka -> anywhere:443',
+    'kafka: kafka -> anywhere:6443',
+    'issuer-and-provider: order-command,order-query,wallet,payment-saga,fraud -> 0.0.0.0/0 except 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16:443',
+  ],
+}

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals'
 import { stringify } from 'yaml'
 import { failWithout, skippedWithout } from '../support/kafka.mjs'
 import { CHECKS, collectorReadsTheApps, productionIsProduction, STORES } from './checks.js'
-import { EDGES } from './dependencies.js'
-import { openEdges } from './network.js'
+import { EDGES, ELSEWHERE } from './dependencies.js'
+import { edgesElsewhere, openEdges } from './network.js'
 import { workloadsOf, type KubeObject } from './objects.js'
 import { planted } from './planted.js'
 import { describeProduction } from './production.js'
@@ -63,6 +63,7 @@ if (!skipped) {
 
     it('opens exactly the ways of the dependency table', () => {
       expect([...openEdges(objectsOf(overlay))].sort()).toEqual([...EDGES[overlay]].sort())
+      expect([...edgesElsewhere(objectsOf(overlay))].sort()).toEqual([...ELSEWHERE[overlay]].sort())
     })
   })
 
@@ -444,6 +445,15 @@ if (!skipped) {
       const open = planted(local(), 'NetworkPolicy', 'redis', ({ spec }: { spec: object }) => Object.assign(spec, { ingress: [{}] }))
       const out = planted(open, 'NetworkPolicy', 'front', ({ spec }: { spec: { egress: object[] } }) => spec.egress.push({}))
       expect(edges(out)).toContain('front -> redis:6379')
+      type Blocks = { spec: { egress: [{ to: [{ ipBlock: { except: string[] } }] }]; ingress: { from: object[] }[] } }
+      const wide = planted(objectsOf('production'), 'NetworkPolicy', 'issuer-and-provider', ({ spec }: Blocks) =>
+        spec.egress[0].to[0].ipBlock.except.shift(),
+      )
+      const wider = planted(wide, 'NetworkPolicy', 'redis', ({ spec }: Blocks) => spec.ingress[0]?.from.push({ namespaceSelector: {} }))
+      expect(edgesElsewhere(wider).filter((edge) => !ELSEWHERE.production.includes(edge))).toEqual([
+        'issuer-and-provider: order-command,order-query,wallet,payment-saga,fraud -> 0.0.0.0/0 except 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16:443',
+        'redis: every namespace/ -> redis:6379',
+      ])
       const shut = planted(local(), 'NetworkPolicy', 'wallet', ({ spec }: { spec: object }) => Object.assign(spec, { egress: [] }))
       expect(edges(shut)).not.toContain('wallet -> kafka:9092')
       const gone = local().filter(({ kind }) => kind !== 'NetworkPolicy')

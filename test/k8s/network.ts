@@ -39,3 +39,29 @@ export const openEdges = (objects: readonly KubeObject[]): readonly string[] => 
     }),
   )
 }
+
+const NAMESPACE_LABEL = 'kubernetes.io/metadata.name'
+
+/** Who a peer is that is no pod of this namespace; nothing of one that is. */
+const elsewhere = ({ podSelector, namespaceSelector, ipBlock }: Peer): readonly string[] => {
+  if (ipBlock) return [`${ipBlock.cidr}${ipBlock.except ? ` except ${ipBlock.except.join(' ')}` : ''}`]
+  if (!namespaceSelector) return []
+  const pods = Object.values(podSelector?.matchLabels ?? {}).join()
+  return [`${namespaceSelector.matchLabels?.[NAMESPACE_LABEL] ?? 'every namespace'}/${pods}`]
+}
+
+/** `policy: who -> whom:port` for each way into and out of the namespace that a policy opens; `anywhere` is whoever can be reached, inside or outside. */
+export const edgesElsewhere = (objects: readonly KubeObject[]): readonly string[] =>
+  named(objects, 'NetworkPolicy').flatMap(({ metadata, spec }) => {
+    const { matchLabels = {}, matchExpressions = [] } = spec?.podSelector ?? {}
+    const own = [...Object.values(matchLabels), ...matchExpressions.flatMap(({ values }) => values)].join() || 'everybody'
+    const ways = (rules: readonly PolicyRule[] | undefined, way: 'from' | 'to') =>
+      (rules ?? []).flatMap((rule) =>
+        (rule[way]?.flatMap(elsewhere) ?? ['anywhere']).flatMap((other) =>
+          [...new Set(rule.ports?.map(({ port }) => String(port)) ?? ['*'])].map(
+            (port) => `${metadata.name}: ${way === 'from' ? `${other} -> ${own}` : `${own} -> ${other}`}:${port}`,
+          ),
+        ),
+      )
+    return [...ways(spec?.ingress, 'from'), ...ways(spec?.egress, 'to')]
+  })

@@ -65,7 +65,7 @@ export interface Selector {
 export interface Peer {
   readonly podSelector?: Selector
   readonly namespaceSelector?: Selector
-  readonly ipBlock?: object
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] }
 }
 export interface PolicyRule {
   readonly from?: readonly Peer[]
