@@ -57,7 +57,7 @@ export class Readiness {
 
 /** As metrics, looked at when they are scraped. */
 export const showHealth = (metrics: Metrics, readiness: Readiness): void => {
-  metrics.gauge('health_check', 'What must work for this app to take requests: 1 where it does.', ['check'], async (gauge) => {
+  metrics.gauge('health_check', 'What must work for all that this app does: 1 where it does.', ['check'], async (gauge) => {
     const { checks } = await readiness.look()
     gauge.reset()
     for (const [check, result] of Object.entries(checks)) gauge.set({ check }, result === 'ok' ? 1 : 0)
