@@ -1,6 +1,7 @@
 #!/bin/sh
-# For CI: makes sure that a Docker engine runs and that the images are there which the suite starts from. On a network without a registry the
-# recipes beside this checkout build stand-ins under the published names. Ends with an error where that cannot be had.
+# For CI: makes sure that a Docker engine runs and that the images are there which the suite starts from, and builds what its own have in common.
+# On a network without a registry the recipes beside this checkout build stand-ins under the published names. Ends with an error where that cannot
+# be had.
 set -eu
 cd "$(dirname "$0")/../.."
 stand_ins=../shared/stand-ins
@@ -31,3 +32,6 @@ for image in $images; do
   docker image inspect "$image" >/dev/null 2>&1 && continue
   if [ -x "$stand_ins/build-images" ]; then "$stand_ins/build-images" "$image"; else timeout 300 docker pull -q "$image"; fi
 done
+
+# The stages that all images share are most of a build, and whoever builds one next finds them.
+DOCKER_BUILDKIT=1 timeout 600 docker build --quiet --build-arg APP=front . >/dev/null
