@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { killInTurn } from '../chaos/in-turn.js'
 import { baseUrl } from '../e2e/shop.js'
-import { containersOf, docker, healthy, killAndStart, outputOf } from './containers.js'
+import { containersOf, docker, healthy, killAndStart, outputOf, untilReady } from './containers.js'
 
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const REPLICATED = ['order-command', 'order-query', 'wallet', 'payment-saga', 'fraud']
@@ -25,7 +25,7 @@ describe(`containers killed in turn while orders run (CHAOS_SEED=${SEED})`, () =
           const [victim] = replicas
           if (victim === undefined) throw new Error(`${service} does not run`)
           await killAndStart(victim)
-          await healthy(victim)
+          await untilReady(victim)
         },
         settled: async () => {
           for (const service of SERVICES) for (const id of await containersOf(service)) await healthy(id)
@@ -45,7 +45,7 @@ describe(`containers killed in turn while orders run (CHAOS_SEED=${SEED})`, () =
       } finally {
         await docker('start', front)
       }
-      await healthy(front)
+      await untilReady(front)
       const output = await outputOf(gateway)
       expect(output).toMatch(/"path":"\/v1\/nothing","status":503/)
       // Of all that it was asked while the others were killed, too.
