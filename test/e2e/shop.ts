@@ -47,15 +47,18 @@ export const at = (answer: Answer, path: string): string | undefined => {
   return value === undefined || value === null ? undefined : String(value)
 }
 
+/** Seldom once it takes long: many that wait at once would keep busy what they wait for. */
+const POLL_MS = { first: 25, most: 250 }
+
 /** Calls until the answer satisfies `until`; fails with the last answer after `timeout_ms`. */
 export const poll = async (ask: () => Promise<Answer>, until: (answer: Answer) => boolean, timeout_ms = 60_000): Promise<Answer> => {
   const deadline = Date.now() + timeout_ms
-  for (;;) {
+  for (let pause_ms = POLL_MS.first; ; pause_ms = Math.min(2 * pause_ms, POLL_MS.most)) {
     const answer = await ask()
     if (until(answer)) return answer
     if (Date.now() > deadline)
       throw new Error(`not reached within ${timeout_ms} ms; the last answer was ${answer.status} ${answer.text.slice(0, 2_000)}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, pause_ms))
   }
 }
 
