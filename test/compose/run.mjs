@@ -53,7 +53,9 @@ const compose = (what, timeout_ms, ...args) =>
   })
 
 const jest = (name, project, ...args) => runner.jest(name, project, SUITE_MS, ...args)
-const spec = (name) => jest(name, 'compose', `test/compose/${name}.compose.spec.ts`)
+/** In one start of Jest, one after the other. */
+const specs = (part, names) => jest(part, 'compose', '--maxWorkers=1', ...names.map((name) => `test/compose/${name}.compose.spec.ts`))
+const spec = (name) => specs(name, [name])
 
 /** Where replicas share sagas, money and stock. */
 const SHARED = ['order-payment', 'order-life', 'wallet-loads', 'reconciliation'].map((name) => `test/e2e/${name}.e2e.spec.ts`)
@@ -99,7 +101,7 @@ const runAll = async (phases) => {
   // Bounded, each of the suite runs once: of these one replica would show less than two, and they take long.
   const shared = options.bounded ? SHARED : []
   if (phases.includes('one')) {
-    passed.push(await spec('images'), await spec('gateway'), await spec('databases'))
+    passed.push(await specs('inside', ['images', 'gateway', 'databases']))
     passed.push(await suite('one', { without: phases.includes('two') ? shared : [] }))
   }
   if (['two', 'restart', 'kill'].some((phase) => phases.includes(phase)))
