@@ -40,7 +40,13 @@ if (options.help) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'bahi-compose-'))
-const env = { ...process.env, ...QUICK, COMPOSE_PROJECT_NAME: `bahi-e2e-${process.pid}`, NODE_OPTIONS: '' }
+const env = {
+  ...process.env,
+  ...QUICK,
+  COMPOSE_PROJECT_NAME: `bahi-e2e-${process.pid}`,
+  NODE_OPTIONS: '',
+  BAHI_COMPOSE_ENV: join(folder, 'env'),
+}
 const files = ['--env-file', join(folder, 'env'), '-f', 'docker-compose.yml', '-f', 'test/compose/quick.yml']
 
 const runner = new Runner('compose', () => env, options.results)
@@ -101,7 +107,7 @@ const runAll = async (phases) => {
   // Bounded, each of the suite runs once: of these one replica would show less than two, and they take long.
   const shared = options.bounded ? SHARED : []
   if (phases.includes('one')) {
-    passed.push(await specs('inside', ['images', 'gateway', 'databases']))
+    passed.push(await specs('inside', ['images', 'gateway', 'databases', 'doctor']))
     passed.push(await suite('one', { without: phases.includes('two') ? shared : [] }))
   }
   if (['two', 'restart', 'kill'].some((phase) => phases.includes(phase)))
@@ -116,6 +122,8 @@ const runAll = async (phases) => {
   if (phases.includes('two')) passed.push(await suite('two', { only: shared }))
   if (phases.includes('restart') && !options.bounded) passed.push(await spec('restart'))
   if (phases.includes('kill')) passed.push(await spec('kill'))
+  // Of all that was said since the first order.
+  if (phases.some((phase) => ['one', 'two', 'restart', 'kill'].includes(phase))) passed.push(await spec('logs'))
   return passed.every(Boolean)
 }
 
