@@ -1,6 +1,6 @@
 export { ACT_DONE, actCommand, actDone, auditOf, auditStream, type Act, type ActOutcome } from './acts.js'
 export { appendEvents, WrongExpectedVersion, type Append, type Appended, type ExpectedVersion } from './append/append.js'
-export { archive, type Archived, type ArchiveOptions } from './archive/archive.js'
+export { archive, ARCHIVE_STATEMENT_MS, type Archived, type ArchiveOptions } from './archive/archive.js'
 export { ArchiveMissing, ArchiveUnsound, ArchiveUnusable, listPartitions, restoreStream, type ListedPartition } from './archive/archives.js'
 export type { BatchReport } from './append/command-queue.js'
 export { ArchiveRefused } from './archive/detach-partition.js'

@@ -157,8 +157,10 @@ export const createService = async (spec: ServiceSpec, parts: ServiceParts = {})
     const readiness = app.get(Readiness)
     readiness.register('database', () => (spec.askDatabase ? spec.askDatabase(app) : pool.query('SELECT 1')))
     // Without the log requests are answered on: what they tell waits in the outbox, and reads are of what was read of it.
-    if (relay) readiness.register('relay', () => Promise.resolve(relay.healthy()), { neededFor: 'messages' })
-    readiness.register('consumer', () => Promise.resolve(strategy.healthy()), { neededFor: 'messages' })
+    if (relay) readiness.register('relay', () => Promise.resolve(relay.healthy()), { neededFor: () => 'messages' })
+    // A release that is set to another log waits for the move: were it sent requests, a rollout would end those that the move still needs.
+    const neededFor = () => (strategy.isElsewhere() ? 'requests' : 'messages')
+    readiness.register('consumer', () => Promise.resolve(strategy.healthy()), { neededFor })
     return app
   } catch (error) {
     await lifecycle.onApplicationShutdown().catch(() => undefined)

@@ -1,4 +1,12 @@
-import { archive, typesByCategory, writeCheckpoint, type AnyStreamType, type Archived, type CheckpointSeal } from '#event-store'
+import {
+  archive,
+  ARCHIVE_STATEMENT_MS,
+  typesByCategory,
+  writeCheckpoint,
+  type AnyStreamType,
+  type Archived,
+  type CheckpointSeal,
+} from '#event-store'
 import { systemClock, type Clock } from '#kernel'
 import { createPool } from '#postgres'
 import Type from 'typebox'
@@ -104,16 +112,13 @@ export const archiveOld = (
     for await (const done of old) onArchived(done)
   })
 
-/** A partition is large, and nobody waits. */
-const STATEMENT_TIMEOUT_MS = 300_000
-
 const withPool = async <T>({ name, DATABASE_URL, DATABASE_SCHEMA }: StorePlace, work: (pool: pg.Pool) => Promise<T>): Promise<T> => {
   const pool = createPool({
     url: DATABASE_URL,
     schema: DATABASE_SCHEMA,
     applicationName: `${name}-upkeep`,
     maxConnections: 2,
-    statementTimeout_ms: STATEMENT_TIMEOUT_MS,
+    statementTimeout_ms: ARCHIVE_STATEMENT_MS,
   })
   try {
     return await work(pool)

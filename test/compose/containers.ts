@@ -34,7 +34,7 @@ export const outputOf = async (id: string): Promise<string> => {
 const READY_TIMEOUT_MS = 180_000
 /** The engine gives a check seven seconds; to begin one takes some more. */
 const CHECK_TIMEOUT_MS = 10_000
-const BETWEEN_CHECKS_MS = 100
+const BETWEEN_CHECKS_MS = 1_000
 
 /** The container's own health check as it is configured, run now: the engine looks every eight seconds. */
 const checkOf = async (id: string): Promise<() => Promise<boolean>> => {

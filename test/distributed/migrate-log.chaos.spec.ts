@@ -41,8 +41,8 @@ if (!skippedWithout({ describe, it }, 'whole orders, and the log under them move
       child.stdout?.on('data', () => setImmediate(() => output.some((line) => until.test(line)) && child.kill('SIGKILL')))
       return ended
     }
-    const ready = async (url: string) => {
-      const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(5_000) })
+    const ready = async (url: string, of = '') => {
+      const answer = await fetch(`${url}/health/ready${of}`, { signal: AbortSignal.timeout(5_000) })
       return { status: answer.status, text: await answer.text() }
     }
     /** What `bahi doctor` finds wrong on the new log; the databases of tests lose what they said in a crash of the machine, and it says so. */
@@ -63,6 +63,8 @@ if (!skippedWithout({ describe, it }, 'whole orders, and the log under them move
       const after = await Promise.all(APPS.map(async (app) => [app, await platform.waiting(app, to)] as const))
       for (const [app, { url }] of after)
         await eventually(`${app} waits for the move`, async () => (await ready(url)).text.includes('"consumer":"failing"'))
+      // A rollout goes by this: it must not end those that the move needs.
+      for (const [, { url }] of after) expect((await ready(url, '?of=requests')).status).toBe(503)
       expect((await command(to, /"step":"publish","left":0/)).signal).toBe('SIGKILL')
       await more(traffic, 'while what the stores publish is held')
       const { code, output } = await command(to)

@@ -4,7 +4,7 @@
 import Sequencer from '@jest/test-sequencer'
 
 /** The longest first. */
-const LONG = ['wallet.chaos.spec.ts', 'kill.chaos.spec.ts', 'messaging.chaos.spec.ts', 'start.chaos.spec.ts', 'kafka-log.contract.spec.ts']
+const LONG = ['wallet.chaos.spec.ts', 'kill.chaos.spec.ts', 'start.chaos.spec.ts', 'messaging.chaos.spec.ts', 'kafka-log.contract.spec.ts']
 
 const rankOf = ({ path }) => {
   const long = LONG.findIndex((name) => path.endsWith(`/${name}`))

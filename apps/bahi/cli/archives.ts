@@ -1,4 +1,4 @@
-import { archive, ArchiveRefused, ArchiveUnusable, listPartitions, restoreStream, UnknownEvent, type Archived } from '#event-store'
+import { archive, ARCHIVE_STATEMENT_MS, ArchiveRefused, ArchiveUnusable, listPartitions, restoreStream, UnknownEvent, type Archived } from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidArgumentError, type Command } from 'commander'
 import { Refused, type Io } from './io.js'
@@ -41,9 +41,6 @@ const partitions = (io: Io, { json, ...place }: Options) =>
     }
   })
 
-/** A partition is large, and nobody waits. */
-const STATEMENT_TIMEOUT_MS = 300_000
-
 const archiveAll = (io: Io, { json, idleDays, dryRun = false, ...place }: Options & { idleDays: number; dryRun?: boolean }) =>
   atStore(
     place,
@@ -66,7 +63,7 @@ const archiveAll = (io: Io, { json, idleDays, dryRun = false, ...place }: Option
       }
       if (none) io.say(`no partition is full, published, and without an append for ${idleDays} days`)
     },
-    STATEMENT_TIMEOUT_MS,
+    ARCHIVE_STATEMENT_MS,
   )
 
 const archivedLine = ({ partition, streams, moved, unreadable }: Archived, dryRun: boolean): string => {

@@ -74,6 +74,9 @@ describe('a day', () => {
       books: { commission: { amount: String(3 * 5_996 - 16) } },
     })
 
+    // Where our side had not heard of a saga yet, a case was opened, and has resolved itself since.
+    const { resolved } = (await report())['cases'] as { resolved: number }
+
     const cases = async (query = '') =>
       (
         (await payments.call('GET', `/v1/reconciliation-cases?date=${today}${query}`, { as: support })).body as {
@@ -119,7 +122,7 @@ describe('a day', () => {
     payments.provider.settlements.set(today, `${file.join('\n')}\nnonsense`)
     await ask()
     await eventually('it has failed', async () => (await report())['status'] === 'FAILED')
-    expect(await report()).toMatchObject({ failure: { line: 6, field: 'line' }, lines: 4, cases: { open: 0, resolved: 1 } })
+    expect(await report()).toMatchObject({ failure: { line: 6, field: 'line' }, lines: 4, cases: { open: 0, resolved: resolved + 1 } })
     const metrics = await payments.app.inject({ method: 'GET', url: '/metrics' })
     expect(metrics.payload).toMatch(/^reconciliation_failed_days\{app="payment-saga"\} 1$/m)
     expect(metrics.payload).toMatch(/^reconciliation_cases\{difference="different-amount",app="payment-saga"\} 0$/m)

@@ -42,11 +42,14 @@ interface Partition {
   readonly ahead: bigint
 }
 
+/** A partition is large, and nobody waits. */
+export const ARCHIVE_STATEMENT_MS = 300_000
+
 /**
  * Archives what has grown old: each partition that is full, that the relay has passed and whose newest event is older than `idle_ms`, the oldest first.
  * Streams that are closed and whole in it are marked as archived in it; every other event in it moves forward, beside its stream's newest event; then
  * it is detached, without holding up anyone, and is a table of its own. Killed at any point it leaves a store that is right, and the next run goes on.
- * A partition is large: `pool` is to give a statement minutes. What is cut short the next run takes up.
+ * `pool` is to give a statement `ARCHIVE_STATEMENT_MS`. What is cut short the next run takes up.
  */
 export const archive = async function* (
   pool: pg.Pool,

@@ -72,6 +72,7 @@ export class Consumer {
   #consumer: LogConsumer | undefined
   #producer: Promise<LogProducer> | undefined
   readonly #gaps = new Map<string, LogGap>()
+  #elsewhere = false
   /** What was told of a gap, until its partition is read on: one that is taken away and given back still has the same. */
   readonly #toldGaps = new Map<string, string>()
   readonly #standings: Standings
@@ -106,6 +107,7 @@ export class Consumer {
   async start(): Promise<void> {
     const { driver, group } = this.options
     await driver.ensureTopics(messagingTopics)
+    await this.#findPlace()
     this.#consumer = await driver.consume({
       group,
       topics: [...this.handlers.keys(), REDRIVES],
@@ -122,6 +124,14 @@ export class Consumer {
   /** Whether it is alive, and no partition stands because its place is not in the log. Not whether it has anything to do. */
   healthy(): boolean {
     return (this.#consumer?.healthy() ?? false) && this.#gaps.size === 0
+  }
+
+  /**
+   * Whether its group's place is in another log than the one it is set to: it has nothing to do here before the system is moved, or any more.
+   * As of its start, and of each time that it told where it stands.
+   */
+  isElsewhere(): boolean {
+    return this.#elsewhere
   }
 
   /** Where each partition of this process stands, as of now. */
@@ -149,7 +159,7 @@ export class Consumer {
     return done
   }
 
-  /** Ends the batches under way, and the message that is tried again, then leaves; past `timeout_ms`, 10 s unless given, it leaves anyway. */
+  /** Ends the batches under way, and the messages that are tried again, then leaves; past `timeout_ms`, 10 s unless given, it leaves anyway. */
   async close(timeout_ms = CLOSE_MS): Promise<void> {
     this.#closing.abort(new Error('the consumer closes'))
     const stopped = new AbortController()
@@ -227,12 +237,18 @@ export class Consumer {
     const { signal } = this.#closing
     while (!signal.aborted) {
       try {
+        await this.#findPlace()
         await this.#consumer?.tell(await this.standings())
       } catch {
         // A hint: the next one tells it. That the log or the database is away is told by what needs it.
       }
       await this.#clock.sleep(every_ms, signal).catch(() => undefined)
     }
+  }
+
+  async #findPlace(): Promise<void> {
+    const { consumerStore, driver, group } = this.options
+    this.#elsewhere = (await consumerStore.places(group)).some(({ log }) => log !== undefined && log !== driver.name)
   }
 
   #partition(place: TopicPartition): PartitionConsumer {

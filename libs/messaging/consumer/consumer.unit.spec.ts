@@ -45,3 +45,24 @@ it('takes what a retry did that ends while it closes: it is neither tried again 
   expect([tries, consumerStore.waiting, consumerStore.parked()]).toEqual([2, 0, []])
   await driver.close()
 })
+
+it('knows from its start on whether its group reads another log, also without a partition, and when that is over', async () => {
+  const driver = memoryLog(new MemoryBroker())
+  await driver.ensureTopics([{ name: 'said', partitions: 1, retention_ms: 60_000 }])
+  let log = 'another'
+  class Moved extends MemoryConsumerStore {
+    override places() {
+      return Promise.resolve([{ topic: 'said', partition: 0, next: 1n, log }])
+    }
+  }
+  const consumer = new Consumer(
+    { driver, group: 'readers', transactions: memoryTransactions(), consumerStore: new Moved(), tell_ms: 5 },
+    new Map([['said', () => Promise.reject(new Error('nothing was said'))]]),
+  )
+  await consumer.start()
+  expect(consumer.isElsewhere()).toBe(true)
+  log = driver.name
+  await eventually('it was moved', () => !consumer.isElsewhere())
+  await consumer.close()
+  await driver.close()
+})

@@ -1,18 +1,9 @@
 import { DEAD_LETTERS } from '#contracts'
 import type { Clock } from '#kernel'
 import { backoff_ms } from '../backoff.js'
-import { DependencyUnavailable } from '../failure.js'
-import {
-  partitionName,
-  PartlyFailed,
-  type BatchHandler,
-  type Effect,
-  type LogProducer,
-  type StoredRecord,
-  type TopicPartition,
-} from '../log.js'
+import { partitionName, PartlyFailed, type BatchHandler, type LogProducer, type StoredRecord, type TopicPartition } from '../log.js'
 import { Wakeup } from '../wakeup.js'
-import type { ConsumptionBreaker } from './breaker.js'
+import type { BatchEnd, ConsumptionBreaker } from './breaker.js'
 import { changeRecord, RECOVERED_KEPT_MS } from './dead-letters.js'
 import { reportOf } from './failure-report.js'
 import { letterId } from './letter-id.js'
@@ -40,8 +31,8 @@ const NEVER_MS = 9_000_000_000_000
 const AT_ONCE = 64
 const FORGET_EVERY_MS = 3_600_000
 const FORGOTTEN_AT_ONCE = 1_000
-/** What a handler may take of a message that is tried again; then it is put off as while what it needs is away. */
-const HANDLER_MS = 60_000
+/** For how long the others of its topic wait for a message that is tried again. Then they go on beside it. */
+const MOST_WAIT_MS = 60_000
 /** The longest pause of a message whose handler was not to blame: so soon it is tried once what was away is back. */
 const MOST_AWAY_MS = 10_000
 
@@ -59,8 +50,8 @@ export class DeferredWorker {
   readonly #busy = new Map<string, Promise<void>>()
   /** By topic: failures in a row that lay in what its handler needs, or in the database. */
   readonly #away = new Map<string, number>()
-  /** Keys whose handler was given up and has not ended: until then it is the only one of its key here. */
-  readonly #givenUp = new Set<string>()
+  /** Keys of which a message is tried: until that has ended no other is. */
+  readonly #underWay = new Set<string>()
   #running: Promise<unknown> | undefined
 
   constructor(private readonly options: DeferredWorkerOptions) {
@@ -145,9 +136,10 @@ export class DeferredWorker {
         const partition =
           partitions.find(({ place }) => place.partition === message.record.partition) ??
           partitions.find(({ place }) => place.partition === 0)
-        if (!partition) continue
+        // Whoever has the partition by now knows better what is to be tried.
+        if (!partition || !this.#has(partition)) continue
         if (this.#stopping.signal.aborted || this.options.breakerOf(partition.place).holds) break
-        await this.#retry(message, partition)
+        await this.#try(message, partition)
       }
     } catch (error) {
       this.options.listener?.onError?.(error)
@@ -156,11 +148,46 @@ export class DeferredWorker {
     }
   }
 
-  async #retry(deferred: DeferredMessage, partition: PartitionConsumer): Promise<void> {
+  #has(partition: PartitionConsumer): boolean {
+    return this.options.partitions().includes(partition)
+  }
+
+  /** Resolves when the try has ended, or others have waited for it long enough. */
+  async #try(deferred: DeferredMessage, partition: PartitionConsumer): Promise<void> {
+    const key = keyOf(deferred.record)
+    if (this.#underWay.has(key)) return this.#putOff(deferred, partition)
+    this.#underWay.add(key)
+    const tell = this.options.breakerOf(partition.place).begin()
+    let told = false
+    // Of a try that alone does not end the breaker is told nothing: it says nothing of what the handler needs.
+    const ended = (end: BatchEnd) => {
+      if (!told) tell(end)
+      told = true
+    }
+    let alone = true
+    const over = new AbortController()
+    const retried = this.#retry(deferred, partition, ended).finally(() => this.#underWay.delete(key))
+    const late = this.#clock.sleep(MOST_WAIT_MS, over.signal).then(
+      () => {
+        alone = false
+        ended('unknown')
+        return this.#putOff(deferred, partition)
+      },
+      () => undefined,
+    )
+    retried.catch((error: unknown) => {
+      if (!alone) this.options.listener?.onError?.(error)
+    })
+    try {
+      await Promise.race([retried, late])
+    } finally {
+      over.abort()
+    }
+  }
+
+  async #retry(deferred: DeferredMessage, partition: PartitionConsumer, ended: (end: BatchEnd) => void): Promise<void> {
     const { consumerStore: store, group, transactions, tracing } = this.options
     const { record } = deferred
-    if (this.#givenUp.has(keyOf(record))) return await this.#putOff(deferred)
-    const ended = this.options.breakerOf(partition.place).begin()
     const version = partition.version(record.key)
     let batch: TracedBatch | undefined
     try {
@@ -168,7 +195,7 @@ export class DeferredWorker {
       batch = traceBatch(tracing, group, [this.options.decode(record)])
       const handled = this.options.handlerOf(record.topic)?.(batch.messages)
       if (!handled) throw new Error(`no handler of ${record.topic}`)
-      const effect = await this.#inTime(keyOf(record), handled)
+      const effect = await handled
       const waits = await transactions.run(async (tx) => {
         if (!(await store.settle(tx, group, record, this.#clock.now()))) throw new Gone()
         await effect(tx)
@@ -183,33 +210,17 @@ export class DeferredWorker {
       batch?.end(thrown)
       const error = thrown instanceof PartlyFailed ? thrown.failures[0]?.error : thrown
       const away = this.options.isTransient(error)
-      // A message that is at fault, or alone does not end, says nothing of what the handler needs.
-      ended(away && !this.#givenUp.has(keyOf(record)) ? 'failed' : 'unknown')
-      if (away) await this.#putOff(deferred)
+      // A message that is at fault says nothing of what the handler needs.
+      ended(away ? 'failed' : 'unknown')
+      if (away) await this.#putOff(deferred, partition)
       else await this.#failed(deferred, partition, version, error)
     }
   }
 
-  async #inTime(key: string, handled: Promise<Effect>): Promise<Effect> {
-    const over = new AbortController()
-    const late = this.#clock.sleep(HANDLER_MS, over.signal).then(() => {
-      this.#givenUp.add(key)
-      const ended = () => void this.#givenUp.delete(key)
-      void handled.then(ended, ended)
-      throw new DependencyUnavailable(`a handler did not end within ${HANDLER_MS} ms`)
-    })
-    try {
-      return await Promise.race([handled, late])
-    } finally {
-      late.catch(() => undefined)
-      over.abort()
-    }
-  }
-
   /** Not the message's fault, so it counts no try; the pause grows with what failed in a row. */
-  async #putOff(deferred: DeferredMessage): Promise<void> {
+  async #putOff(deferred: DeferredMessage, partition: PartitionConsumer): Promise<void> {
     const failures = this.#failedAgain(deferred.record.topic)
-    await this.#postpone(deferred, this.#pause_ms(failures, Math.min(this.options.mostRetry_ms, MOST_AWAY_MS)))
+    await this.#postpone(deferred, partition, this.#pause_ms(failures, Math.min(this.options.mostRetry_ms, MOST_AWAY_MS)))
   }
 
   #failedAgain(topic: string): number {
@@ -223,7 +234,8 @@ export class DeferredWorker {
     const { record } = deferred
     const attempts = deferred.attempts + 1
     const failure = reportOf(error)
-    if (attempts < this.options.maxAttempts) return await this.#postpone({ ...deferred, failure, attempts }, this.#pause_ms(attempts))
+    if (attempts < this.options.maxAttempts)
+      return await this.#postpone({ ...deferred, failure, attempts }, partition, this.#pause_ms(attempts))
     const letter = { id: letterId(group, record), record, attempts, failure, parkedAt_ms: this.#clock.now() }
     const hold = this.options.policyOf(record.topic) === 'hold'
     const waits = await transactions.run(async (tx) => {
@@ -243,8 +255,10 @@ export class DeferredWorker {
     return backoff_ms(failures, this.options.random, this.options.firstRetry_ms, most_ms)
   }
 
-  async #postpone(deferred: DeferredMessage, pause_ms: number): Promise<void> {
+  async #postpone(deferred: DeferredMessage, partition: PartitionConsumer, pause_ms: number): Promise<void> {
     const { consumerStore, group, transactions } = this.options
+    // It may be tried, parked or done by now where the partition is.
+    if (!this.#has(partition)) return
     const due_ms = this.#clock.now() + pause_ms
     await transactions.run(async (tx) => void (await consumerStore.postpone(tx, group, { ...deferred, due_ms })))
   }

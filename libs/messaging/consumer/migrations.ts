@@ -86,9 +86,21 @@ class RememberLogOfGroup1790000000060 implements MigrationInterface {
   }
 }
 
+/** By which the ones that are to be forgotten are found, of which there are mostly none. */
+class FindRecovered1790000000080 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`CREATE INDEX dead_letter_recovered ON dead_letter ("group", changed_at_ms) WHERE state = 'recovered' AND published`)
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX dead_letter_recovered')
+  }
+}
+
 /** What a consuming app needs in its own schema. */
 export const messagingMigrations: readonly Migration[] = [
   CreateConsumer1763800000002,
   RememberLastRecord1790000000030,
   RememberLogOfGroup1790000000060,
+  FindRecovered1790000000080,
 ]

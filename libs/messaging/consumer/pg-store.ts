@@ -223,7 +223,7 @@ class PgConsumerStore implements ConsumerStore {
       name: 'consumer-forget-recovered',
       text: `DELETE FROM dead_letter WHERE id IN (
           SELECT id FROM dead_letter WHERE "group" = $1 AND state = 'recovered' AND published AND changed_at_ms < $2
-          LIMIT $3 FOR UPDATE SKIP LOCKED)`,
+          ORDER BY changed_at_ms LIMIT $3 FOR UPDATE SKIP LOCKED)`,
       values: [group, before_ms, limit],
     })
     return rowCount ?? 0

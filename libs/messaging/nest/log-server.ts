@@ -56,6 +56,11 @@ export class LogServer extends Server implements CustomTransportStrategy {
     return this.#consumer?.healthy() ?? false
   }
 
+  /** See `Consumer.isElsewhere`. */
+  isElsewhere(): boolean {
+    return this.#consumer?.isElsewhere() ?? false
+  }
+
   assignment(): readonly TopicPartition[] {
     return this.#consumer?.assignment() ?? []
   }

@@ -14,21 +14,21 @@ export type NeededFor = 'requests' | 'messages'
 
 /** What must work for this app to do all that it does. Inject it and register checks; names are shown to anyone. */
 export class Readiness {
-  readonly #checks = new Map<string, { check: ReadinessCheck; timeout_ms: number; neededFor: NeededFor }>()
+  readonly #checks = new Map<string, { check: ReadinessCheck; timeout_ms: number; neededFor: () => NeededFor }>()
 
   constructor(private readonly clock: Clock = systemClock) {}
 
   register(
     name: string,
     check: ReadinessCheck,
-    { timeout_ms = 1_000, neededFor = 'requests' }: { readonly timeout_ms?: number; readonly neededFor?: NeededFor } = {},
+    { timeout_ms = 1_000, neededFor = () => 'requests' }: { readonly timeout_ms?: number; neededFor?(): NeededFor } = {},
   ): void {
     this.#checks.set(name, { check, timeout_ms, neededFor })
   }
 
   /** All at once, each within its own time; of one need alone where it is named. */
   async look(of?: NeededFor): Promise<Health> {
-    const asked = [...this.#checks].filter(([, { neededFor }]) => of === undefined || of === neededFor)
+    const asked = [...this.#checks].filter(([, { neededFor }]) => of === undefined || of === neededFor())
     const entries = await Promise.all(
       asked.map(async ([name, { check, timeout_ms }]) => [name, await this.#one(check, timeout_ms)] as const),
     )

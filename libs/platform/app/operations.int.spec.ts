@@ -42,7 +42,7 @@ describe('health', () => {
     const readiness = own.app.get(Readiness)
     let there = true
     readiness.register('database', () => Promise.resolve(there))
-    readiness.register('consumer', () => Promise.resolve(false), { neededFor: 'messages' })
+    readiness.register('consumer', () => Promise.resolve(false), { neededFor: () => 'messages' })
     const ask = async (url: string) => {
       const { statusCode, body } = await get(url, own)
       return [statusCode, JSON.parse(body)]

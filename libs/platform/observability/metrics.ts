@@ -1,3 +1,4 @@
+import { systemClock } from '#kernel'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric, type OpenMetricsContentType } from 'prom-client'
 
 /** Seconds: from a cached answer to the longest wait that a call may have. */
@@ -59,7 +60,7 @@ export class Metrics {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] })
   }
 
-  /** `collect` sets it whenever it is scraped. Where it rejects, nothing of this gauge is shown, neither zeros nor what was, and all else is. */
+  /** `collect` sets it whenever it is scraped. Where it rejects, or takes over 2 s, nothing of this gauge is shown, neither zeros nor what was, and all else is. */
   gauge<Label extends string>(
     name: string,
     help: string,
@@ -86,17 +87,25 @@ export class Metrics {
   }
 }
 
+/** The front waits 3 s for all of an app's metrics, Prometheus 10. */
+const MOST_COLLECT_MS = 2_000
+
 const shown = async <Label extends string>(
   gauge: Gauge<Label>,
   labelNames: readonly Label[],
   collect: (gauge: Gauge<Label>) => Promise<void> | void,
 ): Promise<void> => {
+  const over = new AbortController()
+  const late = systemClock.sleep(MOST_COLLECT_MS, over.signal).then(() => Promise.reject(new Error('late')))
   try {
-    await collect(gauge)
+    await Promise.race([collect(gauge), late])
   } catch {
     gauge.reset()
     // Without labels, to reset it is to say 0.
     if (labelNames.length === 0) gauge.remove()
+  } finally {
+    late.catch(() => undefined)
+    over.abort()
   }
 }
 

@@ -87,7 +87,7 @@ export const clockAgrees = async (pool: pg.Pool, clock: Clock): Promise<Told> =>
       )
 }
 
-/** Keys that were wrapped first, as far as they are looked at: a master key that is missing was before those that are given. */
+/** Any of them: a sample. */
 const KEYS_LOOKED_AT = 10_000
 
 /** Whether the keys of persons can be read, and were wrapped by master keys that are given. */
