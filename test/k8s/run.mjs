@@ -16,7 +16,7 @@ import { Runner } from '../support/runner.mjs'
 import { mustBeFound, NAMESPACE, openCluster } from './cluster.mjs'
 import { collector } from './tools.mjs'
 
-const PHASES = ['logs', 'suite', 'kill', 'roll', 'budget', 'scale', 'edges']
+const PHASES = ['logs', 'suite', 'health', 'kill', 'roll', 'budget', 'scale', 'edges']
 const BUILD_MS = 15 * 60_000
 const APPLY_MS = 60_000
 const READY_MS = 6 * 60_000
@@ -39,8 +39,9 @@ if (options.help) {
   asks for more than it may.
 
   --only     logs: the log pipeline's collector, which Go builds from its modules once, on files as a node has them; then on the cluster the end-to-end
-             suite through the gateway; every pod killed in turn while orders run; every app rolled under ORDERS_PER_SECOND (20); a budget that
-             refuses the second eviction; a scaler from 1 to 3 and back; every way that network policies leave open, tried.
+             suite through the gateway; each app's own doctor, and what is said of one that has no pod; every pod killed in turn while orders run;
+             every app rolled under ORDERS_PER_SECOND (20); a budget that refuses the second eviction; a scaler from 1 to 3 and back; every way that
+             network policies leave open, tried.
              --only '' is none of them
   --keep     leave the cluster running afterwards
   --results  where Jest's results go as JSON`)
