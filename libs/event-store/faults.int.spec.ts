@@ -96,6 +96,36 @@ describe('the event store under faults of PostgreSQL', () => {
     await store.close()
   })
 
+  it('gives up with a trip only those that were in it: what did not fit goes with the next', async () => {
+    const short = { ...database, statementTimeout_ms: 100 }
+    const parts = { pool, postgres: short, types: [tallyType], publish: publishTally, clock: systemClock, app: 'large', retryFor_ms: 300 }
+    const store = await openEventStore(parts)
+    const holder = await pool.connect()
+    await holder.query('BEGIN')
+    await holder.query('LOCK TABLE streams IN SHARE MODE')
+    let released: Promise<unknown> | undefined
+    // Of 4 MiB a trip, so that the last ones wait for another.
+    const large = (at: number) =>
+      commandOf(`large-${at}`, [tally(`large-${at}`)], () => ({
+        appends: [{ stream: tally(`large-${at}`), events: [{ type: 'Changed', data: { by: 0, ballast: 'x'.repeat(900_000) } }] }],
+        answer: '',
+      }))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, at) =>
+        store.execute(large(at)).catch((error: unknown) => {
+          released ??= holder.query('ROLLBACK')
+          throw error
+        }),
+      ),
+    )
+    await released
+    holder.release()
+    const there = await Promise.all(outcomes.map(async (_, at) => (await store.load(tally(`large-${at}`))).version === 1))
+    expect(there).toEqual(outcomes.map(({ status }) => status === 'fulfilled'))
+    expect(new Set(there)).toEqual(new Set([true, false]))
+    await store.close()
+  })
+
   it('refuses at once what its bounded queue does not hold', async () => {
     const store = await open({ maxQueued: 10 })
     const outcomes = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => store.execute(change(`full-${at}`, 'full', 1))))

@@ -188,7 +188,8 @@ export class CommandQueue {
     }
   }
 
-  async #sendOptimistic(sent: readonly Queued[]): Promise<void> {
+  /** What does not fit is taken out of `sent`, and waits for the next trip: what comes of this one is not its. */
+  async #sendOptimistic(sent: Queued[]): Promise<void> {
     const { clock, cache } = this.options
     const started_ms = clock.now()
     const batch = new AppendBatch((stream, ref) => {
@@ -205,7 +206,7 @@ export class CommandQueue {
     }
     // Until this one has come to its end, what comes after it builds on what it will leave. Should it fail, that one finds the streams changed.
     this.#decided = [batch, ...this.#decided]
-    if (batch.length < sent.length) this.#ready = [...sent.slice(batch.length), ...this.#ready]
+    this.#ready = [...sent.splice(batch.length), ...this.#ready]
     let retried = false
     let brought: Promise<void> | undefined
     try {
@@ -218,7 +219,7 @@ export class CommandQueue {
           return written
         })
       })
-      this.#settle(sent.slice(0, batch.length), batch.outcome(rows), retried, started_ms)
+      this.#settle(sent, batch.outcome(rows), retried, started_ms)
       await brought
     } finally {
       this.#decided = this.#decided.filter((each) => each !== batch)
