@@ -4,6 +4,8 @@ import type { StateCache } from './append/state-cache.js'
 
 const ROWS_PER_DELETE = 1_000
 const DELETES_PER_ROUND = 50
+/** Of each kind. */
+export const ROWS_PER_ROUND = ROWS_PER_DELETE * DELETES_PER_ROUND
 
 /**
  * What the ids of commands that expire begin with: a client's idempotency key is promised for a day. The answer to a command message is kept
@@ -11,15 +13,18 @@ const DELETES_PER_ROUND = 50
  */
 export const EXPIRING = 'http:'
 
+// Replicas sweep at the same time: each takes what no other is deleting, or one would wait for the other and then find its own rows gone.
 export const SWEEP_COMMANDS = `
 DELETE FROM commands WHERE command_id = ANY (ARRAY(
-  SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE}))`
+  SELECT command_id FROM commands WHERE command_id LIKE '${EXPIRING}%' AND recorded_at < $1 ORDER BY recorded_at LIMIT ${ROWS_PER_DELETE}
+  FOR UPDATE SKIP LOCKED))`
 
 /** How far it has come is noted with it: a relay that is set back before that must not take what is left for all there was. */
 export const SWEEP_OUTBOX = `
 WITH gone AS (
   DELETE FROM outbox WHERE ctid = ANY (ARRAY(
-    SELECT o.ctid FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE}))
+    SELECT o.ctid FROM outbox o, relay r WHERE o.position <= r.position ORDER BY o.position, o.ordinal LIMIT ${ROWS_PER_DELETE}
+    FOR UPDATE OF o SKIP LOCKED))
   RETURNING position
 ), noted AS (
   UPDATE relay SET swept = greatest(swept, (SELECT max(position) FROM gone)) WHERE EXISTS (SELECT FROM gone)
@@ -73,7 +78,7 @@ export interface Upkeep {
   readonly onError: (error: unknown) => void
 }
 
-/** Makes room, sweeps and lets idle states go, again and again until it is stopped. What fails is told and tried again at its time. */
+/** Makes room, sweeps and lets idle states go, again and again until it is stopped. What fails is told and tried again at its time. It waits only after it swept all. */
 export const sweepRegularly = (
   pool: pg.Pool,
   clock: Clock,
@@ -81,15 +86,17 @@ export const sweepRegularly = (
 ): { stop(): Promise<void> } => {
   const stopping = new AbortController()
   const loop = async () => {
+    let isMoreDue = false
     while (!stopping.signal.aborted) {
       try {
-        await clock.sleep(every_ms, stopping.signal)
+        if (!isMoreDue) await clock.sleep(every_ms, stopping.signal)
       } catch {
         return
       }
       cache.dropIdle()
       await makeRoom(pool).catch(onError)
-      await sweep(pool, clock, retention_ms).catch(onError)
+      const swept = await sweep(pool, clock, retention_ms).catch(onError)
+      isMoreDue = swept !== undefined && Math.max(swept.commands, swept.messages) >= ROWS_PER_ROUND
     }
   }
   const done = loop()
