@@ -195,11 +195,13 @@ describe('bad input', () => {
         operation.parameters
           .filter(({ name }) => name === 'If-Match' || name === 'Consistency-Token')
           .flatMap(({ name }) =>
-            (name === 'If-Match' ? ['7', 'W/"7"', '"x"', '"07"', '"1", "2"', '""'] : ['x', '!', 'e30', 'a'.repeat(9_000)]).map((value) => ({
-              operation,
-              name,
-              value,
-            })),
+            (name === 'If-Match' ? ['7', 'W/"7"', '"x"', '"07"', '"1", "2"', '""'] : ['x', '!', 'e30', 'a'.repeat(12_289)]).map(
+              (value) => ({
+                operation,
+                name,
+                value,
+              }),
+            ),
           ),
       ),
       async ({ operation, name, value }) => {

@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger'
 import type { RouteFacts } from '../auth/route-access.js'
+import { LONGEST_TOKEN } from '../commands/consistency-token.js'
 import { PATTERNS, pathForm } from '../dto/formats.js'
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>
@@ -88,7 +89,7 @@ const headersOf = ({ command, keyRequired, readsToken }: RouteFacts): readonly P
         header('If-Match', false, { type: 'string', pattern: '^(\\*|"(0|[1-9][0-9]{0,14})")$' }),
       ]
     : []),
-  ...(readsToken ? [header('Consistency-Token', false, { type: 'string', maxLength: 8_192 })] : []),
+  ...(readsToken ? [header('Consistency-Token', false, { type: 'string', maxLength: LONGEST_TOKEN })] : []),
 ]
 
 const header = (name: string, required: boolean, schema: Schema): Parameter => ({ name, in: 'header', required, schema })

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { FakeClock } from '#kernel/testing'
 import fc from 'fast-check'
 import { Cursor } from '../dto/cursor.js'
-import { ConsistencyToken, waitUntilConsistent } from './consistency-token.js'
+import { HTTP_SERVER } from '../app/http-server.js'
+import { ConsistencyToken, LONGEST_TOKEN, waitUntilConsistent } from './consistency-token.js'
 import { canonical, commandIdOf, fingerprint, keyedHash } from './fingerprint.js'
 
 const name = fc.string({ minLength: 1, maxLength: 60 }).filter((text) => text !== '__proto__')
@@ -64,12 +65,26 @@ describe('a consistency token', () => {
     )
   })
 
+  it('of the largest command is taken back: of an order of 100 lines with the longest SKUs, at any version', () => {
+    const id = '019c3a55-7d2e-7000-8000-000000000000'
+    const stocks = Array.from({ length: 100 }, (_, line) => `stock-${String(line).padEnd(64, 'X')}`)
+    const names = [`order-${id}`, `reservation-${id}`, ...stocks]
+    for (const version of [1, Number.MAX_SAFE_INTEGER]) {
+      const streams = Object.fromEntries(names.map((each) => [each, version]))
+      const token = ConsistencyToken.encode({ incarnation: id, streams })
+      expect(ConsistencyToken.parse(token)).toEqual({ incarnation: id, streams })
+      // Of the 16 KiB of headers enough is left for an access token and what else a client sends.
+      expect(token.length).toBeLessThanOrEqual(LONGEST_TOKEN)
+    }
+    expect(LONGEST_TOKEN).toBeLessThanOrEqual(HTTP_SERVER.maxHeaderSize - 4_096)
+  })
+
   it('of anybody else is 400', () => {
     const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const bad = [
       '',
       '!',
-      'x'.repeat(9_000),
+      encoded(['i', ...Array.from({ length: 200 }, (_, at) => [String(at).padStart(64, '0'), 1]).flat()]),
       encoded({}),
       encoded([]),
       encoded(['i', 'a']),
