@@ -26,6 +26,7 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { pgFoldedBooks } from './books/pg-folded-books.js'
 import { TrialBalances } from './books/trial-balances.js'
+import { invariants } from './invariants.js'
 import { migrations } from './migrations.js'
 import { publishWallet } from './publish.js'
 import { WalletReads } from './reads.js'
@@ -207,6 +208,7 @@ const expectBooks = async (): Promise<void> => {
      FROM (SELECT DISTINCT ON (stream_id) data FROM readable_events ORDER BY stream_id, version DESC) AS last`,
   )
   expect(balanceOf(books.wallets).toString()).toBe(rows[0]?.sum)
+  for (const { name, violations } of invariants) expect([name, await violations(pool)]).toEqual([name, []])
 }
 
 describe('wallets on PostgreSQL, against a plain model', () => {

@@ -18,5 +18,5 @@ export const walletIdOf = ({ stream }: Pick<RecordedEvent, 'stream'>): string | 
     : undefined
 
 /** An event of a wallet's stream as the domain wrote it: only the wallet's decider appends there, and the hash chain guards what was written. */
-export const walletEvent = (recorded: RecordedEvent): WalletEvent =>
+export const walletEvent = (recorded: Pick<RecordedEvent, 'type' | 'data'>): WalletEvent =>
   ({ type: recorded.type, data: recorded.data }) as unknown as WalletEvent

@@ -6,6 +6,7 @@ import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import type pg from 'pg'
 import { SWEEP_COMMANDS, SWEEP_OUTBOX } from './maintenance.js'
 import { outboxPage } from './relay/pg-outbox.js'
+import { NEWEST } from './reading/newest.js'
 import { allPage, categoryPage, LOOKED_AT, pgEvents, STREAM_PAGE } from './reading/reader.js'
 import { OTHERS_EVENTS } from './append/other-writers.js'
 import { eventsByStream } from './reading/consistent-read.js'
@@ -160,8 +161,13 @@ describe('the statements of a store that has grown', () => {
     expect(scans.filter((line) => !line.includes('never executed'))).toHaveLength(looked)
   })
 
-  it('look for the events before the newest ones only where their streams can be', async () => {
-    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${RECENT.replaceAll('$1', '50')}`)
+  it.each([
+    ['hold against its hash', RECENT],
+    ['hold against what it says', NEWEST],
+  ])('look for the event before each of the newest ones, to %s, only where its stream can be', async (_, statement) => {
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ${statement.replaceAll('$1', '50')}`,
+    )
     const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => /Scan .*on events_\d+ [xb]_\d/.test(line))
     expect(scans).toHaveLength(PARTITIONS)
     expect(scans.filter((line) => !line.includes('never executed'))).toHaveLength(1)

@@ -92,6 +92,15 @@ const post = ({ debits, credits }: AccountSums, change: bigint): AccountSums =>
   change >= 0n ? { debits, credits: paise(credits + change) } : { debits: paise(debits - change), credits }
 
 /**
+ * Whether an event's own balance and held are those of the event before it and its amounts, and leave nothing less than nothing available. It needs no
+ * history; what adds up from each to the next adds up from the first.
+ */
+export const follows = (event: WalletEvent, before?: WalletEvent): boolean => {
+  const from = before ? { ...noWallet, balance: paise(before.data.balance), held: paise(before.data.held) } : noWallet
+  return audit([event], from).wrongAt === undefined
+}
+
+/**
  * Folds a wallet's events and compares each event's own balance and held with what its amounts add up to. Answers the state, and the
  * version of the first event that says otherwise or leaves less than nothing available.
  */
