@@ -385,6 +385,7 @@ export class Clients {
         commandId: id,
         idempotencyKey: key,
         fingerprint: print,
+        unkeyedFingerprint: print,
         context,
         traceId: '',
       }

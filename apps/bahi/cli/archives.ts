@@ -1,4 +1,13 @@
-import { archive, ARCHIVE_STATEMENT_MS, ArchiveRefused, ArchiveUnusable, listPartitions, restoreStream, UnknownEvent, type Archived } from '#event-store'
+import {
+  archive,
+  ARCHIVE_STATEMENT_MS,
+  ArchiveRefused,
+  ArchiveUnusable,
+  listPartitions,
+  restoreStream,
+  UnknownEvent,
+  type Archived,
+} from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidArgumentError, type Command } from 'commander'
 import { Refused, type Io } from './io.js'

@@ -7,6 +7,8 @@ export interface GatedStore {
   readonly store: EventStore
   gate: Promise<void> | undefined
   failWith: Error | undefined
+  /** What the store is given instead of a command. */
+  instead: (command: Command) => Command
   /** How many events there are. */
   appended(): Promise<number>
 }
@@ -16,7 +18,7 @@ export const gatedStore = (types: readonly AnyStreamType[], clock: Clock): Gated
   const execute = async (command: Command): Promise<Answered> => {
     await gated.gate
     if (gated.failWith) throw gated.failWith
-    return inner.execute(command)
+    return inner.execute(gated.instead(command))
   }
   const gated: GatedStore = {
     store: new Proxy<EventStore>(inner, {
@@ -28,6 +30,7 @@ export const gatedStore = (types: readonly AnyStreamType[], clock: Clock): Gated
     }),
     gate: undefined,
     failWith: undefined,
+    instead: (command) => command,
     async appended() {
       let count = 0
       for await (const _ of inner.readAll()) count += 1

@@ -18,7 +18,7 @@ export const canonical = (value: unknown): string => {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** HMAC-SHA-256: lets another app recognise an address or a device without learning it. */
+/** HMAC-SHA-256: lets somebody recognise a text who has the key, and nobody else learn it. */
 export const keyedHash = (key: string, text: string): string => createHmac('sha256', key).update(text).digest('base64url')
 
 /** One id per caller, method, path and key. Lengths are hashed too, so that no two quadruples run together. */

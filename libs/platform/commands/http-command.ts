@@ -7,7 +7,7 @@ import { IDEMPOTENT, type RouteAccess } from '../auth/access.js'
 import { callerOf, type CallerIdentity } from '../auth/caller.js'
 import { Problem } from '../errors/problem.js'
 import { traceOf } from '../observability/request-trace.js'
-import { commandIdOf, fingerprint } from './fingerprint.js'
+import { canonical, commandIdOf, fingerprint, keyedHash } from './fingerprint.js'
 
 /** A changing request as the write side needs it. */
 export interface CommandRequest {
@@ -22,8 +22,13 @@ export interface CommandRequest {
   /** Of caller, method, path and key; random where no key was sent. */
   readonly commandId: string
   readonly idempotencyKey?: string
-  /** Of the body as parsed JSON; no body is as an empty object, as it is to the fields. */
+  /**
+   * Of the body as parsed JSON; no body is as an empty object, as it is to the fields. Keyed by the idempotency key, which is kept nowhere: who reads
+   * the store cannot find by trying what a body said that is sealed everywhere else. A word where no key was sent, and nothing can be a repeat.
+   */
   readonly fingerprint: string
+  /** As it was made before it was keyed: by it an answer is known that a release before this one kept. */
+  readonly unkeyedFingerprint: string
   /** The version that the caller believes in, or `*`: any that exists. */
   readonly ifMatch?: number | '*'
   /** `causationId` is the command's id; `correlationId` is the same until the app knows the business transaction's. */
@@ -64,7 +69,8 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
     ...(act && { act }),
     commandId,
     ...(key !== undefined && { idempotencyKey: key }),
-    fingerprint: fingerprint(request.body ?? {}),
+    fingerprint: key === undefined ? 'no-key' : keyedHash(key, canonical(request.body ?? {})),
+    unkeyedFingerprint: fingerprint(request.body ?? {}),
     ...(ifMatch !== undefined && { ifMatch }),
     context: { correlationId: commandId, causationId: commandId, traceparent },
     traceId,

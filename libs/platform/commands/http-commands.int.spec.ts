@@ -2,7 +2,7 @@ import { StoreOverloaded, StoreUnavailable } from '#event-store'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { FakeClock } from '#kernel/testing'
 import { demoApp, type Demo } from '../app/demo-app.fixture.js'
-import { ConsistencyToken, type Role } from '../index.js'
+import { ConsistencyToken, fingerprint, type Role } from '../index.js'
 
 let demo: Demo
 beforeEach(async () => {
@@ -64,6 +64,20 @@ describe('an idempotency key', () => {
 
   it('refuses another body', async () => {
     await make(good)
+    const other = await make({ ...good, label: 'dal' })
+    expect([other.statusCode, slug(other)]).toEqual([422, 'idempotency-key-reused'])
+  })
+
+  it('gives an answer again that an older release kept by an unkeyed fingerprint, and keeps none by such', async () => {
+    const asked: string[] = []
+    demo.gated.instead = (command) => {
+      asked.push(command.fingerprint)
+      return { ...command, fingerprint: fingerprint(good) }
+    }
+    const first = await make(good)
+    expect(asked).toEqual([expect.not.stringContaining(fingerprint(good))])
+    demo.gated.instead = (command) => command
+    expect(kept(await make(good))).toEqual(kept(first))
     const other = await make({ ...good, label: 'dal' })
     expect([other.statusCode, slug(other)]).toEqual([422, 'idempotency-key-reused'])
   })

@@ -140,7 +140,11 @@ export class HttpCommands {
         },
         decide: (states) => audited(request, this.#decision(request, spec, states)),
       }
-      const { answer, replayed } = spec.alongside ? await this.#together(command, spec.alongside) : await this.store.execute(command)
+      const execute = (asked: Command) => (spec.alongside ? this.#together(asked, spec.alongside) : this.store.execute(asked))
+      const { answer, replayed } = await execute(command).catch((error: unknown) => {
+        if (!(error instanceof CommandIdReused)) throw error
+        return execute({ ...command, fingerprint: request.unkeyedFingerprint })
+      })
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
       const shown = spec.reveal && status < 300 ? spec.reveal(body) : body
       return new RecordedAnswer(status, headers, shown, replayed)
