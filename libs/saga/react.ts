@@ -159,8 +159,8 @@ const operate = (turn: Turn, input: SagaInput & { kind: 'operator' }): ReactionR
       acted(operator.step === undefined ? {} : { step: operator.step })
       for (const { step, side } of waiting) {
         const action = actionOf(state, { step, side })
-        // The same call again for what has no outcome; another call for what was refused, which would only be refused again.
-        turn.begin(step, side, (action?.round ?? 1) + (action?.status === 'refused' ? 1 : 0))
+        // Another call only for what the other side refused, and would again. A person's word may be wrong: the same call has one effect all the same.
+        turn.begin(step, side, (action?.round ?? 1) + (action?.status === 'refused' && action.by === undefined ? 1 : 0))
       }
       return
     }

@@ -322,6 +322,60 @@ describe('a saga', () => {
     expect(run.sent.filter(({ type }) => type === 'CancelHotel').map((message) => message.id?.endsWith(':2'))).toEqual([false, true])
   })
 
+  describe("tried again after a person's word that it did not happen", () => {
+    const no = operator({ action: 'resume', step: 'book-hotel', outcome: 'refused', evidence: 'the hotel knows nothing of it' }, 'no')
+    const cancelling = async (answers: readonly BenchAnswer[]) => {
+      const left = [...answers]
+      const answer = ({ type }: OutgoingMessage): BenchAnswer => {
+        if (type === 'IssueTicket') return { refused: 'no' }
+        return type === 'CancelHotel' ? ((left.length > 1 ? left.shift() : left[0]) ?? 'lost') : { accepted: {} }
+      }
+      const run = bench({ answer })
+      await run.apply(start())
+      await run.run()
+      const retry = async (nth: number) => {
+        await run.apply(operator({ action: 'retry' }, `retry ${nth}`))
+        await run.run()
+        return statusOf(await run.state(id))
+      }
+      const rounds = () => [...new Set(run.sent.filter(({ type }) => type === 'CancelHotel').map((message) => message.id))].map(roundOf)
+      return { run, retry, rounds }
+    }
+    const roundOf = (key: string | undefined) => parseActionKey(key ?? '')?.round
+
+    it('goes out under the same id: the other side, which was away, may have the first one still', async () => {
+      const { run, retry, rounds } = await cancelling([...Array<'lost'>(8).fill('lost'), { accepted: {} }])
+      await run.apply(no)
+      expect(statusOf(await run.state(id))).toBe('NEEDS_ATTENTION')
+      expect([await retry(1), rounds()]).toEqual(['COMPENSATED', [1]])
+    })
+
+    it('is another call once the other side has refused it too', async () => {
+      const { run, retry, rounds } = await cancelling([...Array<'lost'>(8).fill('lost'), { refused: 'no' }, { accepted: {} }])
+      await run.apply(no)
+      expect([await retry(1), rounds()]).toEqual(['NEEDS_ATTENTION', [1]])
+      expect([await retry(2), rounds()]).toEqual(['COMPENSATED', [1, 2]])
+    })
+
+    it('is another call where the other side had refused it before the person said so', async () => {
+      const { run, retry, rounds } = await cancelling([{ refused: 'no' }, { accepted: {} }])
+      await run.apply(no)
+      expect([await retry(1), rounds()]).toEqual(['COMPENSATED', [1, 2]])
+    })
+
+    it('runs under the same key', async () => {
+      const keys: string[] = []
+      const send = async ({ key }: { key: string }) => (keys.push(key), keys.length > 3 ? ok : unknown)
+      const run = bench({ activities: { pay: async () => ok, send } })
+      await run.apply(start())
+      await run.run()
+      await run.apply(operator({ action: 'resume', step: 'send-papers', outcome: 'refused', evidence: 'none sent' }, 'no'))
+      await run.apply(operator({ action: 'retry' }))
+      await run.run()
+      expect([statusOf(await run.state(id)), keys.map(roundOf)]).toEqual(['COMPLETED', [1, 1, 1, 1]])
+    })
+  })
+
   it('past its pivot only goes forward: what is refused there waits for an operator', async () => {
     const refused: ActivityOutcome = { outcome: 'refused', slug: 'no-printer', detail: '' }
     const run = bench({ outcomes: { send: [refused, ok] } })

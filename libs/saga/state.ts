@@ -21,7 +21,7 @@ export interface ActionState {
   readonly status: ActionStatus
   /** Of the command message, or the activity's idempotency key. */
   readonly key: string
-  /** Counts from 1; an operator's retry of a refused action, and a compensation done again, are another round. */
+  /** Counts from 1; an operator's retry of what the other side refused, and a compensation done again, are another round. */
   readonly round: number
   /** Sendings of a command, runs of an activity that ended unknown, in this round. */
   readonly attempts: number
@@ -39,6 +39,8 @@ export interface ActionState {
   readonly overtaken?: true
   readonly slug?: string
   readonly detail?: string
+  /** Who said that it was refused, where only a person did: the other side may have done it, or do it yet. */
+  readonly by?: string
   /** It waits for an operator. Several actions of a saga may, each for its own reason. */
   readonly attention?: { readonly why: string; readonly since: number }
 }
@@ -211,8 +213,11 @@ export const evolve = (before: SagaState, event: SagaEvent): SagaState => {
       return learn(event.data.pivot ? { ...next, pastPivot: true } : next, event.data.learned)
     }
     case 'ActionRefused': {
-      const { slug, detail } = event.data
-      return learn(ended(state, event.data, { status: 'refused', slug, detail }, event.data.at), event.data.learned)
+      const { slug, detail, by } = event.data
+      const before = actionOf(state, event.data)
+      // What the other side refused it has refused, whatever a person says of it afterwards.
+      const said = by === undefined || (before?.status === 'refused' && before.by === undefined) ? {} : { by }
+      return learn(ended(state, event.data, { status: 'refused', slug, detail, ...said }, event.data.at), event.data.learned)
     }
     case 'WindowClosed': {
       const { step, runAt, dueAt } = event.data
@@ -329,8 +334,8 @@ const started = (state: SagaState, { step, side, kind, key, round, dueAt, runAt,
   return withTimer(side === 'do' ? { ...state, steps: actions } : { ...state, undos: actions }, dueAt)
 }
 
-const ended = (state: SagaState, of: Action, outcome: Pick<ActionState, 'status' | 'slug' | 'detail'>, at: number): SagaState =>
-  change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt', 'attention'), ...outcome, endedAt: at }))
+const ended = (state: SagaState, of: Action, outcome: Pick<ActionState, 'status' | 'slug' | 'detail' | 'by'>, at: number): SagaState =>
+  change(state, of, (action) => ({ ...without(action, 'dueAt', 'runAt', 'attention', 'by'), ...outcome, endedAt: at }))
 
 const interrupted = (before: SagaState, at: number): SagaState =>
   before.current.reduce(

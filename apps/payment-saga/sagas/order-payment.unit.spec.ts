@@ -3,7 +3,7 @@ import { PaymentChanged, ProviderPaymentChanged } from '#contracts'
 import type { StatesOf } from '#event-store'
 import { paise, type JsonObject } from '#kernel'
 import { AUTHORISATION_LIFE_MS } from '#payment'
-import { sagaIdFor, type SagaState } from '#saga'
+import { sagaIdFor, statusOf, type OperatorAction, type SagaState } from '#saga'
 import { sagaDefinitions } from './definitions.js'
 import { orderCancellation } from './order-cancellation.js'
 import { ORDER_CANCELLATION, PAYMENT_REFUND } from './saga-types.js'
@@ -97,6 +97,33 @@ describe('an order payment', () => {
       const { attention } = steps['capture-payment'] ?? {}
       expect([attention?.why, data['authorised']]).toEqual([why, authorised])
       expect((attention?.since ?? 0) - began).toBeLessThan(AUTHORISATION_LIFE_MS + 60_000)
+    },
+  )
+
+  it.each(['wallet', 'card'] as const)(
+    'a refund by %s of which a person says wrongly that it did not happen, and which is tried again, goes back once',
+    async (method) => {
+      const play = await new Play({ method, fault: { of: 'refund', is: 'lost' } }).play()
+      play.provider.back = false
+      play.books.away.add('RefundToWallet')
+      await play.giveBack('r-1', paise('50000'))
+      await play.run()
+      const sagaId = sagaIdFor(PAYMENT_REFUND, 'r-1')
+      const act = async (nth: string, operator: OperatorAction) => {
+        await play.apply({ kind: 'operator', id: nth, sagaId, context, by: 'ops', reason: 'test', operator })
+        await play.run()
+        return statusOf(await play.state(sagaId))
+      }
+      const step = method === 'wallet' ? 'refund-wallet' : 'refund-payment'
+      expect(await act('no', { action: 'resume', step, outcome: 'refused', evidence: 'not in its books' })).toBe('NEEDS_ATTENTION')
+      expect(await act('again', { action: 'retry' })).toBe('NEEDS_ATTENTION')
+      play.provider.back = true
+      play.books.away.clear()
+      expect(await act('once more', { action: 'retry' })).toBe('COMPLETED')
+      // The wallet, back, executes all that was sent to it meanwhile, once by its id.
+      expect(new Set(play.sent.filter(({ type }) => type === 'RefundToWallet').map((message) => message.id)).size).toBeLessThanOrEqual(1)
+      expect(method === 'wallet' ? play.books.walletRefunds : play.provider.payment?.refunded).toBe(50_000n)
+      expect(await play.outcome()).toMatchObject({ saga: 'COMPLETED', refunded: '50000' })
     },
   )
 

@@ -22,6 +22,8 @@ export class Books {
 
   /** Commands that are refused, whatever they ask for, until it is empty. */
   readonly refuses: Set<string>
+  /** Commands that get to nobody, until it is empty. */
+  readonly away = new Set<string>()
 
   constructor(private readonly world: { stock?: 'none'; fraud?: string; funds?: 'none'; refuses?: readonly string[] } = {}) {
     this.refuses = new Set(world.refuses)
@@ -29,6 +31,7 @@ export class Books {
 
   readonly answer = (message: OutgoingMessage): BenchAnswer => {
     const done = { accepted: {} }
+    if (this.away.has(message.type)) return 'lost'
     if (this.refuses.has(message.type)) return { refused: 'not-now' }
     switch (message.type) {
       case 'ReserveStock':
