@@ -254,6 +254,30 @@ describe('money that was taken for nothing', () => {
     expect([await go(24 * 30), await turnarounds.counts()]).toEqual([0n, { awaited: 0, late: 0 }])
   })
 
+  it('that was back in time, and is heard of when days were posted already, is owed for no more: each is taken back, once', async () => {
+    const { clock, turnarounds, say, go } = setUp()
+    await say()
+    await go(5 * 24 + 7)
+    const at = new Date(clock.now()).toISOString()
+    // Nobody hears of it for two midnights.
+    expect(await go(26)).toBe(20_000n)
+    await say({ ...back, at })
+    expect([await go(0), await turnarounds.counts()]).toEqual([0n, { awaited: 0, late: 0 }])
+    expect(await go(24 * 7)).toBe(0n)
+    expect(await unbalanced()).toBe(0)
+  })
+
+  it('that was back late is owed for the days until then, however late that is heard of', async () => {
+    const { clock, say, go } = setUp()
+    await say()
+    expect(await go(5 * 24 + 9)).toBe(10_000n)
+    const at = new Date(clock.now()).toISOString()
+    expect(await go(48)).toBe(30_000n)
+    await say({ ...back, at })
+    expect([await go(0), await go(24 * 7)]).toEqual([10_000n, 10_000n])
+    expect(await unbalanced()).toBe(0)
+  })
+
   it('comes to what the rule says, whenever it was paid, heard of and given back', async () => {
     const hours = fc.integer({ min: 0, max: 24 * 12 })
     await fc.assert(
@@ -262,12 +286,14 @@ describe('money that was taken for nothing', () => {
         fc.constantFrom('upi', 'card', 'netbanking'),
         hours,
         hours,
-        async (purpose, method, heardAfter, backAfter) => {
+        hours,
+        async (purpose, method, heardAfter, backAfter, toldAfter) => {
           const paidAt = START - heardAfter * HOUR_MS
           const { say, go } = setUp({ purpose, method, paidAt: new Date(paidAt).toISOString() })
           await say()
           await go(backAfter)
-          await say(back)
+          await go(toldAfter)
+          await say({ ...back, at: new Date(START + backAfter * HOUR_MS).toISOString() })
           const rule = turnaroundOf(purpose === 'load' ? 'wallet' : method, paidAt)
           expect(await go(24 * 3)).toBe(rule && compensationDue(rule, START + backAfter * HOUR_MS))
         },

@@ -74,6 +74,12 @@ export const delayPosting = (of: Pick<Posting, 'paymentId' | 'orderId' | 'at'>, 
   ],
 })
 
+/** Takes a day's delay back that was posted and was none. */
+export const delayReversal = (of: Pick<Posting, 'paymentId' | 'orderId' | 'at'>, day: number, amount: Paise): Posting => {
+  const posted = delayPosting(of, day, subtract(ZERO, amount))
+  return { ...posted, journal: `${posted.journal} reversed` }
+}
+
 const entriesOf = ({ collected, merchantPayable, commission, cgst, sgst }: CommissionSplit): readonly Entry[] => {
   const credit = (account: Account, amount: Paise): Entry => ({ account, amount: subtract(ZERO, amount) })
   const entries = [

@@ -3,15 +3,16 @@ import { daysLate, beginningOf, daysAfter } from '#payment'
 import { asPg } from '#postgres'
 import type pg from 'pg'
 import { post } from './ledger.js'
-import { delayPosting, type Posting } from './postings.js'
+import { delayPosting, delayReversal, type Posting } from './postings.js'
 
 const BATCH = 100
 /** A day's delay is posted within a minute of its beginning. */
 const POLL_MS = 60_000
 
+/** Also what has come back since it was looked at last: it is looked at once more, and then never again. */
 const DUE = `
 SELECT payment_id, order_id, due_date::text, compensation, settled_at, next_at FROM turnarounds
-WHERE next_at <= $1 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+WHERE next_at IS NOT NULL AND (next_at <= $1 OR settled_at <= $1) ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED`
 
 const MOVE = `
 UPDATE turnarounds t SET next_at = m.next_at FROM unnest($1::uuid[], $2::timestamptz[]) AS m (payment_id, next_at)
@@ -35,7 +36,7 @@ export interface TurnaroundClockPorts {
 
 /**
  * Posts, for each day that a reversal is late, what the customer is owed (RBI, 2019-09-20): once, from rows, whichever process is up. What
- * came back late is owed up to the day on which it did.
+ * came back late is owed up to the day on which it did: of days that were posted because nobody had heard of it yet, each is taken back.
  */
 export class TurnaroundClock {
   readonly #end = new AbortController()
@@ -94,15 +95,24 @@ const lateUntil = ({ due_date, settled_at }: DueRow, now: number): number =>
   daysLate({ dueDate: due_date, lateAt: beginningOf(daysAfter(due_date, 1)) }, Math.min(settled_at?.getTime() ?? now, now))
 
 const postingsUntil = (row: DueRow, now: number): readonly Posting[] => {
-  const posted = daysLate({ dueDate: row.due_date, lateAt: beginningOf(daysAfter(row.due_date, 1)) }, row.next_at.getTime()) - 1
-  const days = Math.max(lateUntil(row, now) - posted, 0)
-  return Array.from({ length: days }, (_, nth) => {
-    const day = posted + 1 + nth
-    const about = { paymentId: row.payment_id, orderId: row.order_id, at: beginningOf(daysAfter(row.due_date, day)) }
-    return delayPosting(about, day, paise(row.compensation))
-  })
+  const { payment_id: paymentId, order_id: orderId, due_date, compensation, next_at } = row
+  const posted = daysLate({ dueDate: due_date, lateAt: beginningOf(daysAfter(due_date, 1)) }, next_at.getTime()) - 1
+  const late = lateUntil(row, now)
+  const about = { paymentId, orderId }
+  const amount = paise(compensation)
+  return [
+    ...daysFrom(posted, late).map((day) => delayPosting({ ...about, at: beginningOf(daysAfter(due_date, day)) }, day, amount)),
+    // Of today: a day that was read does not change.
+    ...daysFrom(late, posted).map((day) => delayReversal({ ...about, at: now }, day, amount)),
+  ]
 }
+
+/** The days after the first up to the second; none where that is not later. */
+const daysFrom = (first: number, last: number): readonly number[] =>
+  Array.from({ length: Math.max(last - first, 0) }, (_, nth) => first + 1 + nth)
 
 /** The beginning of the next day of delay; none of one that came back. */
 const nextAt = (row: DueRow, now: number): string | null =>
-  row.settled_at ? null : new Date(beginningOf(daysAfter(row.due_date, lateUntil(row, now) + 1))).toISOString()
+  row.settled_at && row.settled_at.getTime() <= now
+    ? null
+    : new Date(beginningOf(daysAfter(row.due_date, lateUntil(row, now) + 1))).toISOString()
