@@ -66,6 +66,8 @@ export class RazorpayStub {
   readonly refunds = new Map<string, Refund>()
   /** What becomes of a refund at once. */
   refundsAre: Refund['status'] = 'processed'
+  /** Orders are made, and not listed yet. */
+  listsLate = false
   readonly #refundKeys = new Map<string, { readonly body: string; readonly answer: Answer }>()
   readonly #server = createServer((request, response) => {
     void this.#answer(request).then(([status, body]) => {
@@ -196,7 +198,7 @@ export class RazorpayStub {
 
   #listed(query: URLSearchParams): Answer {
     const items = [...this.orders.values()]
-      .filter(({ receipt }) => !query.has('receipt') || receipt === query.get('receipt'))
+      .filter(({ receipt }) => !this.listsLate && (!query.has('receipt') || receipt === query.get('receipt')))
       .map((order) => {
         const paid = [...this.payments.values()].filter(({ order_id }) => order_id === order.id).map(viewOf)
         const expanded = query.get('expand[]') === 'payments' ? { payments: { entity: 'collection', count: paid.length, items: paid } } : {}

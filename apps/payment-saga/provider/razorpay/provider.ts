@@ -27,7 +27,8 @@ const INR = 'INR'
  * Razorpay over its HTTP API (orders, server-to-server payments, capture, refunds; https://razorpay.com/docs/api). What is not as the port has
  * it there is made so here:
  * - A payment has no idempotency key. Its order's `receipt` is made of ours, and before anything is made the order of that receipt is looked
- *   for with its payments. An order takes one capture, so of two payments of one order at most one is kept; the other goes back by itself.
+ *   for with its payments; once one was made, again. An order takes one capture, so of two payments of one order at most one is kept; the other
+ *   goes back by itself.
  * - A capture has none either; a payment is captured at most once, and one that was is looked at.
  * - An authorisation cannot be given up. It lapses by itself, and until it has, giving it up is `unknown`.
  * - A refund may be pending for days, and a payment counts it at once. Only what was processed has gone back; the rest is asked about.
@@ -39,14 +40,15 @@ export class RazorpayProvider implements PaymentProvider {
   ) {}
 
   async authorise(key: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {
-    const found = await this.#orders(key, signal)
-    if (found.known !== 'orders') return found
-    const { orders } = found
-    const known = foremostOf(orders)
-    if (known) return sameRequest(known, request.amount) ? this.#booked(known, signal) : refused('idempotency-key-reused')
-    const [made] = orders
-    const order = made ?? (await this.#order(key, request, signal))
-    return 'known' in order ? order : this.#pay(key, order.id, request, signal)
+    const before = await this.#orders(key, signal)
+    if (before.known !== 'orders') return before
+    if (before.orders[0]) return this.#payOnce(key, before.orders, before.orders[0], request, signal)
+    const made = await this.#order(key, request, signal)
+    if ('known' in made) return made
+    // Whoever took this process for dead may have made one at this moment too: both pay on the first of them, if it is listed by now.
+    const after = await this.#orders(key, signal)
+    if (after.known !== 'orders') return after
+    return this.#payOnce(key, after.orders, after.orders[0] ?? made, request, signal)
   }
 
   async find(key: string, signal: AbortSignal): Promise<ProviderAnswer> {
@@ -106,7 +108,7 @@ export class RazorpayProvider implements PaymentProvider {
     }
   }
 
-  /** Orders that were made under this key, the first one first: more than one only where two made theirs at the same moment. */
+  /** Orders that were made under this key, the first one first, by the second and then the id: more than one only where two made theirs at the same moment. */
   async #orders(key: string, signal: AbortSignal): Promise<Found | Unanswered> {
     const path = `/v1/orders?receipt=${receiptOf(key)}&expand[]=payments&count=100`
     const answer = await this.#look(path, signal)
@@ -136,6 +138,19 @@ export class RazorpayProvider implements PaymentProvider {
     const answer = await this.#call('authorise', 'POST', '/v1/orders', signal, { body })
     if (answer.known !== 'body') return answer
     return Created.order.Check(answer.body) ? { id: answer.body.id } : OFF_CONTRACT
+  }
+
+  /** On this order, unless one of them all has a payment. */
+  async #payOnce(
+    key: string,
+    orders: readonly RazorpayOrder[],
+    { id }: Pick<RazorpayOrder, 'id'>,
+    request: AuthoriseRequest,
+    signal: AbortSignal,
+  ): Promise<ProviderAnswer> {
+    const known = foremostOf(orders)
+    if (!known) return this.#pay(key, id, request, signal)
+    return sameRequest(known, request.amount) ? this.#booked(known, signal) : refused('idempotency-key-reused')
   }
 
   async #pay(key: string, razorpayOrder: string, request: AuthoriseRequest, signal: AbortSignal): Promise<ProviderAnswer> {

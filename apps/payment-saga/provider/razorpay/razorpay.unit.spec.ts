@@ -158,9 +158,40 @@ describe('Razorpay', () => {
       expect(await found('k:two-upis')).toMatchObject({ status: 'captured', captured: 900n, refunded: 0n })
     })
 
-    it('undoes all of them: those of two orders that were made at the same moment, each once', async () => {
+    it('takes one where two ask at the same moment: both pay on the order that was made first', async () => {
+      const { provider, stub, network } = world
+      const both = () => {
+        const all = Promise.withResolvers<void>()
+        let asked = 0
+        const until = () => (++asked === 2 && all.resolve(), all.promise)
+        return [{ until }, { until }]
+      }
+      // Neither knows of the other's order before it has made its own.
+      network.next(...both(), ...both())
+      const authorise = () => provider.authorise('k:two-askers', upi, signal)
+      const [one, other] = await Promise.all([authorise(), authorise()])
+      expect([...stub.orders.values()].filter(({ receipt }) => receipt === receiptOf('k:two-askers')).length).toBe(2)
+      expect(booksOf('k:two-askers').filter(([, captured]) => captured)).toEqual([['captured', true, 0]])
+      expect(one).toMatchObject({ payment: { status: 'captured', captured: 900n } })
+      expect(other).toEqual(one)
+    })
+
+    it('takes one where another has paid since the first look', async () => {
+      const { provider, network } = world
+      const paid = Promise.withResolvers<void>()
+      network.next({ until: () => paid.promise })
+      const slow = provider.authorise('k:slow-asker', upi, signal)
+      const quick = await provider.authorise('k:slow-asker', upi, signal)
+      paid.resolve()
+      expect(await slow).toEqual(quick)
+      expect(booksOf('k:slow-asker')).toEqual([['captured', true, 0]])
+    })
+
+    it('undoes all of them: those of two orders where orders are listed late, each once', async () => {
       const { provider, stub } = world
+      stub.listsLate = true
       await Promise.all([provider.authorise('k:race', upi, signal), provider.authorise('k:race', upi, signal)])
+      stub.listsLate = false
       expect(booksOf('k:race')).toEqual([
         ['captured', true, 0],
         ['captured', true, 0],
