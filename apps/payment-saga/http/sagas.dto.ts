@@ -1,8 +1,8 @@
 import { Flag, IsMoney, MAX_CURSOR_LENGTH, Nested, OneOf, PageQuery, Text, VisibleAscii, Whole, type MoneyDto } from '#platform'
 import type { SagaStatus } from '#saga'
-import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, WALLET_LOAD } from '../sagas/saga-types.js'
+import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND, SECOND_PAYMENT, WALLET_LOAD } from '../sagas/saga-types.js'
 
-export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION, PAYMENT_REFUND, WALLET_LOAD] as const
+export const SAGA_TYPES = [ORDER_PAYMENT, ORDER_CANCELLATION, PAYMENT_REFUND, WALLET_LOAD, SECOND_PAYMENT] as const
 export const SAGA_STATUSES = ['RUNNING', 'WAITING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'NEEDS_ATTENTION'] as const
 
 export const DURATION = '^[0-9]{1,8}[smhd]?$'

@@ -2,6 +2,7 @@ import type { AnySaga } from '#saga'
 import { orderCancellation } from './order-cancellation.js'
 import { orderPayment } from './order-payment.js'
 import { paymentRefund } from './payment-refund.js'
+import { secondPayment } from './second-payment.js'
 import { walletLoad } from './wallet-load.js'
 
 export interface SagaSettings {
@@ -15,4 +16,5 @@ export const sagaDefinitions = ({ UPI_WINDOW_SECONDS, REVIEW_WAIT_SECONDS }: Sag
   orderCancellation,
   paymentRefund,
   walletLoad({ paymentWindow_ms: UPI_WINDOW_SECONDS * 1_000 }),
+  secondPayment,
 ]

@@ -26,6 +26,7 @@ import {
   type RefundData,
 } from './payment-data.js'
 import { ORDER_CANCELLATION, ORDER_PAYMENT, PAYMENT_REFUND } from './saga-types.js'
+import { secondPayments } from './second-payment.js'
 import { authorisePayment, capturePayment, PAYER_RETURNED, payerReturned, providerPaymentChanged, providerTold } from './provider-part.js'
 
 export interface OrderPaymentSettings {
@@ -93,7 +94,7 @@ export const orderPayment = ({ paymentWindow_ms, reviewWait_ms }: OrderPaymentSe
       [REFUND_REQUESTED]: refundRequested,
       'payment-refunded': refundDone,
     },
-    tells: (saga) => (saga.status === 'COMPLETED' ? [...refunding(saga), ...captureTold(saga)] : []),
+    tells: (saga) => [...secondPayments(saga, 'order'), ...(saga.status === 'COMPLETED' ? [...refunding(saga), ...captureTold(saga)] : [])],
     publishes: (saga, before, told) => [
       ...(before && paymentView(before) === paymentView(saga) ? [] : [paymentChanged(saga, told)]),
       ...providerPaymentChanged(saga, before, { purpose: 'order', doneBy: 'confirm-order', refunded: refundedByProvider }, told),

@@ -6,7 +6,7 @@ import { AUTHORISATION_LIFE_MS } from '#payment'
 import { sagaIdFor, statusOf, type OperatorAction, type SagaState } from '#saga'
 import { sagaDefinitions } from './definitions.js'
 import { orderCancellation } from './order-cancellation.js'
-import { ORDER_CANCELLATION, PAYMENT_REFUND } from './saga-types.js'
+import { ORDER_CANCELLATION, PAYMENT_REFUND, SECOND_PAYMENT } from './saga-types.js'
 import { CASES } from '../testing/payment-cases.js'
 import { AMOUNT, context, killedAtEveryStep, orderId, paymentId, Play, WINDOW_MS, type World } from '../testing/play.js'
 
@@ -99,6 +99,72 @@ describe('an order payment', () => {
       expect((attention?.since ?? 0) - began).toBeLessThan(AUTHORISATION_LIFE_MS + 60_000)
     },
   )
+
+  describe('of which the provider took two', () => {
+    const other = { providerPaymentId: 'pay_other', status: 'captured', authorised: AMOUNT, captured: AMOUNT }
+    const secondId = sagaIdFor(SECOND_PAYMENT, `${paymentId}:pay_other`)
+    const tell = async (play: Play) => {
+      for (const id of ['w-1', 'w-2'])
+        await play.apply({ kind: 'message', id, sagaId: paymentId, context, name: 'provider-payment', body: other })
+      await play.run()
+    }
+    const resume = async (play: Play, outcome: 'succeeded' | 'refused') => {
+      const operator = { action: 'resume', step: 'look-into-it', outcome, evidence: 'the provider’s books' } as const
+      await play.apply({ kind: 'operator', id: outcome, sagaId: secondId, context, by: 'ops', reason: 'test', operator })
+      await play.run()
+      return statusOf(await play.state(secondId))
+    }
+    const refundsOf = (play: Play) => {
+      const asked: unknown[] = []
+      play.provider.refund = async (_, paymentId, amount) => {
+        asked.push([paymentId, `${amount}`])
+        return { known: 'answered', payment: { paymentId, status: 'captured', amount, captured: amount, refunded: amount } }
+      }
+      return asked
+    }
+
+    it.each([
+      [{ method: 'upi' }, 'COMPLETED'],
+      [{ method: 'upi', takes: '299700' }, 'COMPENSATED'],
+      [{ method: 'card', unheard: 'all' }, 'NEEDS_ATTENTION'],
+    ] as const satisfies readonly (readonly [World, string])[])(
+      '%j, %s, hears of the other by webhook: a person is called, once, and the order’s own payment stays as it is',
+      async (world, status) => {
+        const play = await new Play(world).play()
+        const before = await play.outcome()
+        expect(before.saga).toBe(status)
+        const known = (await play.state(paymentId)).data['providerPaymentId']
+        await tell(play)
+        expect(await play.outcome()).toEqual(before)
+        expect((await play.state(paymentId)).data['providerPaymentId']).toBe(known)
+        const second = play.store.instances().filter(({ type }) => type === SECOND_PAYMENT)
+        expect(second.map(({ id, status: is }) => [id, is])).toEqual([[secondId, 'NEEDS_ATTENTION']])
+      },
+    )
+
+    it('gives the other back once a person has said that it is one too many, and books it', async () => {
+      const play = await new Play({ method: 'upi' }).play()
+      const asked = refundsOf(play)
+      await tell(play)
+      expect(asked).toEqual([])
+      expect(await resume(play, 'succeeded')).toBe('COMPLETED')
+      expect(asked).toEqual([['pay_other', AMOUNT]])
+      const told = play.sent.filter(({ type, data }) => type === ProviderPaymentChanged.type && data['sagaId'] === secondId)
+      expect(told.map(({ data }) => [data['providerPaymentId'], data['captured'], data['refunded'], data['use']])).toEqual([
+        ['pay_other', AMOUNT, '0', 'undone'],
+        ['pay_other', AMOUNT, AMOUNT, 'undone'],
+      ])
+      expect(await play.outcome()).toMatchObject({ saga: 'COMPLETED', captured: AMOUNT, refunded: '0' })
+    })
+
+    it('leaves the other alone where a person says that it is none', async () => {
+      const play = await new Play({ method: 'upi' }).play()
+      const asked = refundsOf(play)
+      await tell(play)
+      expect([await resume(play, 'refused'), asked]).toEqual(['COMPENSATED', []])
+      expect(play.sent.filter(({ data }) => data['sagaId'] === secondId)).toEqual([])
+    })
+  })
 
   it.each(['wallet', 'card'] as const)(
     'a refund by %s of which a person says wrongly that it did not happen, and which is tried again, goes back once',

@@ -29,6 +29,8 @@ export type ProviderPart = {
   /** When its payer paid, as the provider said first. */
   readonly paidAt?: string
   readonly next?: { readonly kind: string; readonly url: string }
+  /** What it took besides under the same key, by the provider's id. */
+  readonly others?: Readonly<Record<string, { readonly captured: string; readonly paidAt?: string }>>
 }
 
 /** Authorised for this amount; and where it was taken too, all of it. */
@@ -124,11 +126,13 @@ const cancelledByHand: ByHand<ProviderPart> = (_, { data: { captured = '0' } }) 
  * A webhook is the outcome of the step that it speaks of, told by another way: before the answer, after it, or instead of it. A card that was
  * taken is the capture's outcome once the step before it is done. Only of the very amount that was asked for is it believed; where it says
  * another, or that a payment was declined (of several attempts that may be one), the provider is asked. A saga that has turned back looks again
- * at what it gave up, whatever the amount.
+ * at what it gave up, whatever the amount. Of another payment than the one that is known it is no outcome: what that one took is a saga of its own.
  */
 export const providerTold =
   (beforeCapture: string) =>
   (told: JsonObject, saga: Saga<ProviderPart>): Directive<ProviderPart> => {
+    const others = takenBesides(told, saga)
+    if (others) return { learns: { others } }
     const capture =
       told['status'] === 'captured' && saga.data.providerMethod === 'card' && saga.succeeded(AUTHORISE) && saga.succeeded(beforeCapture)
     const step = capture ? 'capture-payment' : AUTHORISE
@@ -144,6 +148,20 @@ export const providerTold =
         return {}
     }
   }
+
+/** Once a payment is known: all that was taken by others, with this one. */
+const takenBesides = (told: JsonObject, { data, succeeded, startedAt }: Saga<ProviderPart>): ProviderPart['others'] => {
+  const { status, providerPaymentId, captured, paidAt } = told
+  if (status !== 'captured' || !succeeded(AUTHORISE) || typeof captured !== 'string' || captured === '0') return undefined
+  if (typeof providerPaymentId !== 'string' || [undefined, providerPaymentId].includes(data.providerPaymentId)) return undefined
+  return { ...data.others, [providerPaymentId]: { captured, ...paidTime(paidAt, startedAt) } }
+}
+
+/** Nobody paid before they were asked to, whatever the provider's clock says. */
+const paidTime = (paidAt: unknown, startedAt: number): { readonly paidAt?: string } => {
+  const paid_ms = Math.max(typeof paidAt === 'string' ? Date.parse(paidAt) : NaN, startedAt)
+  return Number.isNaN(paid_ms) ? {} : { paidAt: new Date(paid_ms).toISOString() }
+}
 
 /** What a saga has its provider take money for: done when the step `doneBy` is. */
 export interface Purpose<Data> {
@@ -170,15 +188,13 @@ const takenOf = <Data extends ProviderPart>(saga: Saga<Data>, { purpose, doneBy,
   const { providerPaymentId, providerMethod: method, captured = '0', paidAt } = saga.data
   if (providerPaymentId === undefined || captured === '0') return undefined
   const use = saga.succeeded(doneBy) ? ('done' as const) : saga.failure ? ('undone' as const) : ('open' as const)
-  const paid_ms = Math.max(paidAt === undefined ? NaN : Date.parse(paidAt), saga.startedAt)
   return {
     providerPaymentId,
     captured,
     refunded: refunded(saga.data),
     purpose,
     ...(method === undefined ? {} : { method }),
-    // Nobody paid before they were asked to, whatever the provider's clock says.
-    ...(Number.isNaN(paid_ms) ? {} : { paidAt: new Date(paid_ms).toISOString() }),
+    ...paidTime(paidAt, saga.startedAt),
     use,
   }
 }

@@ -1,5 +1,6 @@
 import { CreditLoad, FailLoad, RedirectLoad } from '#contracts'
 import { command, defineSaga, type AnySaga, type Saga } from '#saga'
+import { secondPayments } from './second-payment.js'
 import { WALLET_LOAD } from './saga-types.js'
 import {
   AUTHORISE,
@@ -32,6 +33,7 @@ export const walletLoad = ({ paymentWindow_ms }: { readonly paymentWindow_ms: nu
       { name: 'credit-load', pivot: true, does: command(creditLoad) },
     ],
     on: { 'provider-payment': providerTold(AUTHORISE), [PAYER_RETURNED]: payerReturned },
+    tells: (saga) => secondPayments(saga, 'load'),
     publishes: (saga, before, told) => [
       ...(isRedirected(saga, before) ? [redirectLoad(saga, told.context)] : []),
       ...providerPaymentChanged(saga, before, { purpose: 'load', doneBy: 'credit-load', refunded: ({ refunded = '0' }) => refunded }, told),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { ProviderPaymentChanged } from '#contracts'
-import { LOADED, LoadPlay, type LoadWorld } from '../testing/load-play.js'
+import { LOADED, LoadPlay, loadSagaId, type LoadWorld } from '../testing/load-play.js'
 import { killedEverywhere } from '#saga/testing'
 
 const credited = { saga: 'COMPLETED', load: 'credited' }
@@ -71,6 +71,23 @@ describe('a wallet load', () => {
     const began = play.clock.now()
     await play.play()
     expect(play.clock.now() - began).toBe(3_000)
+  })
+
+  it('that was paid twice calls a person for the other payment, and is credited once', async () => {
+    const play = await new LoadPlay({ method: 'upi' }).play()
+    const body = { providerPaymentId: 'pay_other', status: 'captured', authorised: LOADED, captured: LOADED }
+    await play.apply({
+      kind: 'message',
+      id: 'w',
+      sagaId: loadSagaId,
+      context: { correlationId: 'l', causationId: 'w' },
+      name: 'provider-payment',
+      body,
+    })
+    await play.run()
+    const sagas = play.store.instances().map(({ type, status, correlationKey }) => [type, status, correlationKey])
+    expect(sagas).toContainEqual(['second-payment', 'NEEDS_ATTENTION', `${loadSagaId}:pay_other`])
+    expect(await play.end()).toEqual(credited)
   })
 
   it('gives back what was paid too late', async () => {
