@@ -167,6 +167,19 @@ describe('bahi events', () => {
       expect([verified.code, ...objects(verified)]).toEqual([0, expect.objectContaining({ ok: true, streams: 2, events: 4, faults: [] })])
       expect((await bahi(['events', 'verify', 'wallet-owner-one', ...at(source)])).out).toEqual(['wallet-owner-one: ok: 2 events'])
 
+      const { rows } = await pool.query<{ before: string }>('UPDATE store SET incarnation = uuidv7() RETURNING old.incarnation AS before')
+      const renewed = await bahi(['events', 'verify', ...at(source, ...against('heads'))])
+      expect([renewed.code, renewed.out.at(-2)]).toEqual([
+        0,
+        expect.stringContaining(`the checkpoint is of incarnation ${rows[0]?.before}, `),
+      ])
+      await pool.query('UPDATE store SET incarnation = $1', [rows[0]?.before])
+
+      await pool.query(`INSERT INTO partitions VALUES ('events_lost', 0, 1, 0)`)
+      const lost = await bahi(['events', 'verify', ...at(source, ...against('heads'))])
+      expect([lost.code, lost.out.at(-2)]).toEqual([0, expect.stringMatching(/^taken out since the checkpoint.*: events_lost\./)])
+      await pool.query(`DELETE FROM partitions WHERE name = 'events_lost'`)
+
       await pool.query(`CREATE TABLE kept AS SELECT * FROM events WHERE stream_id = 'wallet-owner-two'`)
       await pool.query(`DELETE FROM events WHERE stream_id = 'wallet-owner-two' AND version = 1`)
       const broken = await bahi(['events', 'verify', ...at(source, ...against('heads'))])

@@ -101,7 +101,7 @@ describe('an event store that archives', () => {
     expect(await all({ category: 'tally', after: before.all[5]?.position ?? 0n })).toEqual(before.all.slice(6))
     expect(await lines(place)).toEqual(before.exported)
     expect(await verifyAll(place.pool, before.heads)).toEqual({ streams: 13, events: before.all.length, elsewhere: 0, faults: [] })
-    expect(await headsNow(place)).toEqual(before.heads)
+    expect((await headsNow(place)).map((head) => ({ ...head, archive: null }))).toEqual(before.heads)
     const lease = await store.outbox.lease('relay', 60_000, 'log')
     expect(await store.outbox.after(lease?.position ?? 0n, 100)).toEqual([])
   })

@@ -1,7 +1,16 @@
 import { createPublicKey, hash, sign, verify as verifySignature, type KeyObject } from 'node:crypto'
 import type pg from 'pg'
+import type { ArchiveHere } from '../archive/archives.js'
 import { inSnapshot, streamRows } from '../reading/consistent-read.js'
-import type { StreamHead } from './verify-all.js'
+
+/** How far a stream had come, and the hash of its last event. */
+export interface StreamHead {
+  readonly stream: string
+  readonly version: number
+  readonly head: Uint8Array
+  /** Of a checkpoint: the archive that it was in, null for none. Absent: it is of a version that did not say. */
+  readonly archive?: string | null
+}
 
 /** What a checkpoint says of the whole. */
 export interface CheckpointSeal {
@@ -13,11 +22,13 @@ export interface CheckpointSeal {
   readonly streams: number
   /** Merkle root over the heads, hex. */
   readonly root: string
+  /** The archives that there were, and whether each was in this database. Absent: it is of a version that did not say, nor where each stream was. */
+  readonly archives?: readonly ArchiveHere[]
   /** Ed25519, base64url, over all of the above. */
   readonly signature: string
 }
 
-/** The checkpoint is not what was signed, or not by this key, or of another store. */
+/** The checkpoint is not what was signed, or not by this key. Whether it is of another store `verifyAll` tells. */
 export class CheckpointRefused extends Error {}
 
 /**
@@ -30,13 +41,13 @@ export const writeCheckpoint = (
   now_ms: number,
   write: (line: string) => Promise<void>,
 ): Promise<CheckpointSeal> =>
-  inSnapshot(pool, async (client) => {
+  inSnapshot(pool, async (client, archives) => {
     const { rows } = await client.query<{ incarnation: string; position: bigint }>('SELECT incarnation, position FROM store')
     const [store] = rows
     if (!store) throw new Error('the store table is empty')
     const tree = new MerkleTree()
-    for await (const { stream_id: stream, version, head } of streamRows(client)) {
-      const line = { stream, version: Number(version), head }
+    for await (const { stream_id: stream, version, head, archive } of streamRows(client)) {
+      const line = { stream, version: Number(version), head, archive }
       tree.add(leafOf(line))
       await write(JSON.stringify({ ...line, head: head.toString('hex') }))
     }
@@ -46,6 +57,7 @@ export const writeCheckpoint = (
       at: new Date(now_ms).toISOString(),
       streams: tree.leaves,
       root: tree.root().toString('hex'),
+      archives,
     }
     const seal = { ...unsigned, signature: sign(null, signedBytes(unsigned), key).toString('base64url') }
     await write(JSON.stringify(seal))
@@ -68,7 +80,8 @@ export const readCheckpoint = async function* (
     const json = parsed(line)
     if (isSeal(json)) seal = json
     else if (isHead(json)) {
-      const head: StreamHead = { stream: json.stream, version: json.version, head: Buffer.from(json.head, 'hex') }
+      const { stream, version, archive } = json
+      const head: StreamHead = { stream, version, head: Buffer.from(json.head, 'hex'), ...(archive === undefined ? {} : { archive }) }
       tree.add(leafOf(head))
       yield head
     } else throw new CheckpointRefused('a line is none of a checkpoint')
@@ -83,13 +96,17 @@ export const readCheckpoint = async function* (
   return seal
 }
 
-const DOMAIN = 'bahi.checkpoint.1'
+/** The first says nothing of archives, neither in its seal nor in its leaves. What was signed so holds as it was. */
+const DOMAINS = ['bahi.checkpoint.1', 'bahi.checkpoint.2'] as const
 
-const signedBytes = ({ incarnation, position, at, streams, root }: Omit<CheckpointSeal, 'signature'>): Buffer =>
-  Buffer.from(JSON.stringify([DOMAIN, incarnation, position, at, streams, root]))
+const signedBytes = ({ incarnation, position, at, streams, root, archives }: Omit<CheckpointSeal, 'signature'>): Buffer => {
+  const signed = [incarnation, position, at, streams, root]
+  if (!archives) return Buffer.from(JSON.stringify([DOMAINS[0], ...signed]))
+  return Buffer.from(JSON.stringify([DOMAINS[1], ...signed, archives.map(({ name, here }) => [name, here])]))
+}
 
-const leafOf = ({ stream, version, head }: StreamHead): Buffer =>
-  Buffer.from(JSON.stringify([stream, version, Buffer.from(head).toString('hex')]))
+const leafOf = ({ stream, version, head, archive }: StreamHead): Buffer =>
+  Buffer.from(JSON.stringify([stream, version, Buffer.from(head).toString('hex'), ...(archive === undefined ? [] : [archive])]))
 
 /** The Merkle tree hash of RFC 6962, section 2.1, as leaves come: it keeps one hash for each level. */
 export class MerkleTree {
@@ -129,12 +146,28 @@ const parsed = (line: string): unknown => {
 
 type Fields = Readonly<Record<string, unknown>>
 
-const isHead = (json: unknown): json is { stream: string; version: number; head: string } => {
-  const { stream, version, head } = (json ?? {}) as Fields
-  return typeof stream === 'string' && Number.isSafeInteger(version) && typeof head === 'string' && /^([0-9a-f]{64})?$/.test(head)
+const isHead = (json: unknown): json is { stream: string; version: number; head: string; archive?: string | null } => {
+  const { stream, version, head, archive = null } = (json ?? {}) as Fields
+  return (
+    typeof stream === 'string' &&
+    Number.isSafeInteger(version) &&
+    typeof head === 'string' &&
+    /^([0-9a-f]{64})?$/.test(head) &&
+    (archive === null || typeof archive === 'string')
+  )
 }
 
 const isSeal = (json: unknown): json is CheckpointSeal => {
-  const { incarnation, position, at, streams, root, signature } = (json ?? {}) as Fields
-  return [incarnation, position, at, root, signature].every((each) => typeof each === 'string') && Number.isSafeInteger(streams)
+  const { incarnation, position, at, streams, root, signature, archives = [] } = (json ?? {}) as Fields
+  return (
+    [incarnation, position, at, root, signature].every((each) => typeof each === 'string') &&
+    Number.isSafeInteger(streams) &&
+    Array.isArray(archives) &&
+    archives.every(isArchive)
+  )
+}
+
+const isArchive = (json: unknown): json is ArchiveHere => {
+  const { name, here } = (json ?? {}) as Fields
+  return typeof name === 'string' && typeof here === 'boolean'
 }

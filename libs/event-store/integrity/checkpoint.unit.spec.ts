@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { differences } from '#event-store'
-import { MerkleTree } from './checkpoint.js'
+import { createPublicKey } from 'node:crypto'
+import { MerkleTree, readCheckpoint } from './checkpoint.js'
 
 /** The known answers that certificate transparency's implementations test with (RFC 6962, section 2.1). */
 const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f']
@@ -25,6 +26,47 @@ describe('the Merkle tree', () => {
     })
     expect(roots).toEqual(ROOTS)
     expect(tree.leaves).toBe(8)
+  })
+})
+
+/** As it was signed before checkpoints said anything of archives. */
+const OLDER_KEY = 'MCowBQYDK2VwAyEALgVOkx4piOL1bOkVQfTbMF8ui64GrSCJ/nii+qRG3xk='
+const OLDER = [
+  '{"stream":"tally-1","version":1,"head":"0101010101010101010101010101010101010101010101010101010101010101"}',
+  '{"stream":"tally-2","version":2,"head":"0202020202020202020202020202020202020202020202020202020202020202"}',
+  '{"stream":"tally-3","version":3,"head":"0303030303030303030303030303030303030303030303030303030303030303"}',
+  '{"incarnation":"01935b5e-0000-7000-8000-000000000000","position":"6","at":"2026-11-01T00:00:00.000Z","streams":3,"root":"6d3e0c5161b7b663ec5daa0cdc6670365fb092b4041029072f977b54953cb76b","signature":"FJP13DX_F0PsZaLkJOBH9vqeRQrE3wS2OkhB606zalXCIGZTiF4QNvHzLwIZkZfmSFvIZ-pRsEqba2FtZIVhDQ"}',
+]
+
+describe('a checkpoint of the first format', () => {
+  const read = async (lines: readonly string[]) => {
+    const key = createPublicKey({ key: Buffer.from(OLDER_KEY, 'base64'), format: 'der', type: 'spki' })
+    const all = readCheckpoint(
+      (async function* () {
+        yield* lines
+      })(),
+      key,
+    )
+    const heads = []
+    for (;;) {
+      const next = await all.next()
+      if (next.done) return { heads, seal: next.value }
+      heads.push(next.value)
+    }
+  }
+
+  it('is read as it was signed', async () => {
+    const { heads, seal } = await read(OLDER)
+    expect(heads).toEqual([1, 2, 3].map((at) => ({ stream: `tally-${at}`, version: at, head: Buffer.alloc(32, at) })))
+    expect(seal).toMatchObject({ position: '6', streams: 3 })
+    expect(seal.archives).toBeUndefined()
+  })
+
+  it('is refused where something was put in of archives', async () => {
+    await expect(read(OLDER.map((line) => line.replace('"version":2', '"version":2,"archive":null')))).rejects.toThrow(
+      'not those that were signed',
+    )
+    await expect(read(OLDER.map((line) => line.replace('"streams"', '"archives":[],"streams"')))).rejects.toThrow('not by this key')
   })
 })
 

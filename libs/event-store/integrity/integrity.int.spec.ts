@@ -13,6 +13,7 @@ import {
   verifyAll,
   writeCheckpoint,
   type AnyStreamType,
+  type CheckpointSeal,
   type EventStore,
   type StreamHead,
 } from '#event-store'
@@ -214,6 +215,21 @@ describe('a checkpoint', () => {
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ incarnation: place.store.incarnation, streams: 10, at: '2026-11-01T00:00:00.000Z' })
   })
 
+  it('is told to be of another store, where that holds the same', async () => {
+    const seal = JSON.parse(lines.at(-1)!) as CheckpointSeal
+    const heads = await headsOf(lines)
+    const same = await verifyAll(place.pool, heads, { seal })
+    expect([same.faults, same.incarnation]).toEqual([[], undefined])
+    const other = await makePlace()
+    try {
+      await importEvents(other.pool, linesOf(await written((write) => exportEvents(place.pool, write))))
+      const { faults, incarnation } = await verifyAll(other.pool, heads, { seal })
+      expect([faults, incarnation]).toEqual([[], other.store.incarnation])
+    } finally {
+      await other.close()
+    }
+  })
+
   it.each<[string, (lines: readonly string[]) => readonly string[]]>([
     [
       'a head changed',
@@ -221,6 +237,12 @@ describe('a checkpoint', () => {
     ],
     ['a head left out', (all) => all.slice(1)],
     ['two heads exchanged', ([one, two, ...rest]) => [two!, one!, ...rest]],
+    [
+      'an archive put in for a stream',
+      (all) => all.map((line, at) => (at === 3 ? line.replace('"archive":null', '"archive":"events_0"') : line)),
+    ],
+    ['archives put in', (all) => all.map((line) => line.replace('"archives":[]', '"archives":[{"name":"events_0","here":false}]'))],
+    ['all that it says of archives left out', (all) => all.map((line) => line.replace(/,"archives?":(null|\[\])/, ''))],
     ['its position changed', (all) => all.map((line) => line.replace(/"position":"\d/, '"position":"9'))],
     ['no end', (all) => all.slice(0, -1)],
     ['more after its end', (all) => [...all, all[0]!]],

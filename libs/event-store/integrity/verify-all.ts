@@ -1,14 +1,8 @@
 import type pg from 'pg'
 import { eventsWith } from '../archive/archives.js'
 import { byteaArray, int8Array, textArray } from '../reading/binary-array.js'
+import type { CheckpointSeal, StreamHead } from './checkpoint.js'
 import { chainPagesByStream, inSnapshot, streamRows, type StreamRow } from '../reading/consistent-read.js'
-
-/** How far a stream had come, and the hash of its last event. */
-export interface StreamHead {
-  readonly stream: string
-  readonly version: number
-  readonly head: Uint8Array
-}
 
 /** What is wrong with one stream. */
 export interface Fault {
@@ -18,7 +12,10 @@ export interface Fault {
     | 'broken'
     /** The stream's own row says another end than its events come to, at `version`, or there is no such row. */
     | 'other-head'
-    /** Sound in itself, but at `version` a checkpoint knows it as another, or as longer than it is, or it is gone. */
+    /**
+     * Sound in itself, but at `version` a checkpoint knows it as another, or as longer than it is, or it is gone; or it is said to be in an archive that is
+     * elsewhere, and the checkpoint knows that it cannot be there so.
+     */
     | 'rewritten'
     /** An event, the first of which is at `version`, is there twice: an archive was put back that holds what came back from it since. */
     | 'doubled'
@@ -28,8 +25,12 @@ export interface Fault {
 export interface Verified {
   readonly streams: number
   readonly events: number
-  /** Of the streams, those whose archive is not in this database: of them nothing is said. */
+  /** Of the streams, those whose archive is not in this database: of their events nothing is said, only what their rows say is held against a checkpoint. */
   readonly elsewhere: number
+  /** The archives that are not in this database, and were when the checkpoint was signed, or were none yet. Absent: there are none, or no seal says. */
+  readonly takenOut?: readonly string[]
+  /** The store's incarnation where it is not the seal's: it is another store, or was brought back from a backup since. */
+  readonly incarnation?: string
   /** One for each faulty stream, the first `MOST_FAULTS` of them. */
   readonly faults: readonly Fault[]
 }
@@ -38,18 +39,22 @@ export const MOST_FAULTS = 1_000
 const HEADS_PER_TRIP = 2_000
 
 export const otherThanKnown = (archives: readonly string[]): string => `
-SELECT u.stream, u.version FROM unnest($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS u (stream, version, head, i)
+SELECT u.i, s.archive, s.version, s.head, e.hash FROM unnest($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS u (stream, version, head, i)
 LEFT JOIN streams s ON s.stream_id = u.stream
 LEFT JOIN LATERAL (
   SELECT hash FROM ${eventsWith(archives)} x WHERE x.stream_id = u.stream AND x.version = u.version AND x.kept_at >= s.since
 ) e ON true
-WHERE e.hash IS DISTINCT FROM u.head AND NOT coalesce(s.archive = ANY ($4::text[]), false) ORDER BY u.i`
+WHERE e.hash IS DISTINCT FROM u.head ORDER BY u.i`
 
 /**
  * Recomputes every chain of the store as it is at one moment, those of its archives among them, and holds it against the heads that a checkpoint knows, where they are given. It
- * reads in pages: a store of any size takes the same memory.
+ * reads in pages: a store of any size takes the same memory. With the checkpoint's seal, what it says of archives counts too.
  */
-export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Iterable<StreamHead>): Promise<Verified> =>
+export const verifyAll = (
+  pool: pg.Pool,
+  known?: AsyncIterable<StreamHead> | Iterable<StreamHead>,
+  { seal }: VerifyWith = {},
+): Promise<Verified> =>
   inSnapshot(pool, async (client, archives) => {
     const present = archives.filter(({ here }) => here).map(({ name }) => name)
     const absent = archives.filter(({ here }) => !here).map(({ name }) => name)
@@ -72,9 +77,29 @@ export const verifyAll = (pool: pg.Pool, known?: AsyncIterable<StreamHead> | Ite
       else if (!chain.row || Number(chain.row.version) !== chain.events || chain.hash !== chain.row.head.toString('latin1'))
         tell(chain.stream, 'other-head', chain.events)
     }
-    if (known) for await (const { stream, version } of otherThan(client, known, present, absent)) tell(stream, 'rewritten', version)
-    return { streams, events, elsewhere, faults: [...faults.values()] }
+    if (known)
+      for await (const { stream, version } of otherThan(client, known, present, mayBeElsewhere(absent, seal)))
+        tell(stream, 'rewritten', version)
+    const found = { streams, events, elsewhere, faults: [...faults.values()] }
+    return seal ? { ...found, ...(await sinceSigned(client, absent, seal)) } : found
   })
+
+export interface VerifyWith {
+  /** Of the checkpoint whose heads are given. */
+  readonly seal?: Pick<CheckpointSeal, 'incarnation' | 'archives'>
+}
+
+const sinceSigned = async (
+  client: pg.PoolClient,
+  absent: readonly string[],
+  seal: NonNullable<VerifyWith['seal']>,
+): Promise<Pick<Verified, 'takenOut' | 'incarnation'>> => {
+  const { rows } = await client.query<{ incarnation: string }>('SELECT incarnation FROM store')
+  const incarnation = rows[0]?.incarnation ?? ''
+  const goneThen = new Set((seal.archives ?? []).filter(({ here }) => !here).map(({ name }) => name))
+  const takenOut = seal.archives ? absent.filter((name) => !goneThen.has(name)) : []
+  return { ...(takenOut.length > 0 ? { takenOut } : {}), ...(incarnation === seal.incarnation ? {} : { incarnation }) }
+}
 
 interface Chain {
   readonly stream: string
@@ -117,12 +142,35 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
   for (; row.done !== true; row = await rows.next()) yield begin(row.value.stream_id, row.value)
 }
 
-/** Those of the heads that no event of the store has. */
+interface OtherThanKnown {
+  readonly i: bigint
+  /** What the stream's row says, null where there is none. */
+  readonly archive: string | null
+  readonly version: bigint | null
+  readonly head: Buffer | null
+  /** Of the event at the known version, null where there is none. */
+  readonly hash: Buffer | null
+}
+
+/**
+ * Whether a known head that no event has may be in an archive that is elsewhere. The row must not say less than the head. Nothing comes into an archive any
+ * more once it is one: of those that were signed the row must say the very same, and the stream have been in that one.
+ */
+const mayBeElsewhere =
+  (absent: readonly string[], seal: VerifyWith['seal']) =>
+  (known: StreamHead, { archive, version, head, hash }: OtherThanKnown): boolean => {
+    if (archive === null || version === null || head === null || hash !== null || !absent.includes(archive)) return false
+    const same = Number(version) === known.version && head.equals(known.head)
+    if (seal?.archives?.some(({ name }) => name === archive)) return same && known.archive === archive
+    return same || Number(version) > known.version
+  }
+
+/** Those of the heads that no event of the store has, nor may have elsewhere. */
 const otherThan = async function* (
   client: pg.PoolClient,
   known: AsyncIterable<StreamHead> | Iterable<StreamHead>,
   present: readonly string[],
-  absent: readonly string[],
+  excused: (head: StreamHead, found: OtherThanKnown) => boolean,
 ) {
   const text = otherThanKnown(present)
   let page: StreamHead[] = []
@@ -131,11 +179,14 @@ const otherThan = async function* (
       textArray(page.map(({ stream }) => stream)),
       int8Array(page.map(({ version }) => version)),
       byteaArray(page.map(({ head }) => Buffer.from(head))),
-      textArray(absent),
     ]
-    const { rows } = await client.query<{ stream: string; version: bigint }>({ text, values })
+    const { rows } = await client.query<OtherThanKnown>({ text, values })
+    const asked = page
     page = []
-    return rows.map(({ stream, version }) => ({ stream, version: Number(version) }))
+    return rows.flatMap((found) => {
+      const head = asked[Number(found.i) - 1]
+      return head && !excused(head, found) ? [head] : []
+    })
   }
   for await (const head of known) {
     page.push(head)

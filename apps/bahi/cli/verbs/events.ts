@@ -62,7 +62,7 @@ export const register = (program: Command, io: Io): void => {
   )
 
   verb('verify [stream]', 'recompute the hash chain of a stream, or of all; exit 1 where one does not hold')
-    .option('--checkpoint <file>', 'of all: hold it against what was signed then')
+    .option('--checkpoint <file>', 'of all: hold it against what was signed then, and say which archives were taken out since')
     .option('--public-key <pem>', 'the key that the checkpoint was signed with')
     .action((stream: string | undefined, options: Options & { checkpoint?: string; publicKey?: string }) => verify(io, stream, options))
 
@@ -163,9 +163,17 @@ const verify = (io: Io, stream: string | undefined, { json, checkpoint: file, pu
     }
     const known = file === undefined ? undefined : await checkedHeads(file, publicKey)
     const began_ms = systemClock.now()
-    const { streams: count, events, elsewhere, faults } = await verifyAll(pool, known && known.heads())
+    const found = await verifyAll(pool, known?.heads(), known ? { seal: known.seal } : {})
+    const { streams: count, events, elsewhere, takenOut = [], incarnation, faults } = found
     if (faults.length > 0) io.exitCode = 1
-    const beyond = known ? { checkpoint: known.seal.at, undetectableAfterPosition: known.seal.position } : {}
+    const beyond = known
+      ? {
+          checkpoint: known.seal.at,
+          undetectableAfterPosition: known.seal.position,
+          takenOut,
+          ...(incarnation === undefined ? {} : { incarnation, signedOf: known.seal.incarnation }),
+        }
+      : {}
     if (json)
       return io.out(
         JSON.stringify({
@@ -181,6 +189,14 @@ const verify = (io: Io, stream: string | undefined, { json, checkpoint: file, pu
     for (const each of faults) await io.out(`${each.stream}: ${each.fault} at version ${each.version}`)
     await io.out(`${faults.length === 0 ? 'ok' : `${faults.length} streams do not hold`}: ${count} streams, ${events} events`)
     if (elsewhere > 0) await io.out(`of ${elsewhere} of the streams nothing is said: their archives are not in this database`)
+    if (takenOut.length > 0)
+      await io.out(
+        `taken out since the checkpoint, or archived since and taken out: ${takenOut.join(', ')}. Whoever did not do so has lost them`,
+      )
+    if (known && incarnation !== undefined)
+      await io.out(
+        `the checkpoint is of incarnation ${known.seal.incarnation}, the store is ${incarnation}: another, or brought back from a backup since`,
+      )
     await io.out(
       known
         ? `as signed at ${known.seal.at}; whole chains rewritten after position ${known.seal.position} could not be told`
