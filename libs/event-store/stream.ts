@@ -50,6 +50,12 @@ export const typeOfStream = (types: StreamTypes, stream: string): AnyStreamType 
   return undefined
 }
 
+/** Whether streams of this name are of this category: that of their type; of a type that is not registered, any that the name begins with. */
+export const isOfCategory = (types: StreamTypes | undefined, stream: string, category: string): boolean => {
+  const type = types && typeOfStream(types, stream)
+  return type ? type.category === category : stream.startsWith(`${category}-`)
+}
+
 /** Stored data as `evolve` and publishers know it. */
 export const upcastData = (
   of: { readonly events?: EventTypes } | undefined,

@@ -167,6 +167,11 @@ describe('bahi events', () => {
       expect([verified.code, ...objects(verified)]).toEqual([0, expect.objectContaining({ ok: true, streams: 2, events: 4, faults: [] })])
       expect((await bahi(['events', 'verify', 'wallet-owner-one', ...at(source)])).out).toEqual(['wallet-owner-one: ok: 2 events'])
 
+      await pool.query(`UPDATE streams SET category = 'wallet' WHERE stream_id = 'wallet-owner-one'`)
+      const hidden = await bahi(['events', 'verify', ...at(source)])
+      expect([hidden.code, hidden.out[0]]).toEqual([1, 'wallet-owner-one: other-category at version 2'])
+      await pool.query(`UPDATE streams SET category = 'wallet-owner' WHERE stream_id = 'wallet-owner-one'`)
+
       const { rows } = await pool.query<{ before: string }>('UPDATE store SET incarnation = uuidv7() RETURNING old.incarnation AS before')
       const renewed = await bahi(['events', 'verify', ...at(source, ...against('heads'))])
       expect([renewed.code, renewed.out.at(-2)]).toEqual([

@@ -116,6 +116,7 @@ describe('what a superuser changed behind the store', () => {
     // Written after the checkpoint: sound all the same.
     await place.store.execute(change('after', 't0', 5))
     await place.store.execute(change('new', 'new', 5))
+    await place.store.execute(change('newer', 'new', 5))
   })
   afterAll(() => place.close())
 
@@ -173,6 +174,23 @@ describe('what a superuser changed behind the store', () => {
       'a stream that is gone altogether',
       run(`WITH gone AS (DELETE FROM events WHERE stream_id = 'tally-t7') DELETE FROM streams WHERE stream_id = 'tally-t7'`),
       { stream: 'tally-t7', fault: 'rewritten', version: 7 },
+    ],
+    [
+      'a changed category',
+      run(`UPDATE streams SET category = 'x' WHERE stream_id = 'tally-t9'`),
+      { stream: 'tally-t9', fault: 'other-category', version: 6 },
+    ],
+    [
+      'a position beyond the last one given out',
+      run(`UPDATE events SET position = 1000000 WHERE stream_id = 'tally-t0' AND version = 7`),
+      { stream: 'tally-t0', fault: 'misplaced', version: 7 },
+    ],
+    [
+      'two positions of a stream exchanged',
+      run(`UPDATE events SET position = position + 500000 WHERE stream_id = 'tally-new' AND version = 2;
+        UPDATE events SET position = position + 1 WHERE stream_id = 'tally-new' AND version = 1;
+        UPDATE events SET position = position - 500001 WHERE stream_id = 'tally-new' AND version = 2`),
+      { stream: 'tally-new', fault: 'misplaced', version: 2 },
     ],
     [
       'a lost row of a stream',
@@ -271,6 +289,11 @@ describe('an export', () => {
     ['a changed payload', (all) => all.map((line, at) => (at === 7 ? line.replace(/by\\":10/, 'by\\":11') : line)), 'line 8'],
     ['a line left out', (all) => all.toSpliced(3, 1), 'does not go on at version 2'],
     ['a line twice', (all) => [...all, all.at(-1)!], 'does not go on'],
+    [
+      'categories that are not its streams’',
+      (all) => all.map((line) => line.replace('"category":"tally"', '"category":"x"')),
+      'line 1: tally-t0 is not of the category that it says',
+    ],
     ['another thing', () => ['{"a":1}'], 'line 1 is not an exported event'],
   ])('is refused with %s, and nothing of it is kept', async (_, change, message) => {
     await expect(importEvents(into.pool, linesOf(change(lines)))).rejects.toThrow(message)

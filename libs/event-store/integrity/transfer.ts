@@ -5,6 +5,7 @@ import { byteaArray, int4Array, int8Array, textArray } from '../reading/binary-a
 import { eventHash, NO_HASH } from './hash-chain.js'
 import { EVENT_COLUMNS, type EventRow } from '../reading/recorded.js'
 import { inSnapshot } from '../reading/consistent-read.js'
+import { isOfCategory, type StreamTypes } from '../stream.js'
 
 const PAGE = 2_000
 
@@ -83,9 +84,10 @@ export class ImportRefused extends Error {}
 
 /**
  * Brings exported events into an empty store: the same positions, bytes and hashes, each of which is recomputed on the way; all or nothing. The
- * store keeps its own incarnation. The relay is set behind them, so that nothing is published a second time. Answers how many.
+ * store keeps its own incarnation. The relay is set behind them, so that nothing is published a second time. `types` are those of the app: each stream's
+ * category is held against them. Answers how many.
  */
-export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>): Promise<number> =>
+export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?: StreamTypes): Promise<number> =>
   pgTransactions(pool).run(async (transaction) => {
     const tx = asPg(transaction)
     await tx.query('SELECT pg_advisory_xact_lock(724211002, $1::regclass::oid::bigint::bit(32)::integer)', ['store'])
@@ -101,7 +103,7 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>): Promi
     }
     for await (const text of lines) {
       if (text === '') continue
-      const line = checked(text, events + 1, position, heads)
+      const line = checked(text, events + 1, position, heads, types)
       position = BigInt(line.position)
       if (position >= partitionedTo) {
         const made = await tx.query<{ to: bigint }>({ text: 'SELECT add_partitions($1, $1) AS to', values: [position] })
@@ -161,7 +163,7 @@ const columnsOf = (page: readonly Line[]) => [
 ]
 
 /** One line, held against its stream's head, which it then becomes. */
-const checked = (text: string, number: number, position: bigint, heads: Map<string, Head>): Line => {
+const checked = (text: string, number: number, position: bigint, heads: Map<string, Head>, types: StreamTypes | undefined): Line => {
   const line = parsed(text, number)
   const before = heads.get(line.stream)
   const { stream, category, version, type, schemaVersion, recordedAt: time } = line
@@ -171,6 +173,7 @@ const checked = (text: string, number: number, position: bigint, heads: Map<stri
   if (version !== (before?.version ?? 0) + 1 || hash.toString('hex') !== line.hash)
     throw new ImportRefused(`line ${number}: ${stream} does not go on at version ${version} as its hashes say`)
   if (BigInt(line.position) <= position) throw new ImportRefused(`line ${number} is not in the order of positions`)
+  if (!isOfCategory(types, stream, category)) throw new ImportRefused(`line ${number}: ${stream} is not of the category that it says`)
   if (before && before.category !== category) throw new ImportRefused(`line ${number}: ${stream} has two categories`)
   heads.set(stream, { category, version, hash, time, since: before?.since ?? Number(line.position) })
   return line

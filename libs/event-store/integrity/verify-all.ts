@@ -3,6 +3,7 @@ import { eventsWith } from '../archive/archives.js'
 import { byteaArray, int8Array, textArray } from '../reading/binary-array.js'
 import type { CheckpointSeal, StreamHead } from './checkpoint.js'
 import { chainPagesByStream, inSnapshot, streamRows, type StreamRow } from '../reading/consistent-read.js'
+import { isOfCategory, type StreamTypes } from '../stream.js'
 
 /** What is wrong with one stream. */
 export interface Fault {
@@ -19,6 +20,10 @@ export interface Fault {
     | 'rewritten'
     /** An event, the first of which is at `version`, is there twice: an archive was put back that holds what came back from it since. */
     | 'doubled'
+    /** The event at `version` has a position that no commit can have given it: not after the one before it, or after the store's last. */
+    | 'misplaced'
+    /** The stream's own row says another category than its name: readers of its category do not find it. It ends at `version`. */
+    | 'other-category'
   readonly version: number
 }
 
@@ -53,7 +58,7 @@ WHERE e.hash IS DISTINCT FROM u.head ORDER BY u.i`
 export const verifyAll = (
   pool: pg.Pool,
   known?: AsyncIterable<StreamHead> | Iterable<StreamHead>,
-  { seal }: VerifyWith = {},
+  { seal, types }: VerifyWith = {},
 ): Promise<Verified> =>
   inSnapshot(pool, async (client, archives) => {
     const present = archives.filter(({ here }) => here).map(({ name }) => name)
@@ -67,6 +72,8 @@ export const verifyAll = (
     let elsewhere = 0
     for await (const chain of chains(client, present)) {
       streams++
+      if (chain.row && !isOfCategory(types, chain.stream, chain.row.category))
+        tell(chain.stream, 'other-category', Number(chain.row.version))
       if (chain.events === 0 && chain.row?.archive && absent.includes(chain.row.archive)) {
         elsewhere++
         continue
@@ -76,6 +83,7 @@ export const verifyAll = (
       else if (chain.brokenAt !== undefined) tell(chain.stream, 'broken', chain.brokenAt)
       else if (!chain.row || Number(chain.row.version) !== chain.events || chain.hash !== chain.row.head.toString('latin1'))
         tell(chain.stream, 'other-head', chain.events)
+      else if (chain.misplacedAt !== undefined) tell(chain.stream, 'misplaced', chain.misplacedAt)
     }
     if (known)
       for await (const { stream, version } of otherThan(client, known, present, mayBeElsewhere(absent, seal)))
@@ -87,6 +95,8 @@ export const verifyAll = (
 export interface VerifyWith {
   /** Of the checkpoint whose heads are given. */
   readonly seal?: Pick<CheckpointSeal, 'incarnation' | 'archives'>
+  /** Those of the app. Without them a category is held against the beginning of the stream's name alone: `wallet` would do for `wallet-owner-1`. */
+  readonly types?: StreamTypes
 }
 
 const sinceSigned = async (
@@ -109,10 +119,13 @@ interface Chain {
   hash: string
   brokenAt?: number
   doubledAt?: number
+  misplacedAt?: number
 }
 
 /** Every stream that has events or a row, with what its events come to. */
 const chains = async function* (client: pg.PoolClient, archives: readonly string[]): AsyncGenerator<Chain> {
+  const store = await client.query<{ position: bigint }>('SELECT position FROM store')
+  const end = store.rows[0]?.position ?? 0n
   const rows = streamRows(client)
   let row = await rows.next()
   let chain: Chain | undefined
@@ -132,8 +145,10 @@ const chains = async function* (client: pg.PoolClient, archives: readonly string
         chain.doubledAt ??= chain.events
         continue
       }
+      const isInPlace = (chain.events === 0 || event.position > position) && event.position <= end
       position = event.position
       const version = ++chain.events
+      if (!isInPlace) chain.misplacedAt ??= version
       if (chain.brokenAt !== undefined) continue
       if (!event.holds || event.version !== version) chain.brokenAt = version
       chain.hash = event.hash

@@ -163,7 +163,7 @@ const verify = (io: Io, stream: string | undefined, { json, checkpoint: file, pu
     }
     const known = file === undefined ? undefined : await checkedHeads(file, publicKey)
     const began_ms = systemClock.now()
-    const found = await verifyAll(pool, known?.heads(), known ? { seal: known.seal } : {})
+    const found = await verifyAll(pool, known?.heads(), { types, ...(known ? { seal: known.seal } : {}) })
     const { streams: count, events, elsewhere, takenOut = [], incarnation, faults } = found
     if (faults.length > 0) io.exitCode = 1
     const beyond = known
@@ -235,8 +235,8 @@ const exportAll = (io: Io, { json, out, ...place }: Options & { out: string }) =
   })
 
 const importAll = (io: Io, file: string, { json, ...place }: Options) =>
-  atStore(place, async ({ pool }) => {
-    const events = await importEvents(pool, fromFile(file)).catch(refusing(ImportRefused))
+  atStore(place, async ({ pool, types }) => {
+    const events = await importEvents(pool, fromFile(file), types).catch(refusing(ImportRefused))
     await io.out(json ? JSON.stringify({ events }) : `${events} events`)
   })
 
