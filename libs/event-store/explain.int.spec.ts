@@ -12,6 +12,7 @@ import { OTHERS_EVENTS } from './append/other-writers.js'
 import { eventsByStream } from './reading/consistent-read.js'
 import { SAVE } from './reading/snapshots.js'
 import { change, publishTally, tally, tallyType } from './testing/tally.js'
+import { KEPT_ANSWERS } from './integrity/transfer.js'
 import { otherThanKnown } from './integrity/verify-all.js'
 import { RECENT } from './integrity/verify-recent.js'
 
@@ -95,6 +96,7 @@ describe('the statements of a store that has grown', () => {
     ['what other writers appended', OTHERS_EVENTS],
     ["a checkpoint's heads", otherThanKnown([])],
     ['a snapshot of what is stored', SAVE],
+    ['kept answers that are exported', KEPT_ANSWERS],
     ['answers that are to be forgotten', SWEEP_COMMANDS],
     ['messages that the relay has passed', SWEEP_OUTBOX],
   ])('%s is found by an index and not by reading everything', async (_, statement) => {

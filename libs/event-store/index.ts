@@ -36,6 +36,6 @@ export {
 } from './keys/subject-keys.js'
 export { CheckpointRefused, readCheckpoint, writeCheckpoint, type CheckpointSeal, type StreamHead } from './integrity/checkpoint.js'
 export { differences, listStreams, replayStream, stateAt, type Difference, type ListedStream, type Replayed } from './reading/inspect.js'
-export { exportEvents, ImportRefused, importEvents } from './integrity/transfer.js'
+export { exportEvents, ImportRefused, importEvents, type Exported, type Transferred } from './integrity/transfer.js'
 export { verifyRecent } from './integrity/verify-recent.js'
 export { MOST_FAULTS, verifyAll, type Fault, type Verified, type VerifyWith } from './integrity/verify-all.js'

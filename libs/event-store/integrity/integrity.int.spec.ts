@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
   CheckpointRefused,
+  CommandIdReused,
   eventStoreMigrations,
   exportEvents,
   importEvents,
@@ -23,7 +24,7 @@ import { createTestDatabase, type TestDatabase } from '#postgres/testing'
 import { generateKeyPairSync } from 'node:crypto'
 import pg from 'pg'
 import { eventHash, NO_HASH } from './hash-chain.js'
-import { change, commandOf, move, publishTally, tally, tallyType } from '../testing/tally.js'
+import { change, commandOf, messageOf, move, publishTally, tally, tallyType } from '../testing/tally.js'
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
 
@@ -281,6 +282,12 @@ describe('an export', () => {
   beforeAll(async () => {
     ;[from, into] = await Promise.all([makePlace(), makePlace()])
     await fill(from.store)
+    // More than a page of them.
+    await from.pool.query(
+      `INSERT INTO commands SELECT 'many-' || n, 'f', convert_to('answer ' || n, 'UTF8'), n FROM generate_series(1, 4000) n`,
+    )
+    // A refusal is an answer too.
+    await from.store.execute(change('http:refused', 't5', -1_000))
     lines = await written((write) => exportEvents(from.pool, write))
   })
   afterAll(() => Promise.all([from.close(), into.close()]))
@@ -288,7 +295,13 @@ describe('an export', () => {
   it.each<[string, (lines: readonly string[]) => readonly string[], string]>([
     ['a changed payload', (all) => all.map((line, at) => (at === 7 ? line.replace(/by\\":10/, 'by\\":11') : line)), 'line 8'],
     ['a line left out', (all) => all.toSpliced(3, 1), 'does not go on at version 2'],
-    ['a line twice', (all) => [...all, all.at(-1)!], 'does not go on'],
+    ['a line twice', (all) => all.toSpliced(68, 0, all[67]!), 'does not go on'],
+    ['an answer twice', (all) => [...all, all.at(-1)!], 'is not in the order of commands'],
+    [
+      'an answer without its command',
+      (all) => [...all.slice(0, 68), '{"fingerprint":"f","answer":"","recordedAt":0}'],
+      'line 69 is not an exported event',
+    ],
     [
       'categories that are not its streams’',
       (all) => all.map((line) => line.replace('"category":"tally"', '"category":"x"')),
@@ -301,16 +314,50 @@ describe('an export', () => {
   })
 
   it('becomes the same store in an empty one, which goes on from there and publishes nothing again', async () => {
-    expect(await importEvents(into.pool, linesOf(lines))).toBe(68)
+    expect(await importEvents(into.pool, linesOf(lines))).toEqual({ events: 68, commands: 4_060 })
     expect(await written((write) => exportEvents(into.pool, write))).toEqual(lines)
     expect(await verifyAll(into.pool)).toEqual({ streams: 10, events: 68, elsewhere: 0, faults: [] })
     expect(await into.store.load(tally('t5'))).toEqual(await from.store.load(tally('t5')))
+    for (const again of [change('fill-5', 't5', 10), move('move-5', 't5', 't6', 1), change('http:refused', 't5', -1_000)]) {
+      const replayed = await from.store.execute(again)
+      expect(replayed.replayed).toBe(true)
+      expect(await into.store.execute(again)).toEqual(replayed)
+    }
+    await expect(into.store.execute(change('fill-5', 't5', 10, 'another'))).rejects.toBeInstanceOf(CommandIdReused)
+    expect((await verifyAll(into.pool)).events).toBe(68)
     const lease = await into.store.outbox.lease('relay', 60_000, 'log')
     expect(await into.store.outbox.after(lease?.position ?? 0n, 10)).toEqual([])
     await into.store.execute(change('on', 't5', 1))
     expect(await into.store.verify('tally-t5')).toMatchObject({ ok: true, version: 8 })
     expect(await into.store.outbox.after(lease?.position ?? 0n, 10)).toHaveLength(1)
     await expect(importEvents(into.pool, linesOf(lines))).rejects.toBeInstanceOf(ImportRefused)
+  })
+})
+
+describe('an export of a store', () => {
+  let from: Place
+  let into: Place
+  beforeAll(async () => {
+    ;[from, into] = await Promise.all([makePlace(), makePlace()])
+    await fill(from.store)
+  })
+  afterAll(() => Promise.all([from.close(), into.close()]))
+
+  it('says what its relay has not sent, which nobody who imports it will send', async () => {
+    const note = commandOf('noted', [tally('t0')], () => ({ appends: [], messages: [messageOf('a'), messageOf('b')], answer: '' }))
+    await from.store.execute(note)
+    const unsent = async () => (await exportEvents(from.pool, () => Promise.resolve())).unsent
+    expect(await unsent()).toEqual({ events: 68, messages: 2 })
+    await from.pool.query('UPDATE relay SET position = (SELECT position FROM store)')
+    expect(await unsent()).toEqual({ events: 0, messages: 0 })
+    await from.store.execute(change('since', 't0', 1))
+    expect(await unsent()).toEqual({ events: 1, messages: 0 })
+  })
+
+  it('that was written without answers is taken', async () => {
+    const events = (await written((write) => exportEvents(from.pool, write))).filter((line) => !line.startsWith('{"command"'))
+    expect(await importEvents(into.pool, linesOf(events))).toEqual({ events: 69, commands: 0 })
+    expect((await verifyAll(into.pool)).faults).toEqual([])
   })
 })
 

@@ -1,4 +1,4 @@
-import { asPg, pgTransactions } from '#postgres'
+import { asPg, pgTransactions, type PgTransaction } from '#postgres'
 import type pg from 'pg'
 import { ArchiveMissing, eventsWith, quoted, strayIn } from '../archive/archives.js'
 import { byteaArray, int4Array, int8Array, textArray } from '../reading/binary-array.js'
@@ -27,32 +27,84 @@ interface Line {
   readonly hash: string
 }
 
+/** A command on a line: the answer that is given again when it is repeated. No chain covers it. */
+interface CommandLine {
+  readonly command: string
+  readonly fingerprint: string
+  readonly answer: string
+  readonly recordedAt: number
+}
+
+/** How much of each. */
+export interface Transferred {
+  readonly events: number
+  /** Commands whose answers are kept. */
+  readonly commands: number
+}
+
+export interface Exported extends Transferred {
+  /** What the relay had not passed: nobody who imports this sends it. Of events, what they are published as; messages that no event carries are not in an export. */
+  readonly unsent: { readonly events: number; readonly messages: number }
+}
+
 /**
- * Every event of the store as it is at one moment, archives among it, in commit order, as lines of JSON. Personal data in it stays sealed. Answers how
- * many. Throws `ArchiveMissing` and `ArchiveUnsound`.
+ * Every event of the store as it is at one moment, archives among it, in commit order, and then the kept answer of every command, as lines of JSON.
+ * Personal data in it stays sealed. Throws `ArchiveMissing` and `ArchiveUnsound`.
  */
-export const exportEvents = (pool: pg.Pool, write: (line: string) => Promise<void>): Promise<number> =>
+export const exportEvents = (pool: pg.Pool, write: (line: string) => Promise<void>): Promise<Exported> =>
   inSnapshot(pool, async (client, archives) => {
     const gone = archives.find(({ here }) => !here)
     if (gone) throw new ArchiveMissing(gone.name)
-    const text = after(archives.map(({ name }) => name))
-    let events = 0
-    for (let position = 0n; ;) {
-      const { rows } = await client.query<EventRow & { category: string }>({ text, values: [position] })
-      for (const row of rows) {
-        if (row.position === position)
-          throw await strayOf(
-            client,
-            archives.map(({ name }) => name),
-            row,
-          )
-        position = row.position
-        await write(JSON.stringify(lineOf(row)))
-      }
-      events += rows.length
-      if (rows.length < PAGE) return events
-    }
+    const relay = (await client.query<{ position: bigint; messages: bigint }>(UNSENT)).rows[0] ?? { position: 0n, messages: 0n }
+    const { events, unsent } = await exportLines(
+      client,
+      archives.map(({ name }) => name),
+      relay.position,
+      write,
+    )
+    return { events, commands: await exportCommands(client, write), unsent: { events: unsent, messages: Number(relay.messages) } }
   })
+
+const UNSENT = 'SELECT r.position, (SELECT count(*) FROM outbox o WHERE o.position > r.position) AS messages FROM relay r'
+
+const exportLines = async (
+  client: pg.PoolClient,
+  archives: readonly string[],
+  sent: bigint,
+  write: (line: string) => Promise<void>,
+): Promise<{ readonly events: number; readonly unsent: number }> => {
+  const text = after(archives)
+  let [events, unsent] = [0, 0]
+  for (let position = 0n; ;) {
+    const { rows } = await client.query<EventRow & { category: string }>({ text, values: [position] })
+    for (const row of rows) {
+      if (row.position === position) throw await strayOf(client, archives, row)
+      position = row.position
+      if (position > sent) unsent++
+      await write(JSON.stringify(lineOf(row)))
+    }
+    events += rows.length
+    if (rows.length < PAGE) return { events, unsent }
+  }
+}
+
+export const KEPT_ANSWERS = `SELECT command_id, fingerprint, answer, recorded_at FROM commands WHERE command_id > $1 ORDER BY command_id LIMIT ${PAGE}`
+
+const exportCommands = async (client: pg.PoolClient, write: (line: string) => Promise<void>): Promise<number> => {
+  let commands = 0
+  for (let from = ''; ;) {
+    const { rows } = await client.query<{ command_id: string; fingerprint: string; answer: Buffer; recorded_at: bigint }>(KEPT_ANSWERS, [
+      from,
+    ])
+    for (const { command_id: command, fingerprint, answer, recorded_at } of rows) {
+      const line: CommandLine = { command, fingerprint, answer: answer.toString(), recordedAt: Number(recorded_at) }
+      await write(JSON.stringify(line))
+      from = command
+    }
+    commands += rows.length
+    if (rows.length < PAGE) return commands
+  }
+}
 
 /** An event is there twice: keys are each table's own. */
 const strayOf = async (client: pg.PoolClient, archives: readonly string[], { stream_id, position }: EventRow): Promise<Error> => {
@@ -83,19 +135,21 @@ const lineOf = (row: EventRow & { category: string }): Line => ({
 export class ImportRefused extends Error {}
 
 /**
- * Brings exported events into an empty store: the same positions, bytes and hashes, each of which is recomputed on the way; all or nothing. The
+ * Brings exported events into an empty store: the same positions, bytes and hashes, each of which is recomputed on the way; all or nothing. A command that
+ * was answered there is answered the same here, and not done again; an export of before has no answers, and is taken without. The
  * store keeps its own incarnation. The relay is set behind them, so that nothing is published a second time. `types` are those of the app: each stream's
- * category is held against them. Answers how many.
+ * category is held against them.
  */
-export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?: StreamTypes): Promise<number> =>
+export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?: StreamTypes): Promise<Transferred> =>
   pgTransactions(pool).run(async (transaction) => {
     const tx = asPg(transaction)
     await tx.query('SELECT pg_advisory_xact_lock(724211002, $1::regclass::oid::bigint::bit(32)::integer)', ['store'])
-    const { rows } = await tx.query<{ used: boolean }>('SELECT EXISTS (SELECT FROM events) OR EXISTS (SELECT FROM streams) AS used')
+    const { rows } = await tx.query<{ used: boolean }>(USED)
     if (rows[0]?.used !== false) throw new ImportRefused('the store is not empty')
     const heads = new Map<string, Head>()
-    let [events, position] = [0, 0n]
+    let [events, commands, position] = [0, 0, 0n]
     let page: Line[] = []
+    const answers = answersInto(tx)
     let partitionedTo = 0n
     const flush = async () => {
       if (page.length > 0) await tx.query({ name: 'import_events', text: INSERT_EVENTS, values: columnsOf(page) })
@@ -103,7 +157,14 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?
     }
     for await (const text of lines) {
       if (text === '') continue
-      const line = checked(text, events + 1, position, heads, types)
+      const number = events + commands + 1
+      const read = parsed(text, number)
+      if ('command' in read) {
+        await answers.put(read, number)
+        commands++
+        continue
+      }
+      const line = checked(read, number, position, heads, types)
       position = BigInt(line.position)
       if (position >= partitionedTo) {
         const made = await tx.query<{ to: bigint }>({ text: 'SELECT add_partitions($1, $1) AS to', values: [position] })
@@ -114,6 +175,7 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?
       if (page.length === PAGE) await flush()
     }
     await flush()
+    await answers.flush()
     await tx.query({
       text: INSERT_STREAMS,
       values: [
@@ -130,8 +192,38 @@ export const importEvents = (pool: pg.Pool, lines: AsyncIterable<string>, types?
       partitionedTo,
     ])
     await tx.query('UPDATE relay SET position = greatest(position, $1)', [position])
-    return events
+    return { events, commands }
   })
+
+const USED = 'SELECT EXISTS (SELECT FROM events) OR EXISTS (SELECT FROM streams) OR EXISTS (SELECT FROM commands) AS used'
+
+const INSERT_COMMANDS = `
+INSERT INTO commands (command_id, fingerprint, answer, recorded_at) SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])`
+
+/** Puts kept answers into the store, a page at a time; each of another command. */
+const answersInto = (tx: PgTransaction) => {
+  let page: CommandLine[] = []
+  let last: Buffer = Buffer.alloc(0)
+  const flush = async (): Promise<void> => {
+    if (page.length === 0) return
+    const values = [
+      textArray(page.map(({ command }) => command)),
+      textArray(page.map(({ fingerprint }) => fingerprint)),
+      byteaArray(page.map(({ answer }) => Buffer.from(answer))),
+      int8Array(page.map(({ recordedAt }) => recordedAt)),
+    ]
+    page = []
+    await tx.query({ name: 'import_commands', text: INSERT_COMMANDS, values })
+  }
+  const put = async (line: CommandLine, number: number): Promise<void> => {
+    const id = Buffer.from(line.command)
+    // As the store orders them, by their bytes.
+    if (Buffer.compare(id, last) <= 0) throw new ImportRefused(`line ${number} is not in the order of commands`)
+    last = id
+    if (page.push(line) === PAGE) await flush()
+  }
+  return { put, flush }
+}
 
 interface Head {
   readonly category: string
@@ -163,8 +255,7 @@ const columnsOf = (page: readonly Line[]) => [
 ]
 
 /** One line, held against its stream's head, which it then becomes. */
-const checked = (text: string, number: number, position: bigint, heads: Map<string, Head>, types: StreamTypes | undefined): Line => {
-  const line = parsed(text, number)
+const checked = (line: Line, number: number, position: bigint, heads: Map<string, Head>, types: StreamTypes | undefined): Line => {
   const before = heads.get(line.stream)
   const { stream, category, version, type, schemaVersion, recordedAt: time } = line
   const payload = Buffer.from(line.payload)
@@ -179,15 +270,21 @@ const checked = (text: string, number: number, position: bigint, heads: Map<stri
   return line
 }
 
-const parsed = (text: string, number: number): Line => {
+const parsed = (text: string, number: number): Line | CommandLine => {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
     throw new ImportRefused(`line ${number} is not JSON`)
   }
-  if (!isLine(json)) throw new ImportRefused(`line ${number} is not an exported event`)
-  return json
+  if (isLine(json) || isCommandLine(json)) return json
+  throw new ImportRefused(`line ${number} is not an exported event, nor an answer to a command`)
+}
+
+const isCommandLine = (json: unknown): json is CommandLine => {
+  const line = (json ?? {}) as Readonly<Record<string, unknown>>
+  const texts = [line['command'], line['fingerprint'], line['answer']]
+  return texts.every((each) => typeof each === 'string') && Number.isSafeInteger(line['recordedAt'])
 }
 
 const isLine = (json: unknown): json is Line => {

@@ -15,6 +15,7 @@ import {
   writeCheckpoint,
   type Difference,
   type RecordedEvent,
+  type Transferred,
 } from '#event-store'
 import { systemClock } from '#kernel'
 import { InvalidArgumentError, Option, type Command } from 'commander'
@@ -71,13 +72,17 @@ export const register = (program: Command, io: Io): void => {
     .requiredOption('--out <file>', 'a new file, or - for the output')
     .action((options: Options & { key: string; out: string }) => checkpoint(io, options))
 
-  verb('export', 'every event in commit order, as lines of JSON')
+  verb(
+    'export',
+    'every event in commit order, and the kept answers to commands, as lines of JSON; not timers, tasks of sagas, places of consumers, nor what is not sent yet',
+  )
     .option('--out <file>', 'a new file instead of the output', '-')
     .action((options: Options & { out: string }) => exportAll(io, options))
 
-  verb('import <file>', 'bring an export into an empty store, with the same hashes, all or nothing').action(
-    (file: string, options: Options) => importAll(io, file, options),
-  )
+  verb(
+    'import <file>',
+    'bring an export into an empty store, with the same hashes and answers, all or nothing; what else an app keeps does not come along',
+  ).action((file: string, options: Options) => importAll(io, file, options))
 
   verb(
     'renew',
@@ -230,15 +235,22 @@ const checkpoint = (io: Io, { json, key, out, ...place }: Options & { key: strin
 
 const exportAll = (io: Io, { json, out, ...place }: Options & { out: string }) =>
   atStore(place, async ({ pool }) => {
-    const events = await toFile(io, out, (write) => exportEvents(pool, write))
-    if (out !== '-') await io.out(json ? JSON.stringify({ events }) : `${events} events`)
+    const { unsent, ...exported } = await toFile(io, out, (write) => exportEvents(pool, write))
+    if (out !== '-') await io.out(json ? JSON.stringify({ ...exported, unsent }) : transferred(exported))
+    if (unsent.events + unsent.messages > 0)
+      io.say(
+        `the relay had not passed ${unsent.events} of the events, nor ${unsent.messages} messages that no event carries: whoever imports this does not send them. ` +
+          'Where the import is to go on in its place, let the relay come to its end with nobody writing, and export again',
+      )
   })
 
 const importAll = (io: Io, file: string, { json, ...place }: Options) =>
   atStore(place, async ({ pool, types }) => {
-    const events = await importEvents(pool, fromFile(file), types).catch(refusing(ImportRefused))
-    await io.out(json ? JSON.stringify({ events }) : `${events} events`)
+    const imported = await importEvents(pool, fromFile(file), types).catch(refusing(ImportRefused))
+    await io.out(json ? JSON.stringify(imported) : transferred(imported))
   })
+
+const transferred = ({ events, commands }: Transferred): string => `${events} events, ${commands} answers to commands`
 
 const renew = (io: Io, { json, ...place }: Options) =>
   atStore(place, async ({ pool }) => {
