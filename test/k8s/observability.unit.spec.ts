@@ -58,7 +58,7 @@ const namesIn = (expr: string): readonly string[] => {
     .replace(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, '')
   return [...bare.matchAll(/([a-zA-Z_:][\w:]*)(?!\s*\(|\w)/g)]
     .map(([, name = '']) => name)
-    .filter((name) => !['and', 'or', 'unless', 'offset', 'by', 'on', 'bool', 'w', 'h', 'd'].includes(name))
+    .filter((name) => !['and', 'or', 'unless', 'offset', 'by', 'on', 'bool', 'w', 'd', 'h', 'm'].includes(name))
 }
 
 const unknown = (expr: string): readonly string[] =>
