@@ -7,8 +7,7 @@ import { audit, openSagas } from './audit.js'
 import { dataFolder, end, newHome, postmasterPid, removeHome, spawnPlatform, type Spawned } from './running-process.js'
 import { random, Shop, Traffic } from './traffic.js'
 
-// `KILLS=100` kills more often. CI has time for little more than half of what is killed elsewhere.
-const KILLS = Number(process.env['KILLS'] ?? (process.env['CI'] ? 6 : 10))
+const KILLS = Number(process.env['KILLS'] ?? 10)
 const POSTGRES_KILLS = Math.ceil(KILLS * 0.4)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const LANES = 6

@@ -18,8 +18,7 @@ import { beginLoad } from './messaging-load.js'
 import { killServer, newHome, removeHome, ROOT } from './running-process.js'
 import { random } from './traffic.js'
 
-// `MESSAGING_KILLS=1000` kills more often. CI has time for half of what is killed elsewhere.
-const KILLS = Number(process.env['MESSAGING_KILLS'] ?? (process.env['CI'] ? 25 : 50))
+const KILLS = Number(process.env['MESSAGING_KILLS'] ?? 50)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const REPORT = process.env['MESSAGING_REPORT']
 /** By the default one unless it is said. */

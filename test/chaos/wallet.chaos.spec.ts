@@ -11,8 +11,7 @@ import { random, Shop } from './traffic.js'
 import { auditWallets, type WalletCount } from './wallet-audit.js'
 import { WalletTraffic } from './wallet-traffic.js'
 
-// `KILLS=100` kills more often. CI has time for half of what is killed elsewhere.
-const KILLS = Number(process.env['KILLS'] ?? (process.env['CI'] ? 10 : 20))
+const KILLS = Number(process.env['KILLS'] ?? 20)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 const LANES = 16
 const WALLETS = 6
