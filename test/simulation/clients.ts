@@ -385,7 +385,7 @@ export class Clients {
         commandId: id,
         idempotencyKey: key,
         fingerprint: print,
-        unkeyedFingerprint: print,
+        unkeyedFingerprint: () => print,
         context,
         traceId: '',
       }

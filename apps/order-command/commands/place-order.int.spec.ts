@@ -18,7 +18,7 @@ const request = (sub: string = asha.sub): CommandRequest => {
     route: 'POST /v1/orders',
     commandId,
     fingerprint: 'f',
-    unkeyedFingerprint: 'f',
+    unkeyedFingerprint: () => 'f',
     context: { correlationId: commandId, causationId: commandId },
     traceId: '0',
   }

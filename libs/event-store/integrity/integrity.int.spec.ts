@@ -194,6 +194,11 @@ describe('what a superuser changed behind the store', () => {
       { stream: 'tally-new', fault: 'misplaced', version: 2 },
     ],
     [
+      'a changed event behind a changed category',
+      run(`UPDATE events SET payload = convert_to('{"by":99}', 'UTF8') WHERE stream_id = 'tally-t9' AND version = 3`),
+      { stream: 'tally-t9', fault: 'broken', version: 3 },
+    ],
+    [
       'a lost row of a stream',
       run(`DELETE FROM streams WHERE stream_id = 'tally-t8'`),
       { stream: 'tally-t8', fault: 'other-head', version: 7 },
@@ -207,7 +212,7 @@ describe('what a superuser changed behind the store', () => {
     const before = await verifyAll(place.pool, await headsOf(checkpoint))
     await tamper()
     const { faults } = await verifyAll(place.pool, await headsOf(checkpoint))
-    const found = faults.filter(({ stream }) => !before.faults.some((each) => each.stream === stream))
+    const found = faults.filter((one) => !before.faults.some((each) => each.stream === one.stream && each.fault === one.fault))
     expect(found).toEqual(fault ? [fault] : [])
   })
 

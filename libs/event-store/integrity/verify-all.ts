@@ -65,7 +65,9 @@ export const verifyAll = (
     const absent = archives.filter(({ here }) => !here).map(({ name }) => name)
     const faults = new Map<string, Fault>()
     const tell = (stream: string, fault: Fault['fault'], version: number) => {
-      if (faults.size < MOST_FAULTS && !faults.has(stream)) faults.set(stream, { stream, fault, version })
+      const told = faults.get(stream)
+      // What is wrong with the events of a stream is said rather than where they stand: a chain that was rewritten hides behind no category.
+      if (told ? OF_PLACE.has(told.fault) : faults.size < MOST_FAULTS) faults.set(stream, { stream, fault, version })
     }
     let streams = 0
     let events = 0
@@ -91,6 +93,8 @@ export const verifyAll = (
     const found = { streams, events, elsewhere, faults: [...faults.values()] }
     return seal ? { ...found, ...(await sinceSigned(client, absent, seal)) } : found
   })
+
+const OF_PLACE: ReadonlySet<Fault['fault']> = new Set(['other-category', 'misplaced'])
 
 export interface VerifyWith {
   /** Of the checkpoint whose heads are given. */

@@ -28,7 +28,7 @@ export interface CommandRequest {
    */
   readonly fingerprint: string
   /** As it was made before it was keyed: by it an answer is known that a release before this one kept. */
-  readonly unkeyedFingerprint: string
+  unkeyedFingerprint(): string
   /** The version that the caller believes in, or `*`: any that exists. */
   readonly ifMatch?: number | '*'
   /** `causationId` is the command's id; `correlationId` is the same until the app knows the business transaction's. */
@@ -70,7 +70,7 @@ export const commandRequest = (request: FastifyRequest, keyRequired: boolean): C
     commandId,
     ...(key !== undefined && { idempotencyKey: key }),
     fingerprint: key === undefined ? 'no-key' : keyedHash(key, canonical(request.body ?? {})),
-    unkeyedFingerprint: fingerprint(request.body ?? {}),
+    unkeyedFingerprint: () => fingerprint(request.body ?? {}),
     ...(ifMatch !== undefined && { ifMatch }),
     context: { correlationId: commandId, causationId: commandId, traceparent },
     traceId,

@@ -143,7 +143,7 @@ export class HttpCommands {
       const execute = (asked: Command) => (spec.alongside ? this.#together(asked, spec.alongside) : this.store.execute(asked))
       const { answer, replayed } = await execute(command).catch((error: unknown) => {
         if (!(error instanceof CommandIdReused)) throw error
-        return execute({ ...command, fingerprint: request.unkeyedFingerprint })
+        return execute({ ...command, fingerprint: request.unkeyedFingerprint() })
       })
       const { status, headers, body } = JSON.parse(answer) as Pick<RecordedAnswer, 'status' | 'headers' | 'body'>
       const shown = spec.reveal && status < 300 ? spec.reveal(body) : body
