@@ -98,7 +98,7 @@ if (!skipped)
   describe('the platform as processes over Kafka', () => {
     it('reads what was written, by consistency tokens', async () => {
       const [sku, customer] = await Promise.all([makeProduct({ price: PRICE, stock: 20 }), makeCustomer()])
-      for (const instrument of [{ method: 'cod' }, { method: 'upi', vpa: 'success@upi' }, { method: 'card', token: 'tok_decline' }]) {
+      for (const instrument of [{ method: 'cod' }, { method: 'upi', vpa: 'success@upi' }, { method: 'card', token: 'tok_success' }]) {
         const placed = await placeOrder(customer, sku, instrument)
         const orderId = String(placed.body['orderId'])
         const path = `/v1/orders/${orderId}`
