@@ -6,7 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Command, InvalidArgumentError } from 'commander'
 import { once } from 'node:events'
 import Type, { type Static, type TInteger, type TObject, type TProperties, type TString } from 'typebox'
-import { examine, report, type Patient } from './doctor/index.js'
+import { examineAlone, report, type Patient } from './doctor/index.js'
 import { environmentText } from './environment-text.js'
 import type { Invariant } from './invariants.js'
 import { logSettings } from './log.js'
@@ -122,7 +122,7 @@ const lookAt = async <P extends PlaceProperties>(app: AppCommand<P>, invariants:
     publishes: app.publishes ?? false,
   }
   await orSay(app, 'cannot be looked at', async () => {
-    const ok = await report(examine(app.name, patient, process.env, systemClock), { json, out: put })
+    const ok = await report(examineAlone(app.name, patient, process.env, systemClock), { json, out: put })
     if (!ok) process.exitCode = 1
   })
 }

@@ -9,9 +9,14 @@ import { redisAnswers } from './redis.js'
 
 const LEAST_NODE = 24
 
+/** Looks at an app that has this process's Node to itself, and at that too. */
+export const examineAlone = async function* (app: string, patient: Patient, env: Environment, clock: Clock): AsyncGenerator<Finding> {
+  yield nodeVersion(app)
+  yield* examine(app, patient, env, clock)
+}
+
 /** Looks at one app by the environment that it is given, from its configuration inwards. It writes nothing but what the trial balance keeps. */
 export const examine = async function* (app: string, patient: Patient, env: Environment, clock: Clock): AsyncGenerator<Finding> {
-  yield nodeVersion(app)
   for await (const told of findings(app, patient, env, clock)) yield { app, ...told }
 }
 

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '#kernel'
-import { examine, nodeVersion, report, type Finding } from '#service'
+import { examine, examineAlone, nodeVersion, report, type Finding } from '#service'
 import { Option, type Command } from 'commander'
 import { resolve } from 'node:path'
 import { environmentOf } from '../../environment.js'
@@ -36,7 +36,7 @@ export const register = (program: Command, io: Io): void => {
 export const doctor = async (io: Io, { app, home, json }: Options, clock: Clock = systemClock): Promise<void> => {
   if (app === undefined && io.env['DATABASE_URL'])
     throw new Refused('DATABASE_URL is set: say by --app whose it is, or unset it for the platform of `npm start`')
-  const findings = app === undefined ? platform(io.env, resolve(home), clock) : examine(app, PATIENTS[app], io.env, clock)
+  const findings = app === undefined ? platform(io.env, resolve(home), clock) : examineAlone(app, PATIENTS[app], io.env, clock)
   const ok = await report(untilStopped(findings, io.signal), { json: json ?? false, out: (line) => io.out(line) })
   if (!ok) io.exitCode = 1
 }
